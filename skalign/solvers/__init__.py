@@ -1,0 +1,17 @@
+"""Arrays in, arrays out: the numerical core, usable without an estimator."""
+
+try:
+    from ._kernel import solve_block as _  # noqa: F401
+except ImportError as error:
+    raise ImportError(
+        "skalign's compiled kernel is missing: this looks like a source checkout that was not "
+        "built. Run `pip install -e .` in its top folder (needs a C compiler), or leave that "
+        "folder to use an installed skalign."
+    ) from error
+
+from ._certificate import Certificate, certify
+from ._penalties import penalty_scale
+from ._solution import Solution
+from ._solve import solve
+
+__all__ = ["Certificate", "Solution", "certify", "penalty_scale", "solve"]

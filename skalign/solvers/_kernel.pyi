@@ -1,0 +1,21 @@
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+_Float = TypeVar("_Float", np.float32, np.float64)
+
+def solve_block(
+    G: NDArray[_Float],
+    Q: NDArray[_Float],
+    yy: NDArray[np.float64],
+    l1: NDArray[np.float64],
+    l2: NDArray[np.float64],
+    positive: bool,
+    tol: float,
+    max_iter: int,
+    W: NDArray[_Float],
+    n_iter: NDArray[np.int32],
+    kkt: NDArray[np.float64],
+    gap: NDArray[np.float64],
+) -> None: ...

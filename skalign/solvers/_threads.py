@@ -1,0 +1,68 @@
+"""Blocks of work in parallel: the one place that knows joblib and BLAS threads."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TypeVar
+
+from joblib import Parallel, delayed, effective_n_jobs
+from threadpoolctl import ThreadpoolController
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_lock = threading.Lock()
+_controller: ThreadpoolController | None = None
+_limiter = None
+_n_inside = 0
+
+
+@contextmanager
+def single_threaded_blas() -> Iterator[None]:
+    """Hold BLAS to one thread while anybody is inside.
+
+    Finding the libraries costs milliseconds, so that is done once. The limit is global to the
+    process: the first to enter sets it and the last to leave lifts it, for limits that overlap
+    would restore each other's.
+    """
+    global _controller, _limiter, _n_inside
+    with _lock:
+        if _n_inside == 0:
+            _controller = _controller or ThreadpoolController()
+            _limiter = _controller.limit(limits=1, user_api="blas")
+        _n_inside += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _n_inside -= 1
+            if _n_inside == 0:
+                _limiter.restore_original_limits()
+
+
+def map_blocks(
+    function: Callable[[Item], Result], blocks: Sequence[Item], n_jobs: int | None
+) -> Iterator[Result]:
+    """Results of ``function`` for every block, in order, as they come.
+
+    Parameters
+    ----------
+    function : callable
+        Called with one block; must release the GIL to gain from threads.
+    blocks : sequence
+        Its arguments.
+    n_jobs : int or None
+        As everywhere in scikit-learn; None is 1 unless in a ``joblib.parallel_config``.
+
+    Yields
+    ------
+    result
+        What ``function`` returned.
+    """
+    if len(blocks) == 1 or effective_n_jobs(n_jobs) == 1:
+        yield from map(function, blocks)
+        return
+    with single_threaded_blas():
+        yield from Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")(
+            delayed(function)(block) for block in blocks
+        )

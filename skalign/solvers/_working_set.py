@@ -1,0 +1,97 @@
+"""Wide designs: the full Gram is never formed, only that of the features that become active."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._design import Design
+from ._kernel import solve_block
+
+ENTER_TOGETHER = 16  # features a target may bring in a round
+
+
+def solve_working_set(
+    design: Design,
+    prepared: NDArray,
+    q: NDArray,
+    squared_norms: NDArray,
+    l1: NDArray,
+    l2: NDArray,
+    positive: bool,
+    tol: float,
+    max_iter: int,
+    coef: NDArray,
+    n_iter: NDArray,
+) -> NDArray:
+    """Solve a block of targets over a growing set of features that its targets share.
+
+    Parameters
+    ----------
+    design : Design
+        Prepared features.
+    prepared : ndarray of shape (n_samples, n_targets)
+        Prepared targets.
+    q : ndarray of shape (n_targets, n_features)
+        Features times prepared targets.
+    squared_norms : ndarray of shape (n_targets,)
+        Squared norms of the prepared targets.
+    l1, l2 : ndarray of shape (n_targets,)
+        Penalties in the scale of the residual sum of squares.
+    positive : bool
+        Whether weights must not be negative.
+    tol : float
+        Bound on the KKT violation relative to ``max|q|``.
+    max_iter : int
+        Bound on the iterations of every target.
+    coef : ndarray of shape (n_targets, n_features)
+        The start on entry, the solution on return.
+    n_iter : ndarray of shape (n_targets,)
+        Written: iterations of every target.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_targets)
+        The residual, computed from the weights.
+    """
+    n_targets = q.shape[0]
+    allowed = tol * np.abs(q).max(axis=1, keepdims=True, initial=0)
+    working = np.flatnonzero(coef.any(axis=0))
+    columns = np.ascontiguousarray(design.columns(working))
+    gap, kkt = np.empty(n_targets), np.empty(n_targets)
+    spent = np.zeros(n_targets, np.int32)
+    n_iter[:] = 1
+    residual = prepared - columns @ coef[:, working].T
+    while True:
+        gradient = design.cross(residual)
+        excess = (gradient if positive else np.abs(gradient)) - l1[:, None].astype(design.dtype)
+        excess[:, working] = 0
+        excess[n_iter >= max_iter] = 0
+        bar = np.maximum(0.5 * allowed, _nth_largest(excess, ENTER_TOGETHER))
+        entering = np.flatnonzero(((excess >= bar) & (excess > 0)).any(axis=0))
+        if entering.size == 0:
+            return residual
+        working = np.concatenate([working, entering])
+        columns = np.concatenate([columns, design.columns(entering)], axis=1)
+        solution = np.ascontiguousarray(coef[:, working])
+        solve_block(
+            np.ascontiguousarray(columns.T @ columns),
+            np.ascontiguousarray(q[:, working]),
+            squared_norms,
+            l1,
+            l2,
+            positive,
+            tol,
+            max_iter,
+            solution,
+            spent,
+            kkt,
+            gap,
+        )
+        n_iter += spent
+        coef[:, working] = solution
+        residual = prepared - columns @ solution.T
+
+
+def _nth_largest(A: NDArray, n: int) -> NDArray:
+    """The n-th largest value of every row, as a column; the smallest where there are fewer."""
+    n = min(n, A.shape[1])
+    return np.partition(A, -n, axis=1)[:, [-n]]
