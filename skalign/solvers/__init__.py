@@ -10,8 +10,8 @@ except ImportError as error:
     ) from error
 
 from ._certificate import Certificate, certify
-from ._penalties import penalty_scale
+from ._penalties import Penalty, penalty_scale
 from ._solution import Solution
 from ._solve import solve
 
-__all__ = ["Certificate", "Solution", "certify", "penalty_scale", "solve"]
+__all__ = ["Certificate", "Penalty", "Solution", "certify", "penalty_scale", "solve"]

@@ -102,7 +102,7 @@ class Design:
         """``X'X`` (n_features, n_features) of the prepared features."""
         if not self.is_sparse:
             return np.ascontiguousarray(self.X.T @ self.X)
-        gram = (self.X.T @ self.X).toarray()
+        gram = (self.X.T @ self.X).toarray(order="C")
         if self.centred:
             gram -= self.total_weight * np.outer(self.mean, self.mean).astype(self.dtype)
             gram[self.constant] = 0

@@ -266,14 +266,16 @@ cdef void leave_dependence(Workspace* ws, int m, floating* tag) noexcept nogil:
     cdef floating* r = <floating*> ws.r
     cdef floating* step = <floating*> ws.step
     cdef floating* row = <floating*> ws.L + <size_t> m * ws.ld
-    cdef double slope = 0, t, huge = 1e300
+    cdef double epsilon = DBL_EPSILON if floating is double else FLT_EPSILON
+    cdef double slope = 0, size = 0, t, huge = 1e300
     for i in range(m):
         step[i] = row[i]
     solve_upper(ws, m, step)
     step[m] = -1
     for i in range(m + 1):
         slope += step[i] * (r[i] - (ws.l1 if w[i] > 0 else -ws.l1))
-    if slope < 0:
+        size += fabs(step[i]) * (fabs(r[i]) + ws.l1)
+    if slope < -sqrt(epsilon) * size:  # else flat, and the way does not hang on rounding
         for i in range(m + 1):
             step[i] = -step[i]
     t = to_boundary(ws, m + 1, step, huge)

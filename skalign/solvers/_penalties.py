@@ -59,13 +59,20 @@ def penalty_scale(
 
     Raises
     ------
+    TypeError
+        If alpha is not made of numbers.
     ValueError
         If the penalty is unknown, alpha is negative or of the wrong length, or l1_ratio lies
         outside [0, 1].
     """
     if penalty not in PENALTIES:
         raise ValueError(f"penalty must be one of {', '.join(PENALTIES)}; got {penalty!r}.")
-    alphas = np.asarray(alpha, dtype=np.float64)
+    try:
+        alphas = np.asarray(alpha, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"alpha must be a number or one number per target; got {alpha!r}."
+        ) from None
     if alphas.ndim > 1 or (alphas.ndim == 1 and alphas.shape[0] != n_targets):
         raise ValueError(
             f"alpha must be one number or one per target, {n_targets} here; got shape "

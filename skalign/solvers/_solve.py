@@ -1,6 +1,6 @@
 """Many targets on shared features: the problem split into blocks, each solved and certified."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -38,8 +38,7 @@ def solve(
     tol: float | None = None,
     max_iter: int = 1000,
     n_jobs: int | None = None,
-    on_start: Callable[[int], None] | None = None,
-    on_block: Callable[[], None] | None = None,
+    progress: Callable[..., Iterable] | None = None,
 ) -> Solution:
     r"""Fit the weights of many targets on the same features.
 
@@ -83,8 +82,9 @@ def solve(
     n_jobs : int, default=None
         Number of threads over blocks of targets. None is 1 unless in a
         :func:`joblib.parallel_config`.
-    on_start, on_block : callable, default=None
-        Called with the number of blocks before the first and with nothing after each.
+    progress : callable, default=None
+        Called as ``progress(blocks, total=n_blocks)``; must yield what it is given. ``tqdm``
+        is one.
 
     Returns
     -------
@@ -94,7 +94,7 @@ def solve(
     Raises
     ------
     ValueError
-        If the penalty, alpha or l1_ratio are not valid, or `Y` is not finite.
+        If the penalty, alpha or l1_ratio is not valid, or `Y` is not finite.
 
     Notes
     -----
@@ -125,21 +125,18 @@ def solve(
         design, Y, scale, positive=positive, coef_init=coef_init, tol=tol, max_iter=max_iter,
         closed_form=penalty in ("ols", "ridge") and not positive,
     )
-    if on_start is not None:
-        on_start(len(blocks))
     coef = np.empty((n_targets, n_features), design.dtype)
     intercept = np.zeros(n_targets, design.dtype)
     n_iter = np.ones(n_targets, np.int32)
     kkt, gap = np.empty(n_targets), np.empty(n_targets)
-    for block, (weights, means, spent, violation, distance) in zip(
-        blocks, map_blocks(solve_one, blocks, n_jobs), strict=True
-    ):
+    results: Iterable = map_blocks(solve_one, blocks, n_jobs)
+    if progress is not None:
+        results = progress(results, total=len(blocks))
+    for block, (weights, means, spent, violation, distance) in zip(blocks, results, strict=True):
         coef[block], n_iter[block], kkt[block] = weights, spent, violation
         gap[block] = scale.unit * distance
         if fit_intercept:
             intercept[block] = means - weights @ design.mean
-        if on_block is not None:
-            on_block()
     return Solution(coef, intercept, n_iter, kkt, gap, kkt <= tol)
 
 
@@ -179,7 +176,11 @@ def _block_solver(
     def solve_one(block: slice):
         prepared, means, squared_norms = design.targets(Y[:, block])
         if not np.isfinite(squared_norms).all():
-            raise ValueError("Y contains NaN, infinity or a value too large for its square.")
+            bad = np.flatnonzero(~np.isfinite(squared_norms)) + block.start
+            raise ValueError(
+                f"Input y contains NaN, infinity or values too large for {design.dtype}, first in "
+                f"target {bad[0]}. Drop or impute the targets or samples concerned."
+            )
         q = design.cross(prepared)
         penalties = Scale(scale.l1[block], scale.l2[block], 1.0)
         n_iter = np.ones(q.shape[0], np.int32)

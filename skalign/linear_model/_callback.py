@@ -1,0 +1,52 @@
+"""Progress through scikit-learn's callbacks; experimental there, so imported only here."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from sklearn.callback import CallbackSupportMixin, with_callbacks
+
+__all__ = ["CallbackSupportMixin", "begin_tasks", "end_fit", "with_callbacks"]
+
+
+def begin_tasks(estimator, results: Iterable, *, total: int, **data: Any) -> Iterator:
+    """Pass `results` on; every one of the `total` is a task of the estimator's callbacks.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Being fitted; its fit is decorated by ``with_callbacks``.
+    results : iterable
+        Whose items are computed when asked for.
+    total : int
+        How many there are.
+    **data : dict
+        ``X``, ``y`` and ``metadata`` of the fit.
+
+    Yields
+    ------
+    result
+        Every item of `results`.
+    """
+    context = estimator._init_callback_context(max_subtasks=total)
+    context.call_on_fit_task_begin(estimator=estimator, **data)
+    items = iter(results)
+    for _ in range(total):
+        task = context.subcontext(task_name="block of targets")
+        task.call_on_fit_task_begin(estimator=estimator)
+        yield next(items)
+        task.call_on_fit_task_end(estimator=estimator)
+
+
+def end_fit(estimator, **data: Any) -> None:
+    """Tell the callbacks that the estimator is fitted.
+
+    Parameters
+    ----------
+    estimator : estimator
+        With all its fitted attributes set.
+    **data : dict
+        ``X``, ``y`` and ``metadata`` of the fit.
+    """
+    estimator._callback_fit_ctx.call_on_fit_task_end(
+        estimator=estimator, reconstruction_attributes={}, **data
+    )

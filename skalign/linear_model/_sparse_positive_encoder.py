@@ -1,0 +1,284 @@
+"""Linear encoders of many targets, with or without positive weights."""
+
+import warnings
+from functools import partial
+from numbers import Integral, Real
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
+from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_array, check_consistent_length
+from sklearn.utils.extmath import safe_sparse_dot
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ..solvers import Penalty, Solution, solve
+from ._callback import CallbackSupportMixin, begin_tasks, end_fit, with_callbacks
+
+FLOATS = [np.float64, np.float32]
+
+
+class SparsePositiveEncoder(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, BaseEstimator):
+    r"""Linear map from features to many targets, its weights positive and sparse.
+
+    For every target (voxel, neuron, unit) y, on centred and weighted data,
+
+    ============ ==================================================== =================
+    penalty      minimises                                            scikit-learn's
+    ============ ==================================================== =================
+    "ols"        ``1/2 |y - Xw|^2``                                   LinearRegression
+    "ridge"      ``|y - Xw|^2 + alpha |w|^2``                         Ridge
+    "lasso"      ``1/(2n) |y - Xw|^2 + alpha |w|_1``                  Lasso
+    "elasticnet" ``1/(2n) |y - Xw|^2 + alpha l1_ratio |w|_1 +         ElasticNet
+                 alpha (1 - l1_ratio)/2 |w|^2``
+    ============ ==================================================== =================
+
+    over ``w >= 0`` where `positive`, with n the number of samples or the sum of their weights.
+    An `alpha` therefore means what it means in the estimator of that name; note that ridge's is
+    not divided by n. Positive weights cannot flip a feature's tuning and sparse ones can hardly
+    rotate it: what such a map predicts well is in the features already [1]_.
+
+    Parameters
+    ----------
+    penalty : {"ols", "ridge", "lasso", "elasticnet"}, default="lasso"
+        Penalty on the weights.
+    alpha : float or array-like of shape (n_targets,), default=0.1
+        Strength of the penalty, one for all targets or one per target; not looked at by "ols".
+        On standardized data a lasso with ``alpha >= 1`` is always empty.
+    l1_ratio : float, default=0.5
+        Share of the l1 penalty in "elasticnet", from 0 to 1.
+    positive : bool, default=True
+        Whether weights must not be negative.
+    fit_intercept : bool, default=True
+        Whether to fit an intercept, which is neither penalised nor bounded.
+    tol : float, default=None
+        Bound on the violation of the optimality conditions, relative to the largest
+        ``|X'y|`` of the target. By default 1e-7 in float64 and 1e-4 in float32; what is reached
+        is usually far smaller.
+    max_iter : int, default=1000
+        Bound on the iterations of one target: rounds of the active set plus Newton steps.
+    n_jobs : int, default=None
+        Number of threads over blocks of targets. None is 1 unless in a
+        :func:`joblib.parallel_config`; -1 uses all processors. BLAS is held to one thread
+        meanwhile, so that nothing is oversubscribed.
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (n_targets, n_features) or (n_features,)
+        Weights; 1-D if y was.
+    sparse_coef_ : sparse array of shape (n_targets, n_features)
+        The same weights in CSR format.
+    intercept_ : float or ndarray of shape (n_targets,)
+        Intercepts; zero without `fit_intercept`.
+    n_iter_ : ndarray of shape (n_targets,)
+        Iterations of every target; 1 for closed forms.
+    kkt_violation_ : ndarray of shape (n_targets,)
+        Violation of the optimality conditions that was reached; 0 is exact.
+    dual_gap_ : ndarray of shape (n_targets,)
+        Upper bound on how far the objective above lies from its minimum, in its own units; NaN
+        without any penalty, where none is known.
+    n_features_in_ : int
+        Number of features seen in fit.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features seen in fit, if they were all strings.
+
+    See Also
+    --------
+    sklearn.linear_model.Lasso : One coordinate descent per target.
+    skalign.metrics.tuning_reorientation : How far the fitted map turns the features.
+
+    Notes
+    -----
+    All targets share ``X'X``. For each, coordinate descent on an active set finds the support
+    and a Cholesky factor the exact weights on it; it stops when
+
+    - ``|g_i - l1 sign(w_i)|`` over active features and
+    - ``g_i - l1`` (``|g_i| - l1`` where signs are free) over the others,
+
+    with ``g = X'(y - Xw) - l2 w``, are at most `tol` times ``max |X'y|``. Sign-free OLS and ridge
+    are closed forms: a Cholesky factor of the Gram where its condition allows, else an SVD of X
+    (LSQR if X is sparse), of minimum norm where the solution is not unique. Other penalties give
+    one of the minimisers there.
+
+    A column without variance gets no weight when an intercept is fitted. A constant target, or
+    one that no feature correlates with positively, is left empty: all weights zero, which is the
+    solution, not a failure. Look at how many there are.
+
+    References
+    ----------
+    .. [1] J. S. Prince, C. Conwell, G. A. Alvarez and T. Konkle. "A case for sparse positive
+       alignment of neural systems." ICLR 2024 Workshop on Representational Alignment.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skalign import SparsePositiveEncoder
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.standard_normal((100, 4))
+    >>> y = X @ [[1.0, 0.0], [0.5, 0.0], [0.0, -1.0], [0.0, 0.0]]
+    >>> encoder = SparsePositiveEncoder("lasso", alpha=0.1).fit(X, y)
+    >>> encoder.coef_.round(1)
+    array([[0.9, 0.4, 0. , 0. ],
+           [0. , 0. , 0. , 0. ]])
+    >>> bool(encoder.kkt_violation_.max() < 1e-12)
+    True
+    """
+
+    def __init__(
+        self,
+        penalty: Penalty = "lasso",
+        alpha: ArrayLike = 0.1,
+        *,
+        l1_ratio: float = 0.5,
+        positive: bool = True,
+        fit_intercept: bool = True,
+        tol: float | None = None,
+        max_iter: int = 1000,
+        n_jobs: int | None = None,
+    ):
+        self.penalty = penalty
+        self.alpha = alpha
+        self.l1_ratio = l1_ratio
+        self.positive = positive
+        self.fit_intercept = fit_intercept
+        self.tol = tol
+        self.max_iter = max_iter
+        self.n_jobs = n_jobs
+
+    @with_callbacks
+    def fit(self, X, y, sample_weight=None):
+        """Fit the weights of all targets.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features. float32 is kept and computed with; all else becomes float64.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Targets, read block by block: may be memory-mapped and larger than memory.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples, not negative.
+
+        Returns
+        -------
+        self : object
+            Fitted encoder.
+
+        Raises
+        ------
+        TypeError
+            If a parameter is of the wrong type.
+        ValueError
+            If a parameter, `X`, `y` or `sample_weight` is not valid.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If targets did not reach `tol` within `max_iter` iterations.
+        """
+        self._check_stopping_rule()
+        # y is not searched for NaN here: that would read it twice. The solver sees them.
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            validate_separately=(
+                {"accept_sparse": "csr", "dtype": FLOATS},
+                {"ensure_2d": False, "ensure_all_finite": False},
+            ),
+        )
+        check_consistent_length(X, y)
+        sample_weight = _check_sample_weight(sample_weight, X)
+        data = {"X": X, "y": y, "metadata": {"sample_weight": sample_weight}}
+        solution = solve(
+            X,
+            y.reshape(-1, 1) if y.ndim == 1 else y,
+            self.penalty,
+            self.alpha,
+            l1_ratio=self.l1_ratio,
+            positive=self.positive,
+            fit_intercept=self.fit_intercept,
+            sample_weight=sample_weight,
+            tol=self.tol,
+            max_iter=self.max_iter,
+            n_jobs=self.n_jobs,
+            progress=partial(begin_tasks, self, **data),
+        )
+        self.coef_, self.intercept_ = solution.coef, solution.intercept
+        if y.ndim == 1:
+            self.coef_, self.intercept_ = self.coef_[0], self.intercept_[0]
+        self.n_iter_ = solution.n_iter
+        self.kkt_violation_ = solution.kkt_violation
+        self.dual_gap_ = solution.dual_gap
+        self._warn_unless_converged(solution)
+        end_fit(self, **data)
+        return self
+
+    def predict(self, X) -> NDArray[np.floating]:
+        """Predict the responses of all targets.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_targets)
+            Predicted responses; 1-D if y was in fit.
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
+        return safe_sparse_dot(X, self.coef_.T, dense_output=True) + self.intercept_
+
+    @property
+    def sparse_coef_(self) -> sparse.csr_array:
+        """Weights in CSR format, of shape (n_targets, n_features)."""
+        check_is_fitted(self)
+        return sparse.csr_array(np.atleast_2d(self.coef_))
+
+    def _check_stopping_rule(self) -> None:
+        if self.tol is not None and not (isinstance(self.tol, Real) and self.tol > 0):
+            raise ValueError(f"tol must be a positive number or None; got {self.tol!r}.")
+        if not isinstance(self.max_iter, Integral) or self.max_iter < 1:
+            raise ValueError(f"max_iter must be a positive integer; got {self.max_iter!r}.")
+
+    def _warn_unless_converged(self, solution: Solution) -> None:
+        if solution.converged.all():
+            return
+        unconverged = np.flatnonzero(~solution.converged)
+        gap = solution.dual_gap[unconverged]
+        largest_gap = "none known" if np.isnan(gap).all() else f"{np.nanmax(gap):.2g}"
+        first = ", ".join(map(str, unconverged[:5])) + (", ..." if unconverged.size > 5 else "")
+        warnings.warn(
+            f"{unconverged.size} of {solution.converged.size} targets did not reach the "
+            f"tolerance: largest KKT violation {solution.kkt_violation.max():.2g}, largest "
+            f"duality gap {largest_gap} (targets {first}). Increase max_iter or tol, or fit in "
+            "float64; nearly collinear features may need a ridge penalty.",
+            ConvergenceWarning,
+            stacklevel=3,
+        )
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+
+def _check_sample_weight(sample_weight: ArrayLike | None, X) -> NDArray[np.float64] | None:
+    """One weight per sample, not negative and not all zero."""
+    if sample_weight is None:
+        return None
+    weight = check_array(
+        sample_weight,
+        ensure_2d=False,
+        dtype=np.float64,
+        ensure_non_negative=True,
+        input_name="sample_weight",
+    )
+    if weight.ndim != 1:
+        raise ValueError(f"sample_weight must be 1-D, one per sample; got shape {weight.shape}.")
+    check_consistent_length(X, weight)
+    if not weight.any():
+        raise ValueError("sample_weight must not be zero for every sample.")
+    return weight
