@@ -1,5 +1,5 @@
 """Encoders: linear maps from features to targets."""
 
-from ._sparse_positive_encoder import SparsePositiveEncoder
+from skalign.linear_model._sparse_positive_encoder import SparsePositiveEncoder
 
 __all__ = ["SparsePositiveEncoder"]

@@ -13,8 +13,8 @@ from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ..solvers import Penalty, Solution, solve
-from ._callback import CallbackSupportMixin, begin_tasks, end_fit, with_callbacks
+from skalign.solvers import Penalty, Solution, solve
+from skalign.linear_model._callback import CallbackSupportMixin, begin_tasks, end_fit, with_callbacks
 
 FLOATS = [np.float64, np.float32]
 
@@ -177,16 +177,15 @@ class SparsePositiveEncoder(CallbackSupportMixin, MultiOutputMixin, RegressorMix
             If targets did not reach `tol` within `max_iter` iterations.
         """
         self._check_stopping_rule()
+        if y is None:
+            raise ValueError(
+                "This SparsePositiveEncoder estimator requires y to be passed, but the target y "
+                "is None."
+            )
+        named_X = X
+        X = check_array(X, accept_sparse="csr", dtype=FLOATS, estimator=self, input_name="X")
         # y is not searched for NaN here: that would read it twice. The solver sees them.
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            validate_separately=(
-                {"accept_sparse": "csr", "dtype": FLOATS},
-                {"ensure_2d": False, "ensure_all_finite": False},
-            ),
-        )
+        y = check_array(y, ensure_2d=False, ensure_all_finite=False, input_name="y")
         check_consistent_length(X, y)
         sample_weight = _check_sample_weight(sample_weight, X)
         data = {"X": X, "y": y, "metadata": {"sample_weight": sample_weight}}
@@ -204,6 +203,7 @@ class SparsePositiveEncoder(CallbackSupportMixin, MultiOutputMixin, RegressorMix
             n_jobs=self.n_jobs,
             progress=partial(begin_tasks, self, **data),
         )
+        validate_data(self, named_X, skip_check_array=True)  # n_features_in_, feature_names_in_
         self.coef_, self.intercept_ = solution.coef, solution.intercept
         if y.ndim == 1:
             self.coef_, self.intercept_ = self.coef_[0], self.intercept_[0]
@@ -256,7 +256,7 @@ class SparsePositiveEncoder(CallbackSupportMixin, MultiOutputMixin, RegressorMix
             f"duality gap {largest_gap} (targets {first}). Increase max_iter or tol, or fit in "
             "float64; nearly collinear features may need a ridge penalty.",
             ConvergenceWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
 
     def __sklearn_tags__(self):

@@ -1,7 +1,7 @@
 """Arrays in, arrays out: the numerical core, usable without an estimator."""
 
 try:
-    from ._kernel import solve_block as _  # noqa: F401
+    from skalign.solvers._kernel import solve_block as _  # noqa: F401
 except ImportError as error:
     raise ImportError(
         "skalign's compiled kernel is missing: this looks like a source checkout that was not "
@@ -9,9 +9,9 @@ except ImportError as error:
         "folder to use an installed skalign."
     ) from error
 
-from ._certificate import Certificate, certify
-from ._penalties import Penalty, penalty_scale
-from ._solution import Solution
-from ._solve import solve
+from skalign.solvers._certificate import Certificate, certify
+from skalign.solvers._penalties import Penalty, penalty_scale
+from skalign.solvers._solution import Solution
+from skalign.solvers._solve import solve
 
 __all__ = ["Certificate", "Penalty", "Solution", "certify", "penalty_scale", "solve"]

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._design import Design
-from ._penalties import Penalty, Scale, penalty_scale
+from skalign.solvers._design import Design
+from skalign.solvers._penalties import Penalty, Scale, penalty_scale
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ def solve_block(
     l2: NDArray[np.float64],
     positive: bool,
     tol: float,
-    max_iter: int,
+    max_iter: NDArray[np.int32],
     W: NDArray[_Float],
     n_iter: NDArray[np.int32],
     kkt: NDArray[np.float64],

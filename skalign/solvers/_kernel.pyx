@@ -426,7 +426,7 @@ def solve_block(
     const double[::1] l2,  # IN (n_targets,)
     bint positive,
     double tol,
-    int max_iter,
+    const int[::1] max_iter,  # IN (n_targets,)
     floating[:, ::1] W,  # IN the start, OUT the solution (n_targets, n_features)
     int[::1] n_iter,  # OUT (n_targets,)
     double[::1] kkt,  # OUT (n_targets,) relative to max|q|
@@ -460,7 +460,7 @@ def solve_block(
                 scale = 0
                 for j in range(p):
                     scale = fmax(scale, fabs(Q[v, j]))
-                n_iter[v] = solve_target(&ws, &G[0, 0], &Q[v, 0], scale, tol, max_iter, &W[v, 0])
+                n_iter[v] = solve_target(&ws, &G[0, 0], &Q[v, 0], scale, tol, max_iter[v], &W[v, 0])
                 certify(&ws, scale, yy[v], &Q[v, 0], &kkt[v], &gap[v], &W[v, 0])
     finally:
         free(ws.active)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve, lapack, svd
 from scipy.sparse.linalg import LinearOperator, lsqr
 
-from ._design import Design
+from skalign.solvers._design import Design
 
 CONDITION_LIMIT = {np.dtype(np.float64): 1e8, np.dtype(np.float32): 1e4}
 N_FACTORS = 4  # more strengths than this share one SVD

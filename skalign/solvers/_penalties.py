@@ -4,6 +4,7 @@ Every penalty is ``1/2 |y - Xw|^2 + l1 |w|_1 + l2/2 |w|^2`` up to a factor, its 
 objective in scikit-learn's scale is the unit times that.
 """
 
+from numbers import Real
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
@@ -82,8 +83,8 @@ def penalty_scale(
         raise ValueError(
             f"alpha must be finite and not negative; got {alpha!r}. Use alpha=0 for no penalty."
         )
-    if not 0 <= l1_ratio <= 1:
-        raise ValueError(f"l1_ratio must lie between 0 and 1; got {l1_ratio!r}.")
+    if not (isinstance(l1_ratio, Real) and 0 <= l1_ratio <= 1):
+        raise ValueError(f"l1_ratio must be a number between 0 and 1; got {l1_ratio!r}.")
     alphas = np.array(np.broadcast_to(alphas, n_targets))
     zeros = np.zeros(n_targets)
     match penalty:

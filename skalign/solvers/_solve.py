@@ -1,19 +1,20 @@
 """Many targets on shared features: the problem split into blocks, each solved and certified."""
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
-from ._certificate import certify_residual
-from ._design import Design
-from ._kernel import solve_block
-from ._least_squares import least_squares_solver
-from ._penalties import Penalty, Scale, penalty_scale
-from ._solution import Solution
-from ._threads import map_blocks
-from ._working_set import solve_working_set
+from skalign.solvers._certificate import certify_residual
+from skalign.solvers._design import Design
+from skalign.solvers._kernel import solve_block
+from skalign.solvers._least_squares import least_squares_solver
+from skalign.solvers._penalties import Penalty, Scale, penalty_scale
+from skalign.solvers._solution import Solution
+from skalign.solvers._threads import map_blocks
+from skalign.solvers._working_set import solve_working_set
 
 TOL = {np.dtype(np.float64): 1e-7, np.dtype(np.float32): 1e-4}
 BLOCKS = 32  # a problem is cut into at most about this many blocks, however many workers there are
@@ -129,14 +130,13 @@ def solve(
     intercept = np.zeros(n_targets, design.dtype)
     n_iter = np.ones(n_targets, np.int32)
     kkt, gap = np.empty(n_targets), np.empty(n_targets)
-    results: Iterable = map_blocks(solve_one, blocks, n_jobs)
-    if progress is not None:
-        results = progress(results, total=len(blocks))
-    for block, (weights, means, spent, violation, distance) in zip(blocks, results, strict=True):
-        coef[block], n_iter[block], kkt[block] = weights, spent, violation
-        gap[block] = scale.unit * distance
-        if fit_intercept:
-            intercept[block] = means - weights @ design.mean
+    with closing(map_blocks(solve_one, blocks, n_jobs)) as computed:
+        results = computed if progress is None else progress(computed, total=len(blocks))
+        for block, (weights, means, spent, violation, distance) in zip(blocks, results, strict=True):
+            coef[block], n_iter[block], kkt[block] = weights, spent, violation
+            gap[block] = scale.unit * distance
+            if fit_intercept:
+                intercept[block] = means - weights @ design.mean
     return Solution(coef, intercept, n_iter, kkt, gap, kkt <= tol)
 
 
@@ -193,8 +193,8 @@ def _block_solver(
         if gram is not None:
             kkt, gap = np.empty(q.shape[0]), np.empty(q.shape[0])
             solve_block(
-                gram, q, squared_norms, penalties.l1, penalties.l2, positive, tol, max_iter,
-                coef, n_iter, kkt, gap,
+                gram, q, squared_norms, penalties.l1, penalties.l2, positive, tol,
+                np.full(q.shape[0], max_iter, np.int32), coef, n_iter, kkt, gap,
             )
             return coef, means, n_iter, kkt, gap
         if solver is None:

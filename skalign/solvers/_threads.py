@@ -1,7 +1,7 @@
 """Blocks of work in parallel: the one place that knows joblib and BLAS threads."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -42,7 +42,7 @@ def single_threaded_blas() -> Iterator[None]:
 
 def map_blocks(
     function: Callable[[Item], Result], blocks: Sequence[Item], n_jobs: int | None
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Results of ``function`` for every block, in order, as they come.
 
     Parameters
@@ -58,6 +58,10 @@ def map_blocks(
     ------
     result
         What ``function`` returned.
+
+    Notes
+    -----
+    Close the generator when done early: BLAS is held to one thread while it is open.
     """
     if len(blocks) == 1 or effective_n_jobs(n_jobs) == 1:
         yield from map(function, blocks)

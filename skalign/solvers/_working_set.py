@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ._design import Design
-from ._kernel import solve_block
+from skalign.solvers._design import Design
+from skalign.solvers._kernel import solve_block
 
 ENTER_TOGETHER = 16  # features a target may bring in a round
 
@@ -54,41 +54,43 @@ def solve_working_set(
     """
     n_targets = q.shape[0]
     allowed = tol * np.abs(q).max(axis=1, keepdims=True, initial=0)
+    bound = l1[:, None].astype(design.dtype)
+    gap, kkt, spent = np.empty(n_targets), np.empty(n_targets), np.empty(n_targets, np.int32)
+    n_iter[:] = 0
     working = np.flatnonzero(coef.any(axis=0))
-    columns = np.ascontiguousarray(design.columns(working))
-    gap, kkt = np.empty(n_targets), np.empty(n_targets)
-    spent = np.zeros(n_targets, np.int32)
-    n_iter[:] = 1
-    residual = prepared - columns @ coef[:, working].T
+    columns = design.columns(working)
+    residual = prepared
     while True:
+        if working.size:
+            solution = np.ascontiguousarray(coef[:, working])
+            solve_block(
+                np.ascontiguousarray(columns.T @ columns),
+                np.ascontiguousarray(q[:, working]),
+                squared_norms,
+                l1,
+                l2,
+                positive,
+                tol,
+                max_iter - n_iter,
+                solution,
+                spent,
+                kkt,
+                gap,
+            )
+            n_iter += spent
+            coef[:, working] = solution
+            residual = prepared - columns @ solution.T
         gradient = design.cross(residual)
-        excess = (gradient if positive else np.abs(gradient)) - l1[:, None].astype(design.dtype)
+        excess = (gradient if positive else np.abs(gradient)) - bound
         excess[:, working] = 0
         excess[n_iter >= max_iter] = 0
         bar = np.maximum(0.5 * allowed, _nth_largest(excess, ENTER_TOGETHER))
         entering = np.flatnonzero(((excess >= bar) & (excess > 0)).any(axis=0))
         if entering.size == 0:
+            np.maximum(n_iter, 1, out=n_iter)
             return residual
         working = np.concatenate([working, entering])
         columns = np.concatenate([columns, design.columns(entering)], axis=1)
-        solution = np.ascontiguousarray(coef[:, working])
-        solve_block(
-            np.ascontiguousarray(columns.T @ columns),
-            np.ascontiguousarray(q[:, working]),
-            squared_norms,
-            l1,
-            l2,
-            positive,
-            tol,
-            max_iter,
-            solution,
-            spent,
-            kkt,
-            gap,
-        )
-        n_iter += spent
-        coef[:, working] = solution
-        residual = prepared - columns @ solution.T
 
 
 def _nth_largest(A: NDArray, n: int) -> NDArray:
