@@ -56,7 +56,7 @@ class SparsePositiveEncoder(CallbackSupportMixin, MultiOutputMixin, RegressorMix
         Bound on the violation of the optimality conditions, relative to the largest
         ``|X'y|`` of the target. By default 1e-7 in float64 and 1e-4 in float32; what is reached
         is usually far smaller.
-    max_iter : int, default=1000
+    max_iter : int, default=10000
         Bound on the iterations of one target: rounds of the active set plus Newton steps.
     n_jobs : int, default=None
         Number of threads over blocks of targets. None is 1 unless in a
@@ -134,7 +134,7 @@ class SparsePositiveEncoder(CallbackSupportMixin, MultiOutputMixin, RegressorMix
         positive: bool = True,
         fit_intercept: bool = True,
         tol: float | None = None,
-        max_iter: int = 1000,
+        max_iter: int = 10_000,
         n_jobs: int | None = None,
     ):
         self.penalty = penalty

@@ -97,9 +97,10 @@ def certify(
         penalty, alpha, l1_ratio, n_targets=coef.shape[0], total_weight=design.total_weight
     )
     prepared, _, squared_norms = design.targets(Y)
+    q, rounding = design.correlate(prepared, squared_norms)
     residual = prepared - design.predict(coef)
     return certify_residual(
-        design, residual, coef, scale, design.cross(prepared), squared_norms, positive
+        design, residual, coef, scale, q, rounding, squared_norms, positive
     )
 
 
@@ -109,6 +110,7 @@ def certify_residual(
     coef: NDArray,
     scale: Scale,
     q: NDArray,
+    rounding: NDArray,
     squared_norms: NDArray,
     positive: bool,
 ) -> Certificate:
@@ -126,6 +128,8 @@ def certify_residual(
         Penalty.
     q : ndarray of shape (n_targets, n_features)
         Features times prepared targets.
+    rounding : ndarray of shape (n_targets,)
+        Size up to which those products are rounding.
     squared_norms : ndarray of shape (n_targets,)
         Squared norms of the prepared targets.
     positive : bool
@@ -146,7 +150,8 @@ def certify_residual(
         violations[coef < 0] = np.inf
     largest = np.abs(q).max(axis=1, initial=0).astype(np.float64)
     violation = violations.max(axis=1, initial=0)
-    kkt = np.divide(violation, largest, out=np.where(violation > 0, np.inf, 0.0), where=largest > 0)
+    kkt = np.where(violation > rounding, np.inf, 0.0)
+    np.divide(violation, largest, out=kkt, where=largest > 0)
 
     rr = np.einsum("ij,ij->j", residual, residual, dtype=np.float64)
     primal = 0.5 * rr + (l1 * np.abs(coef)).sum(axis=1) + 0.5 * (l2 * coef**2).sum(axis=1)

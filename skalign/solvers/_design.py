@@ -13,7 +13,7 @@ class Design:
     """Weighted, centred features.
 
     Rows are multiplied by the square root of their weight after centring. Sparse features are
-    centred implicitly: `X` keeps its zeros and `mean` is taken off inside every product.
+    centred implicitly: `X` keeps its zeros and `offset` is taken off inside every product.
 
     Attributes
     ----------
@@ -27,8 +27,10 @@ class Design:
         Sum of the sample weights; the number of samples where there are none.
     centred : bool
         Whether there is an intercept.
-    constant : ndarray of shape (n_features,) or None
-        Sparse columns that centring leaves nothing of; dense ones are zero already.
+    largest_norm : float
+        Largest norm of a feature.
+    offset : ndarray of shape (n_features,) or None
+        What is still to be taken off sparse features.
     """
 
     X: Any
@@ -36,32 +38,34 @@ class Design:
     root_weight: NDArray | None
     total_weight: float
     centred: bool
-    constant: NDArray | None = None
+    largest_norm: float
+    offset: NDArray | None = None
 
     @classmethod
     def prepare(cls, X, *, sample_weight, centre) -> "Design":
         """Centre and weight `X`; constant columns become exactly zero."""
         n_samples, n_features = X.shape
+        X = sparse.csr_array(X) if sparse.issparse(X) else X
         weight = None if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
         total = float(n_samples if weight is None else weight.sum())
         root = None if weight is None else np.sqrt(weight).astype(X.dtype)
         mean = _mean(X, weight, total) if centre else np.zeros(n_features)
+        prepared, offset = X, None
         if sparse.issparse(X):
-            X = sparse.csr_array(X)
-            weighted = X if root is None else sparse.csr_array(X.multiply(root[:, None]))
-            raw = np.asarray(weighted.multiply(weighted).sum(axis=0)).ravel()
-            left = raw - total * mean**2
-            constant = left <= 64 * np.finfo(X.dtype).eps * raw if centre else None
-            return cls(weighted, mean, root, total, centre, constant)
-        prepared = X
-        if centre:
+            if centre:
+                prepared, offset = _centre_full_columns(X, mean, weight, total)
+        elif centre:
             prepared = X - mean.astype(X.dtype)
-            norms = np.einsum("ij,ij->j", prepared, prepared)
-            rounding = 16 * np.finfo(X.dtype).eps * np.sqrt(n_samples) * np.abs(mean)
-            prepared[:, norms <= rounding**2] = 0
         if root is not None:
             prepared = prepared * root[:, None]
-        return cls(prepared, mean, root, total, centre)
+        if sparse.issparse(X):
+            norms = prepared.multiply(prepared).sum(axis=0, dtype=np.float64)
+        else:
+            norms = np.einsum("ij,ij->j", prepared, prepared, dtype=np.float64)
+            if centre:
+                prepared[:, norms <= _rounding(mean, total, X.dtype)] = 0
+        largest = float(np.sqrt(norms.max(initial=0)))
+        return cls(prepared, mean, root, total, centre, largest, offset)
 
     @property
     def is_sparse(self) -> bool:
@@ -80,8 +84,7 @@ class Design:
         squared norms. Constant targets become exactly zero.
         """
         Y_block = np.asarray(Y_block, dtype=self.dtype)
-        n_targets = Y_block.shape[1]
-        mean = np.zeros(n_targets)
+        mean = np.zeros(Y_block.shape[1])
         with np.errstate(over="ignore", invalid="ignore"):
             if self.centred:
                 weight = None if self.root_weight is None else self.root_weight**2
@@ -91,8 +94,7 @@ class Design:
                 Y_block = Y_block * self.root_weight[:, None]
             norms = np.einsum("ij,ij->j", Y_block, Y_block, dtype=np.float64)
             if self.centred:
-                rounding = 16 * np.finfo(self.dtype).eps * np.sqrt(self.total_weight) * np.abs(mean)
-                constant = norms <= rounding**2
+                constant = norms <= _rounding(mean, self.total_weight, self.dtype)
                 if constant.any():
                     Y_block[:, constant] = 0
                     norms[constant] = 0
@@ -103,10 +105,8 @@ class Design:
         if not self.is_sparse:
             return np.ascontiguousarray(self.X.T @ self.X)
         gram = (self.X.T @ self.X).toarray(order="C")
-        if self.centred:
-            gram -= self.total_weight * np.outer(self.mean, self.mean).astype(self.dtype)
-            gram[self.constant] = 0
-            gram[:, self.constant] = 0
+        if self.offset is not None:
+            gram -= self.total_weight * np.outer(self.offset, self.offset).astype(self.dtype)
         return gram
 
     def cross(self, R: NDArray) -> NDArray:
@@ -114,28 +114,36 @@ class Design:
         if not self.is_sparse:
             return np.ascontiguousarray(R.T @ self.X)
         cross = np.ascontiguousarray((self.X.T @ R).T)
-        if self.centred:
-            cross -= np.outer(self._ones() @ R, self.mean.astype(self.dtype))
-            cross[:, self.constant] = 0
+        if self.offset is not None:
+            cross -= np.outer(self._ones() @ R, self.offset.astype(self.dtype))
         return cross
+
+    def correlate(self, prepared: NDArray, squared_norms: NDArray) -> tuple[NDArray, NDArray]:
+        """`cross` of prepared targets, and the size up to which it is rounding.
+
+        A target whose products with all features are rounding gets zeros: it is orthogonal to
+        them, and weights fitted to rounding would mean nothing.
+        """
+        q = self.cross(prepared)
+        rounding = 16 * np.finfo(self.dtype).eps * self.largest_norm * np.sqrt(squared_norms)
+        q[np.abs(q).max(axis=1, initial=0) <= rounding] = 0
+        return q, rounding
 
     def columns(self, index: NDArray) -> NDArray:
         """The prepared features of `index`, dense and centred."""
         if not self.is_sparse:
             return self.X[:, index]
         columns = self.X[:, index].toarray()
-        if self.centred:
-            columns -= np.outer(self._ones(), self.mean[index].astype(self.dtype))
+        if self.offset is not None:
+            columns -= np.outer(self._ones(), self.offset[index].astype(self.dtype))
         return columns
 
     def predict(self, coef: NDArray) -> NDArray:
         """``X coef'`` (n_samples, n_targets) of the prepared features."""
-        if not self.is_sparse:
-            return self.X @ coef.T
         predicted = self.X @ coef.T
-        if not self.centred:
-            return predicted
-        return predicted - np.outer(self._ones(), coef @ self.mean.astype(self.dtype))
+        if self.offset is not None:
+            predicted -= np.outer(self._ones(), coef @ self.offset.astype(self.dtype))
+        return predicted
 
     def _ones(self) -> NDArray:
         """The intercept's column, weighted."""
@@ -147,5 +155,32 @@ def _mean(A, weight: NDArray | None, total: float) -> NDArray:
     if weight is not None:
         return np.asarray(weight @ A, dtype=np.float64) / total
     if sparse.issparse(A):
-        return np.asarray(A.sum(axis=0), dtype=np.float64).ravel() / total
+        return A.sum(axis=0, dtype=np.float64) / total
     return A.mean(axis=0, dtype=np.float64)
+
+
+def _rounding(mean: NDArray, total: float, dtype) -> NDArray:
+    """Squared norm up to which a centred column is no more than the rounding of its mean."""
+    return total * (16 * np.finfo(dtype).eps * mean) ** 2
+
+
+def _centre_full_columns(
+    X: sparse.csr_array, mean: NDArray, weight: NDArray | None, total: float
+) -> tuple[sparse.csr_array, NDArray]:
+    """Centre the columns that implicit centring would cancel; the offset left for the others.
+
+    A column whose mean square is more than 8 times its variance has at least 7 of 8 entries
+    stored, so that centring it costs no memory to speak of. For the others the cancellation in
+    the centred Gram is harmless.
+    """
+    squares = _mean(X.multiply(X), weight, total)
+    full = (squares > 8 * (squares - mean**2)) & (mean != 0)
+    if not full.any():
+        return X, mean
+    index = np.flatnonzero(full)
+    columns = X[:, index].toarray() - mean[index].astype(X.dtype)
+    spread = _mean(columns**2, weight, total)
+    columns[:, spread <= _rounding(mean[index], 1, X.dtype)] = 0
+    order = np.argsort(np.concatenate([np.flatnonzero(~full), index]))
+    stacked = sparse.hstack([X[:, ~full], sparse.csr_array(columns)], format="csc")
+    return stacked[:, order].tocsr(), np.where(full, 0, mean)

@@ -24,8 +24,10 @@ cdef enum:
     SHORT = 24  # below this length a plain loop beats a call into BLAS
     SMALL_SUPPORT = 16  # up to here a Cholesky factor costs less than another round of descent
     REFINEMENTS = 4  # Newton steps on one support; beyond the first they are refinement
+    PATIENCE = 10  # rounds without progress after which rounding is all that is left
     BLAS_INCREMENT = 1
 
+cdef double HUGE = 1e300
 cdef double GROUP = 0.25  # features enter together that violate by this fraction of the worst
 cdef double LOOSE = 0.1  # descent stops once gradients move by less than this fraction of the worst
 cdef double SETTLED = 0.02  # violations below this fraction of max|q|: time for exact weights
@@ -44,7 +46,8 @@ cdef struct Workspace:
     void* g  # (p,) q - Hw over all features, refreshed once a round
     void* w  # (k,) active weights
     void* r  # (k,) q - Hw over active features, kept up to date by coordinate descent
-    void* step  # (k,) Newton direction
+    void* step  # (k,) direction of the weights
+    void* Hstep  # (k,) H step
     void* H  # (k, k) sub-Gram
     void* L  # (k, k) its Cholesky factor, lower
 
@@ -164,6 +167,17 @@ cdef double worst_excess(Workspace* ws, floating* tag) noexcept nogil:
     return worst
 
 
+cdef double active_residual(Workspace* ws, floating* tag) noexcept nogil:
+    """The largest departure of an active feature's gradient from its bound."""
+    cdef int i
+    cdef double worst = 0
+    cdef floating* w = <floating*> ws.w
+    for i in range(ws.k):
+        if w[i] != 0:
+            worst = fmax(worst, fabs((<floating*> ws.r)[i] - (ws.l1 if w[i] > 0 else -ws.l1)))
+    return worst
+
+
 # ---------------------------------------------------------------------------- phase 1: support
 
 cdef void coordinate_descent(Workspace* ws, int passes, double tol, floating* tag) noexcept nogil:
@@ -231,72 +245,97 @@ cdef void solve_upper(Workspace* ws, int m, floating* x) noexcept nogil:
         axpy(i, -x[i], row, x)
 
 
-cdef double to_boundary(Workspace* ws, int m, floating* step, double reach) noexcept nogil:
-    """The largest multiple of step, at most reach, that changes no sign."""
+cdef double to_boundary(Workspace* ws, int m, floating* tag) noexcept nogil:
+    """The largest multiple of the step that changes no sign; HUGE if none does."""
     cdef int i
-    cdef double t = reach
+    cdef double t = HUGE
     cdef floating* w = <floating*> ws.w
+    cdef floating* step = <floating*> ws.step
     for i in range(m):
         if (w[i] > 0) == (step[i] < 0) and step[i] != 0:
             t = fmin(t, -w[i] / step[i])
     return t
 
 
-cdef void move(Workspace* ws, int m, floating* step, double t) noexcept nogil:
+cdef double slope(Workspace* ws, int m, floating* tag) noexcept nogil:
+    """How fast the objective falls along the step."""
+    cdef int i
+    cdef double total = 0
+    for i in range(m):
+        total += (<floating*> ws.step)[i] * (
+            (<floating*> ws.r)[i] - (ws.l1 if (<floating*> ws.w)[i] > 0 else -ws.l1)
+        )
+    return total
+
+
+cdef double curve(Workspace* ws, int m, floating* tag) noexcept nogil:
+    """H step over all active features, kept for `move`; the curvature along the step."""
+    cdef int i
+    cdef floating* step = <floating*> ws.step
+    cdef floating* Hstep = <floating*> ws.Hstep
+    for i in range(ws.k):
+        Hstep[i] = 0
+    for i in range(m):
+        axpy(ws.k, step[i], <floating*> ws.H + <size_t> i * ws.ld, Hstep)
+    return dot(m, step, Hstep)
+
+
+cdef void move(Workspace* ws, int m, double t, floating* tag) noexcept nogil:
     """w += t step, weights that reach zero set to exactly zero, r updated."""
     cdef int i
     cdef floating* w = <floating*> ws.w
-    cdef floating* r = <floating*> ws.r
+    cdef floating* step = <floating*> ws.step
     cdef floating new
     for i in range(m):
         new = w[i] + <floating> t * step[i]
         if (w[i] > 0) != (new > 0) or (
-            (w[i] > 0) == (step[i] < 0) and -w[i] / step[i] <= t and step[i] != 0
+            (w[i] > 0) == (step[i] < 0) and step[i] != 0 and -w[i] / step[i] <= t
         ):
             new = 0
-        axpy(ws.k, w[i] - new, <floating*> ws.H + <size_t> i * ws.ld, r)
         w[i] = new
+    axpy(ws.k, <floating> -t, <floating*> ws.Hstep, <floating*> ws.r)
 
 
-cdef void leave_dependence(Workspace* ws, int m, floating* tag) noexcept nogil:
-    """Active feature m is a combination of those before it: slide along that combination, downhill,
-    until one of the weights is zero."""
+cdef void leave_dependence(Workspace* ws, int m, double noise, floating* tag) noexcept nogil:
+    """Active feature m is a combination of those before it: slide along that combination until one
+    of the weights is zero, downhill or, where it is flat up to rounding, towards less of m."""
     cdef int i
+    cdef double t = HUGE, falls, length = 0
     cdef floating* w = <floating*> ws.w
-    cdef floating* r = <floating*> ws.r
     cdef floating* step = <floating*> ws.step
     cdef floating* row = <floating*> ws.L + <size_t> m * ws.ld
-    cdef double epsilon = DBL_EPSILON if floating is double else FLT_EPSILON
-    cdef double slope = 0, size = 0, t, huge = 1e300
     for i in range(m):
         step[i] = row[i]
     solve_upper(ws, m, step)
     step[m] = -1
     for i in range(m + 1):
-        slope += step[i] * (r[i] - (ws.l1 if w[i] > 0 else -ws.l1))
-        size += fabs(step[i]) * (fabs(r[i]) + ws.l1)
-    if slope < -sqrt(epsilon) * size:  # else flat, and the way does not hang on rounding
+        length += fabs(step[i])
+        if w[m] < 0:
+            step[i] = -step[i]
+    falls = slope(ws, m + 1, tag)
+    if falls < -noise * length:
         for i in range(m + 1):
             step[i] = -step[i]
-    t = to_boundary(ws, m + 1, step, huge)
-    if t == huge:  # flat to rounding: the other way ends where feature m is zero, or sooner
-        for i in range(m + 1):
-            step[i] = -step[i]
-        t = to_boundary(ws, m + 1, step, huge)
-    if t < huge:
-        move(ws, m + 1, step, t)
-    else:
-        w[m] = 0
+        t = to_boundary(ws, m + 1, tag)
+        if t == HUGE:  # cannot be but by rounding
+            for i in range(m + 1):
+                step[i] = -step[i]
+    if t == HUGE:
+        t = to_boundary(ws, m + 1, tag)
+    curve(ws, m + 1, tag)
+    move(ws, m + 1, t, tag)
 
 
-cdef int newton(Workspace* ws, double tol, int max_steps, floating* tag) noexcept nogil:
+cdef int newton(
+    Workspace* ws, double tol, double noise, int max_steps, floating* tag
+) noexcept nogil:
     """Exact weights on the active features, or on those of them that stay; the number of steps."""
     cdef int i, dependent, steps = 0, refinements = 0
     cdef floating* w = <floating*> ws.w
     cdef floating* r = <floating*> ws.r
     cdef floating* step = <floating*> ws.step
     cdef floating* row
-    cdef double t, residual
+    cdef double t, full, falls, curvature, residual
     while steps < max_steps:
         drop_zeros(ws, tag)
         if ws.k == 0:
@@ -304,7 +343,7 @@ cdef int newton(Workspace* ws, double tol, int max_steps, floating* tag) noexcep
         steps += 1
         dependent = factorize(ws, tag)
         if dependent >= 0:
-            leave_dependence(ws, dependent, tag)
+            leave_dependence(ws, dependent, noise, tag)
             continue
         residual = 0
         for i in range(ws.k):
@@ -316,23 +355,43 @@ cdef int newton(Workspace* ws, double tol, int max_steps, floating* tag) noexcep
             row = <floating*> ws.L + <size_t> i * ws.ld
             step[i] = (step[i] - dot(i, row, step)) / row[i]
         solve_upper(ws, ws.k, step)
-        t = to_boundary(ws, ws.k, step, 1)
-        move(ws, ws.k, step, t)
-        refinements = refinements + 1 if t == 1 else 0
+        falls = slope(ws, ws.k, tag)
+        curvature = curve(ws, ws.k, tag)
+        # One step is exact unless the factor is all rounding; then at least it must not climb.
+        full = 1
+        if fabs(curvature - falls) > 1e-3 * falls:
+            if not (falls > 0 and curvature > 0):
+                break
+            full = falls / curvature
+        t = fmin(full, to_boundary(ws, ws.k, tag))
+        move(ws, ws.k, t, tag)
+        refinements = refinements + 1 if t == full else 0
     return steps
 
 
 # ---------------------------------------------------------------------------- one target
+
+cdef double objective(Workspace* ws, const floating* q, floating* tag) noexcept nogil:
+    """1/2 w'Hw - q'w + l1 |w|_1 for g = q - Hw up to date."""
+    cdef int i
+    cdef double total = 0
+    cdef floating* g = <floating*> ws.g
+    cdef floating* w = <floating*> ws.w
+    for i in range(ws.k):
+        total += ws.l1 * fabs(w[i]) - 0.5 * w[i] * (<double> q[ws.active[i]] + g[ws.active[i]])
+    return total
+
 
 cdef int solve_target(
     Workspace* ws, const floating* G, const floating* q, double scale, double tol, int max_iter,
     floating* w_full
 ) noexcept nogil:
     """Solve from the weights in w_full, write the solution there; returns the iterations spent."""
-    cdef int i, j, steps, n_iter = 0
+    cdef int j, n_iter = 0, stalled = 0
     cdef double epsilon = DBL_EPSILON if floating is double else FLT_EPSILON
-    cdef double worst, bar, loose, tight = fmax(1e-3 * tol, 4 * epsilon) * scale
-    cdef double before = 0  # the worst violation one exact round ago
+    cdef double noise = 16 * epsilon * scale
+    cdef double tight = fmax(1e-3 * tol, 4 * epsilon) * scale
+    cdef double worst, violation, bar, value, best = HUGE, least = HUGE
     cdef bint exact = True  # the active weights solve their own problem
     cdef floating* g = <floating*> ws.g
     cdef floating* w = <floating*> ws.w
@@ -351,25 +410,32 @@ cdef int solve_target(
     while n_iter < max_iter:
         n_iter += 1
         worst = worst_excess(ws, w)
-        if exact and (worst <= tight or (worst <= tol * scale and before and worst >= before)):
-            break  # solved, or as well as rounding allows
+        if exact:
+            violation = fmax(worst, active_residual(ws, w))
+            if violation <= tight:
+                break
+            value = objective(ws, q, w)
+            stalled += 1
+            if value < best - 4 * epsilon * fabs(value) or violation < 0.9 * least:
+                stalled = 0
+            if stalled == PATIENCE or (stalled and violation <= tol * scale):
+                break
+            best = fmin(best, value)
+            least = fmin(least, violation)
         bar = fmax(GROUP * worst, tight)
         for j in range(ws.p):
             if not ws.is_active[j] and excess(ws, g[j]) > bar and G[<size_t> j * ws.p + j] > 0:
                 activate(ws, G, j, 0)
-        loose = fmax(LOOSE * worst, tight)
-        coordinate_descent(ws, CD_PASSES, loose, w)
-        if ws.k <= SMALL_SUPPORT or worst <= SETTLED * scale:
-            n_iter += newton(ws, tight, max_iter - n_iter, w)
-            exact = True
-            before = worst
+        coordinate_descent(ws, CD_PASSES, fmax(LOOSE * worst, tight), w)
+        exact = ws.k <= SMALL_SUPPORT or worst <= SETTLED * scale
+        if exact:
+            n_iter += newton(ws, tight, noise, max_iter - n_iter, w)
         else:
             drop_zeros(ws, w)
-            exact = False
         refresh(ws, G, q)
     drop_zeros(ws, w)
-    for i in range(ws.k):
-        w_full[ws.active[i]] = w[i]
+    for j in range(ws.k):
+        w_full[ws.active[j]] = w[j]
     return n_iter
 
 
@@ -443,7 +509,7 @@ def solve_block(
     ws.positive = positive
     ws.active = <int*> malloc(p * sizeof(int))
     ws.is_active = <char*> malloc(p)
-    ws.g = malloc(4 * p * item)
+    ws.g = malloc(5 * p * item)
     # Only the pages of the active part are ever touched.
     ws.H = malloc(<size_t> p * ws.ld * item)
     ws.L = malloc(<size_t> p * ws.ld * item)
@@ -453,6 +519,7 @@ def solve_block(
         ws.w = <floating*> ws.g + p
         ws.r = <floating*> ws.g + 2 * p
         ws.step = <floating*> ws.g + 3 * p
+        ws.Hstep = <floating*> ws.g + 4 * p
         with nogil:
             for v in range(n_targets):
                 ws.l1 = l1[v]

@@ -24,6 +24,8 @@ GRAM_BYTES = 2**30
 GRAM_FEATURES = 1024  # a Gram this small always pays
 GRAM_FEATURES_PER_TARGET = 8
 
+Block = slice | NDArray  # of targets; an index array where closed forms and others mix
+
 
 def solve(
     X: NDArray | sparse.sparray,
@@ -37,7 +39,7 @@ def solve(
     sample_weight: ArrayLike | None = None,
     coef_init: NDArray | None = None,
     tol: float | None = None,
-    max_iter: int = 1000,
+    max_iter: int = 10_000,
     n_jobs: int | None = None,
     progress: Callable[..., Iterable] | None = None,
 ) -> Solution:
@@ -78,7 +80,7 @@ def solve(
         Weights to start from; not looked at by closed forms.
     tol : float, default=None
         Bound on the KKT violation; by default 1e-7 in float64 and 1e-4 in float32.
-    max_iter : int, default=1000
+    max_iter : int, default=10000
         Bound on the iterations of one target.
     n_jobs : int, default=None
         Number of threads over blocks of targets. None is 1 unless in a
@@ -121,11 +123,12 @@ def solve(
         penalty, alpha, l1_ratio, n_targets=n_targets, total_weight=design.total_weight
     )
     tol = TOL[design.dtype] if tol is None else tol
-    blocks = list(_blocks(design, n_targets))
+    closed_form = (scale.l1 == 0) & (not positive)
+    blocks = [*_blocks(design, closed_form), *_blocks(design, ~closed_form)]
     solve_one = _block_solver(
-        design, Y, scale, positive=positive, coef_init=coef_init, tol=tol, max_iter=max_iter,
-        closed_form=penalty in ("ols", "ridge") and not positive,
-    )
+        design, Y, scale, closed_form, positive=positive, coef_init=coef_init, tol=tol,
+        max_iter=max_iter,
+    )  # fmt: skip
     coef = np.empty((n_targets, n_features), design.dtype)
     intercept = np.zeros(n_targets, design.dtype)
     n_iter = np.ones(n_targets, np.int32)
@@ -140,14 +143,17 @@ def solve(
     return Solution(coef, intercept, n_iter, kkt, gap, kkt <= tol)
 
 
-def _blocks(design: Design, n_targets: int) -> Iterator[slice]:
-    """Blocks of targets; the same for any number of workers, so that results are too."""
+def _blocks(design: Design, wanted: NDArray) -> Iterator[Block]:
+    """Blocks of the wanted targets; the same for any number of workers, so that results are too."""
     n_samples, n_features = design.X.shape
     bytes_each = (3 * n_samples + 3 * n_features) * design.dtype.itemsize
     most = max(1, BLOCK_BYTES // bytes_each)
-    size = min(most, max(BLOCK_TARGETS, -(-n_targets // BLOCKS)))
-    for start in range(0, n_targets, size):
-        yield slice(start, min(start + size, n_targets))
+    n_wanted = np.count_nonzero(wanted)
+    size = min(most, max(BLOCK_TARGETS, -(-n_wanted // BLOCKS)))
+    index = None if n_wanted == wanted.size else np.flatnonzero(wanted)
+    for start in range(0, n_wanted, size):
+        block = slice(start, min(start + size, n_wanted))
+        yield block if index is None else index[block]
 
 
 def _gram_pays(design: Design, n_targets: int) -> bool:
@@ -162,50 +168,52 @@ def _block_solver(
     design: Design,
     Y: NDArray,
     scale: Scale,
+    closed_form: NDArray,
     *,
     positive: bool,
     coef_init: NDArray | None,
     tol: float,
     max_iter: int,
-    closed_form: bool,
-) -> Callable[[slice], tuple[NDArray, NDArray, NDArray, NDArray, NDArray]]:
+) -> Callable[[Block], tuple[NDArray, NDArray, NDArray, NDArray, NDArray]]:
     """A function from a block to its weights, target means, iterations, violations and gaps."""
-    solver = least_squares_solver(design, scale.l2) if closed_form else None
-    gram = design.gram() if solver is None and _gram_pays(design, Y.shape[1]) else None
+    some_closed, all_closed = closed_form.any(), closed_form.all()
+    solver = least_squares_solver(design, scale.l2[closed_form]) if some_closed else None
+    gram = design.gram() if not all_closed and _gram_pays(design, Y.shape[1]) else None
 
-    def solve_one(block: slice):
+    def solve_one(block: Block):
         prepared, means, squared_norms = design.targets(Y[:, block])
         if not np.isfinite(squared_norms).all():
-            bad = np.flatnonzero(~np.isfinite(squared_norms)) + block.start
+            bad = np.arange(Y.shape[1])[block][~np.isfinite(squared_norms)]
             raise ValueError(
                 f"Input y contains NaN, infinity or values too large for {design.dtype}, first in "
                 f"target {bad[0]}. Drop or impute the targets or samples concerned."
             )
-        q = design.cross(prepared)
+        q, rounding = design.correlate(prepared, squared_norms)
         penalties = Scale(scale.l1[block], scale.l2[block], 1.0)
         n_iter = np.ones(q.shape[0], np.int32)
-        if solver is not None:
+        if solver is not None and closed_form[block][0]:
             coef = solver(prepared, penalties.l2)
-        elif coef_init is None:
-            coef = np.zeros_like(q)
+            coef[~q.any(axis=1)] = 0
+            residual = prepared - design.predict(coef)
         else:
-            coef = np.array(coef_init[block], dtype=design.dtype, order="C")
-        if gram is not None:
-            kkt, gap = np.empty(q.shape[0]), np.empty(q.shape[0])
-            solve_block(
-                gram, q, squared_norms, penalties.l1, penalties.l2, positive, tol,
-                np.full(q.shape[0], max_iter, np.int32), coef, n_iter, kkt, gap,
-            )
-            return coef, means, n_iter, kkt, gap
-        if solver is None:
+            if coef_init is None:
+                coef = np.zeros_like(q)
+            else:
+                coef = np.array(coef_init[block], dtype=design.dtype, order="C")
+            if gram is not None:
+                kkt, gap = np.empty(q.shape[0]), np.empty(q.shape[0])
+                bound = np.full(q.shape[0], max_iter, np.int32)
+                solve_block(
+                    gram, q, squared_norms, penalties.l1, penalties.l2, positive, tol, bound,
+                    coef, n_iter, kkt, gap,
+                )  # fmt: skip
+                return coef, means, n_iter, kkt, gap
             residual = solve_working_set(
                 design, prepared, q, squared_norms, penalties.l1, penalties.l2, positive, tol,
                 max_iter, coef, n_iter,
-            )
-        else:
-            residual = prepared - design.predict(coef)
+            )  # fmt: skip
         certificate = certify_residual(
-            design, residual, coef, penalties, q, squared_norms, positive
+            design, residual, coef, penalties, q, rounding, squared_norms, positive
         )
         return coef, means, n_iter, certificate.kkt_violation, certificate.dual_gap
 
