@@ -3,9 +3,8 @@
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 
-setup(
-    ext_modules=cythonize(
-        [Extension("skalign.solvers._kernel", ["skalign/solvers/_kernel.pyx"], extra_compile_args=["-O3"])],
-        build_dir="build",
-    )
+kernel = Extension(
+    "skalign.solvers._kernel", ["skalign/solvers/_kernel.pyx"], extra_compile_args=["-O3"]
 )
+
+setup(ext_modules=cythonize([kernel], build_dir="build"))

@@ -13,8 +13,13 @@ from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skalign.linear_model._callback import (
+    CallbackSupportMixin,
+    begin_tasks,
+    end_fit,
+    with_callbacks,
+)
 from skalign.solvers import Penalty, Solution, solve
-from skalign.linear_model._callback import CallbackSupportMixin, begin_tasks, end_fit, with_callbacks
 
 FLOATS = [np.float64, np.float32]
 

@@ -13,7 +13,7 @@ from skalign.solvers._penalties import Penalty, Scale, penalty_scale
 class Certificate:
     """Optimality of given weights, per target.
 
-    Attributes
+    Parameters
     ----------
     objective : ndarray of shape (n_targets,)
         Objective in scikit-learn's scale of the penalty.
@@ -99,9 +99,7 @@ def certify(
     prepared, _, squared_norms = design.targets(Y)
     q, rounding = design.correlate(prepared, squared_norms)
     residual = prepared - design.predict(coef)
-    return certify_residual(
-        design, residual, coef, scale, q, rounding, squared_norms, positive
-    )
+    return certify_residual(design, residual, coef, scale, q, rounding, squared_norms, positive)
 
 
 def certify_residual(

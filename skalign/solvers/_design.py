@@ -147,7 +147,9 @@ class Design:
 
     def _ones(self) -> NDArray:
         """The intercept's column, weighted."""
-        return np.ones(self.X.shape[0], self.dtype) if self.root_weight is None else self.root_weight
+        return (
+            np.ones(self.X.shape[0], self.dtype) if self.root_weight is None else self.root_weight
+        )
 
 
 def _mean(A, weight: NDArray | None, total: float) -> NDArray:

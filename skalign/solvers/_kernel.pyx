@@ -407,6 +407,12 @@ cdef int solve_target(
     if ws.k:
         refresh(ws, G, q)
         exact = False
+        if not objective(ws, q, w) < 0:  # a start no better than zero weights only costs time
+            for j in range(ws.k):
+                ws.is_active[ws.active[j]] = 0
+            ws.k = 0
+            exact = True
+            refresh(ws, G, q)
     while n_iter < max_iter:
         n_iter += 1
         worst = worst_excess(ws, w)

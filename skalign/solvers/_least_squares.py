@@ -53,7 +53,7 @@ def least_squares_solver(design: Design, l2: NDArray) -> Solver:
 def _through_cholesky(
     design: Design, gram: NDArray, strengths: NDArray, *, dual: bool
 ) -> Solver | None:
-    """Solver by Cholesky of ``X'X + l2 I``, or of ``XX' + l2 I``; None if one is ill-conditioned."""
+    """Solver by Cholesky of the primal or dual Gram plus l2; None if one is ill-conditioned."""
     factors = {}
     diagonal = np.arange(gram.shape[0])
     for strength in strengths:
@@ -113,7 +113,15 @@ def _through_lsqr(design: Design) -> Solver:
     def solve(prepared: NDArray, l2: NDArray) -> NDArray:
         return np.array(
             [
-                lsqr(operator, y, damp=np.sqrt(strength), atol=tol, btol=tol, conlim=0, iter_lim=limit)[0]
+                lsqr(
+                    operator,
+                    y,
+                    damp=np.sqrt(strength),
+                    atol=tol,
+                    btol=tol,
+                    conlim=0,
+                    iter_lim=limit,
+                )[0]
                 for y, strength in zip(prepared.T, l2, strict=True)
             ],
             dtype=design.dtype,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 class Solution:
     """Weights of many targets with the certificate of each.
 
-    Attributes
+    Parameters
     ----------
     coef : ndarray of shape (n_targets, n_features)
         Weights.

@@ -135,7 +135,9 @@ def solve(
     kkt, gap = np.empty(n_targets), np.empty(n_targets)
     with closing(map_blocks(solve_one, blocks, n_jobs)) as computed:
         results = computed if progress is None else progress(computed, total=len(blocks))
-        for block, (weights, means, spent, violation, distance) in zip(blocks, results, strict=True):
+        for block, (weights, means, spent, violation, distance) in zip(
+            blocks, results, strict=True
+        ):
             coef[block], n_iter[block], kkt[block] = weights, spent, violation
             gap[block] = scale.unit * distance
             if fit_intercept:

@@ -1,9 +1,11 @@
 """Blocks of work in parallel: the one place that knows joblib and BLAS threads."""
 
+import functools
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from joblib import Parallel, delayed, effective_n_jobs
 from threadpoolctl import ThreadpoolController
@@ -12,24 +14,27 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _lock = threading.Lock()
-_controller: ThreadpoolController | None = None
-_limiter = None
 _n_inside = 0
+_limiter: Any = None
+
+
+@functools.cache
+def _controller() -> ThreadpoolController:
+    """Finding the libraries costs milliseconds, so that is done once."""
+    return ThreadpoolController()
 
 
 @contextmanager
 def single_threaded_blas() -> Iterator[None]:
     """Hold BLAS to one thread while anybody is inside.
 
-    Finding the libraries costs milliseconds, so that is done once. The limit is global to the
-    process: the first to enter sets it and the last to leave lifts it, for limits that overlap
-    would restore each other's.
+    The limit is global to the process: the first to enter sets it and the last to leave lifts it,
+    for limits that overlap would restore each other's.
     """
-    global _controller, _limiter, _n_inside
+    global _limiter, _n_inside
     with _lock:
         if _n_inside == 0:
-            _controller = _controller or ThreadpoolController()
-            _limiter = _controller.limit(limits=1, user_api="blas")
+            _limiter = _in_own_thread(lambda: _controller().limit(limits=1, user_api="blas"))
         _n_inside += 1
     try:
         yield
@@ -37,7 +42,17 @@ def single_threaded_blas() -> Iterator[None]:
         with _lock:
             _n_inside -= 1
             if _n_inside == 0:
-                _limiter.restore_original_limits()
+                _in_own_thread(_limiter.restore_original_limits)
+
+
+def _in_own_thread(function: Callable[[], Result]) -> Result:
+    """Call in a thread that ends at once.
+
+    threadpoolctl heeds only the first thread that sets a limit, for as long as it lives, and the
+    thread that lifts ours need not be the one that set it.
+    """
+    with ThreadPoolExecutor(max_workers=1) as executor:
+        return executor.submit(function).result()
 
 
 def map_blocks(

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from skalign.solvers._design import Design
 from skalign.solvers._kernel import solve_block
 
-ENTER_TOGETHER = 16  # features a target may bring in a round
+ENTER_TOGETHER = 16  # features a target may bring in the first round; twice as many in each later one
 
 
 def solve_working_set(
@@ -60,6 +60,7 @@ def solve_working_set(
     working = np.flatnonzero(coef.any(axis=0))
     columns = design.columns(working)
     residual = prepared
+    together = ENTER_TOGETHER
     while True:
         if working.size:
             solution = np.ascontiguousarray(coef[:, working])
@@ -84,11 +85,12 @@ def solve_working_set(
         excess = (gradient if positive else np.abs(gradient)) - bound
         excess[:, working] = 0
         excess[n_iter >= max_iter] = 0
-        bar = np.maximum(0.5 * allowed, _nth_largest(excess, ENTER_TOGETHER))
+        bar = np.maximum(0.5 * allowed, _nth_largest(excess, together))
         entering = np.flatnonzero(((excess >= bar) & (excess > 0)).any(axis=0))
         if entering.size == 0:
             np.maximum(n_iter, 1, out=n_iter)
             return residual
+        together *= 2
         working = np.concatenate([working, entering])
         columns = np.concatenate([columns, design.columns(entering)], axis=1)
 

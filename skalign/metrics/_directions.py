@@ -1,0 +1,154 @@
+"""Directions over images: what an inner product, a norm and a cosine are in this layer."""
+
+from collections.abc import Iterator
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
+from sklearn.utils import check_array
+
+_BLOCK_BYTES = 2**26
+_CONSTANT = 8  # a column whose range is within this many rounding errors of its size is constant
+
+
+class ImageSpace:
+    """The inner product over images: weighted, and centred where asked.
+
+    Parameters
+    ----------
+    n_images : int
+        Number of images.
+    sample_weight : array-like of shape (n_images,) or None
+        Weight of every image; images of weight zero are left out.
+    center : bool
+        Whether vectors are centred on their weighted mean, so that a cosine is Pearson's r.
+    """
+
+    def __init__(self, n_images: int, sample_weight: ArrayLike | None, center: bool) -> None:
+        self.center = center
+        self.images: slice | NDArray[Any] = slice(None)
+        weight = np.ones(n_images)
+        if sample_weight is not None:
+            weight = _check_sample_weight(sample_weight, n_images)
+            if not weight.all():
+                self.images = np.flatnonzero(weight)
+                weight = weight[self.images]
+        self.n_images = weight.size
+        self.weighted = sample_weight is not None
+        self.weight = weight / weight.sum()
+
+    def directions(self, vectors: Any, name: str) -> tuple[Any, NDArray[np.bool_]]:
+        """Scale columns to unit norm; a column without a direction becomes zero.
+
+        Parameters
+        ----------
+        vectors : {ndarray, sparse array} of shape (n_images, n_vectors)
+            Columns of any scale that the dtype can hold.
+        name : str
+            What error messages call them.
+
+        Returns
+        -------
+        directions : {ndarray, csc_array} of shape (n_weighted_images, n_vectors)
+            In double precision, and times the root of the image weights, so that the plain product
+            of two columns is their cosine. Sparse columns stay sparse and are therefore not
+            shifted to zero mean: their product with centred columns is the same.
+        defined : ndarray of shape (n_vectors,)
+            Whether the column has a direction: not zero, and not constant where centred.
+        """
+        if is_sparse(vectors):
+            return self._sparse_directions(vectors, name)
+        columns = np.array(vectors[self.images], dtype=np.float64, order="K")
+        high, low = columns.max(axis=0), columns.min(axis=0)
+        scale = safe_scale(np.maximum(high, -low), name)
+        if (scale != 1).any():
+            columns /= scale
+        if self.center:
+            columns -= np.einsum("i,ij->j", self.weight, columns)
+            columns[:, _is_constant(high / scale, low / scale, vectors.dtype)] = 0
+        if self.weighted:
+            columns *= np.sqrt(self.weight)[:, np.newaxis]
+        norm = np.sqrt(np.einsum("ij,ij->j", columns, columns))
+        columns /= np.where(norm > 0, norm, 1)
+        return columns, norm > 0
+
+    def _sparse_directions(self, vectors: Any, name: str) -> tuple[Any, NDArray[np.bool_]]:
+        columns = sparse.csc_array(vectors[self.images], dtype=np.float64, copy=True)
+        columns.sum_duplicates()
+        high, low = columns.max(axis=0).toarray(), columns.min(axis=0).toarray()
+        scale = safe_scale(np.maximum(high, -low), name)
+        weight = self.weight[columns.indices]
+        column = np.repeat(np.arange(scale.size), np.diff(columns.indptr))
+        columns.data /= scale[column]
+        mean = columns.T @ self.weight if self.center else np.zeros(scale.size)
+        square = np.bincount(column, weight * (columns.data - mean[column]) ** 2, scale.size)
+        if self.center:
+            implicit_zeros = np.maximum(1 - np.bincount(column, weight, scale.size), 0)
+            square = square + implicit_zeros * mean**2
+            square[_is_constant(high / scale, low / scale, vectors.dtype)] = 0
+        norm = np.sqrt(square)
+        columns.data *= np.sqrt(weight) / np.where(norm > 0, norm, np.inf)[column]
+        return columns, norm > 0
+
+
+def safe_scale(size: NDArray[Any], name: str) -> NDArray[Any]:
+    """Divisors for vectors of these largest absolute values: 1, unless squares leave the range."""
+    if not np.isfinite(size).all():
+        raise ValueError(
+            f"{name} must be finite, got NaN or infinity. Drop those values or impute them."
+        )
+    limit = np.finfo(size.dtype).max ** 0.25
+    return np.where((size > 0) & ((size < 1 / limit) | (size > limit)), size, 1)
+
+
+def check_images(values: Any, name: str, **options: Any) -> Any:
+    """Check a table whose rows are images; its numbers are looked at later, block by block."""
+    return check_array(values, dtype="numeric", ensure_all_finite=False, input_name=name, **options)
+
+
+def check_targets(values: Any, name: str) -> NDArray[Any]:
+    """Check (n_images, n_targets) responses; one target may be 1-D."""
+    values = check_images(values, name, ensure_2d=False)
+    return values.reshape(-1, 1) if values.ndim == 1 else values
+
+
+def is_sparse(array: Any) -> bool:
+    """Whether an array is one of scipy.sparse."""
+    return bool(sparse.issparse(array))
+
+
+def check_number(value: Any, name: str) -> float:
+    """Check that a parameter is a real number; NaN is one."""
+    if not isinstance(value, Real):
+        raise TypeError(f"{name} must be a real number (NaN included), got {value!r}.")
+    return float(value)
+
+
+def blocks(n_vectors: int, length: int, n_bytes: int | None = None) -> Iterator[slice]:
+    """Slices of ``n_vectors``, so that a block of vectors of this length has a bounded size."""
+    step = max(1, (n_bytes or _BLOCK_BYTES) // (8 * length))
+    return (slice(start, min(start + step, n_vectors)) for start in range(0, n_vectors, step))
+
+
+def _is_constant(high: NDArray[Any], low: NDArray[Any], dtype: Any) -> NDArray[np.bool_]:
+    rounding = np.finfo(np.result_type(dtype, np.float32)).eps
+    return high - low <= _CONSTANT * rounding * np.maximum(np.abs(high), np.abs(low))
+
+
+def _check_sample_weight(sample_weight: ArrayLike, n_images: int) -> NDArray[np.float64]:
+    weight = check_array(
+        sample_weight, dtype=np.float64, ensure_2d=False, input_name="sample_weight"
+    )
+    if weight.shape != (n_images,):
+        raise ValueError(
+            f"sample_weight must have one weight per image, shape ({n_images},), "
+            f"got shape {weight.shape}."
+        )
+    if (weight < 0).any() or not weight.any():
+        raise ValueError(
+            "sample_weight must be non-negative and not all zero, got "
+            f"weights from {weight.min():g} to {weight.max():g}."
+        )
+    return weight / weight.max()

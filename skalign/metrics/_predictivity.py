@@ -1,0 +1,84 @@
+"""Predictivity: how well predicted responses follow the observed ones."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ._directions import ImageSpace, blocks, check_number, check_targets
+
+
+def pearson_r(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    undefined: float = np.nan,
+) -> NDArray[np.float64]:
+    r"""Pearson's correlation between observed and predicted responses, for every target.
+
+    .. math::
+        r_v = \frac{\sum_i s_i (y_{iv} - \bar y_v)(\hat y_{iv} - \bar{\hat y}_v)}
+        {\sqrt{\sum_i s_i (y_{iv} - \bar y_v)^2 \sum_i s_i (\hat y_{iv} - \bar{\hat y}_v)^2}}
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_images, n_targets) or (n_images,)
+        Observed responses.
+    y_pred : array-like of shape (n_images, n_targets) or (n_images,)
+        Predicted responses.
+    sample_weight : array-like of shape (n_images,), default=None
+        Weights :math:`s_i` of the images, also in the means.
+    undefined : float, default=nan
+        Value for a target whose observed or predicted responses are constant, up to rounding.
+
+    Returns
+    -------
+    ndarray of shape (n_targets,)
+        Correlation, a pure number from -1 to 1; high is good. As with the raw values of
+        scikit-learn's regression metrics, one target given as 1-D arrays has shape (1,).
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, or values are not finite, or ``sample_weight`` is negative or all
+        zero.
+    TypeError
+        If ``undefined`` is not a number.
+
+    See Also
+    --------
+    PearsonScorer : Its mean over targets, for model selection.
+    scipy.stats.pearsonr : Unweighted, with p-values and confidence intervals.
+
+    Notes
+    -----
+    Unlike the coefficient of determination, r does not see the scale or the offset of a
+    prediction. A model that predicts the same for every image explains nothing: in a selection
+    count it as 0, ``undefined=0``, not as missing.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skalign.metrics import pearson_r
+    >>> y_true = np.array([[1.0, 1.0], [2.0, 0.0], [3.0, 1.0]])
+    >>> y_pred = np.array([[2.0, 5.0], [4.0, 5.0], [6.0, 5.0]])
+    >>> pearson_r(y_true, y_pred)
+    array([ 1., nan])
+    >>> pearson_r(y_true, y_pred, undefined=0)
+    array([1., 0.])
+    """
+    y_true, y_pred = check_targets(y_true, "y_true"), check_targets(y_pred, "y_pred")
+    undefined = check_number(undefined, "undefined")
+    if y_true.shape != y_pred.shape:
+        raise ValueError(
+            f"y_pred must have the shape (n_images, n_targets) of y_true, {y_true.shape}, "
+            f"got {y_pred.shape}."
+        )
+    n_images, n_targets = y_true.shape
+    space = ImageSpace(n_images, sample_weight, center=True)
+    r = np.empty(n_targets)
+    for block in blocks(n_targets, 8 * n_images):
+        observed, is_varied = space.directions(y_true[:, block], "y_true")
+        predicted, is_predicted = space.directions(y_pred[:, block], "y_pred")
+        cosine = np.einsum("ij,ij->j", observed, predicted)
+        r[block] = np.where(is_varied & is_predicted, np.clip(cosine, -1, 1), undefined)
+    return r

@@ -1,0 +1,164 @@
+"""The arguments of a reorientation as unit vectors and absolute weights, block by block."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
+
+from ._directions import (
+    ImageSpace,
+    blocks,
+    check_images,
+    check_number,
+    check_targets,
+    is_sparse,
+    safe_scale,
+)
+
+_SPARSE_DENSITY = 0.03  # below it, a sparse product is faster than a dense one
+_IMAGE_CHUNK = 128  # images of a sparse product that stays in cache
+_CACHE_BYTES = 2**21
+
+
+@dataclass(frozen=True, eq=False)
+class TargetBlock:
+    """A block of targets, ready for products."""
+
+    index: slice
+    targets: NDArray[Any]  # (n_images, block), unit norm
+    defined: NDArray[np.bool_]  # (block,), whether the target has a direction
+    weights: Any  # (block, n_units), absolute, each row in a safe scale; dense or csc
+    total: NDArray[Any]  # (block,), their sum; NaN where theta is undefined
+
+
+class ReorientationProblem:
+    """Checked arguments; features as directions; blocks of targets and weights, read one by one."""
+
+    def __init__(
+        self,
+        features: Any,
+        targets: Any,
+        weights: Any,
+        center: bool,
+        sample_weight: ArrayLike | None,
+        undefined: float,
+    ) -> None:
+        features = check_images(features, "features", accept_sparse="csc")
+        self._targets = check_targets(targets, "targets")
+        self._weights = _check_weights(weights)
+        self._undefined = check_number(undefined, "undefined")
+        n_images, self.n_units = features.shape
+        self.n_targets = self._targets.shape[1]
+        if len(self._targets) != n_images:
+            raise ValueError(
+                f"targets must have one row per image of features, {n_images}, "
+                f"got {len(self._targets)} rows."
+            )
+        if self._weights.shape != (self.n_targets, self.n_units):
+            raise ValueError(
+                f"weights must have shape (n_targets, n_units) = {self.n_targets, self.n_units}, "
+                f"scikit-learn's layout of coef_, got shape {self._weights.shape}."
+            )
+        dtypes = features.dtype, self._targets.dtype, self._weights.dtype
+        is_single = np.result_type(np.float32, *dtypes) == np.float32
+        self.dtype = np.dtype(np.float32 if is_single else np.float64)
+        self._space = ImageSpace(n_images, sample_weight, center)
+        self.features, self.alive = self._directions(features)
+
+    @cached_property
+    def feature_chunks(self) -> list[tuple[slice, NDArray[Any]]]:
+        """Some images each and their features, (n_units, n_chunk), for the sparse product."""
+        starts = range(0, len(self.features), _IMAGE_CHUNK)
+        chunks = [slice(start, start + _IMAGE_CHUNK) for start in starts]
+        return [(images, np.ascontiguousarray(self.features[images].T)) for images in chunks]
+
+    def _directions(self, features: Any) -> tuple[Any, NDArray[np.bool_]]:
+        if is_sparse(features):
+            directions, alive = self._space.directions(features, "features")
+            return directions.astype(self.dtype), alive
+        directions = np.empty((self._space.n_images, self.n_units), self.dtype)
+        alive = np.empty(self.n_units, dtype=bool)
+        for units in blocks(self.n_units, len(features)):
+            block = self._space.directions(features[:, units], "features")
+            directions[:, units], alive[units] = block
+        return directions, alive
+
+    def blocks(self) -> Iterator[TargetBlock]:
+        """Targets and weights, block by block; a block is valid until the next."""
+        length = 8 * self._space.n_images
+        buffer = None
+        if not is_sparse(self._weights):
+            length = max(length, self.n_units)
+        for index in blocks(self.n_targets, length):
+            weights = self._weights[index]
+            if _sparse_pays(weights):
+                weights, total = self._absolute_sparse(weights)
+            else:
+                if buffer is None:
+                    buffer = np.empty(weights.shape, self.dtype)
+                weights, total = self._absolute_dense(to_dense(weights), buffer)
+            targets, defined = self._space.directions(self._targets[:, index], "targets")
+            targets = targets.astype(self.dtype, copy=False)
+            total[~defined | (total == 0)] = np.nan
+            yield TargetBlock(index, targets, defined, weights, total)
+
+    def _absolute_dense(
+        self, weights: NDArray[Any], buffer: NDArray[Any]
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Absolute weights of the units that have a direction, in a safe scale, and their sums."""
+        absolute, total = buffer[: len(weights)], np.empty(len(weights))
+        for rows in blocks(len(weights), self.n_units, _CACHE_BYTES):
+            values = np.abs(weights[rows], out=absolute[rows], dtype=self.dtype)
+            if not self.alive.all():
+                with np.errstate(invalid="ignore"):  # infinity times zero: not finite either
+                    values *= self.alive
+            scale = safe_scale(values.max(axis=1), "weights")
+            if (scale != 1).any():
+                values /= scale[:, np.newaxis]
+            total[rows] = values.sum(axis=1)
+        return absolute, total
+
+    def _absolute_sparse(self, weights: Any) -> tuple[Any, NDArray[Any]]:
+        """Same as above, as a csc_array."""
+        absolute: Any
+        if is_sparse(weights):
+            absolute = sparse.csc_array(weights, dtype=self.dtype, copy=True)
+            absolute.sum_duplicates()
+        else:
+            active: Any = np.unravel_index(np.flatnonzero(weights != 0), weights.shape)
+            values = weights[active].astype(self.dtype)
+            absolute = sparse.csc_array((values, active), shape=weights.shape)
+        with np.errstate(invalid="ignore"):
+            alive = np.repeat(self.alive, np.diff(absolute.indptr))
+            absolute.data = np.abs(absolute.data) * alive
+        scale = safe_scale(absolute.max(axis=1).toarray(), "weights")
+        absolute.data /= scale[absolute.indices]
+        return absolute, absolute.sum(axis=1, dtype=np.float64)
+
+    def finish(self, theta: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Clip rounding errors, and fill in what is undefined."""
+        return np.where(np.isnan(theta), self._undefined, np.clip(theta, 0, 2))
+
+
+def to_dense(array: Any) -> NDArray[Any]:
+    """Give a sparse array as a dense one, and any other as it is."""
+    return array.toarray() if is_sparse(array) else array
+
+
+def _sparse_pays(weights: Any) -> bool:
+    """Whether a sparse product pays; of dense weights, some rows are looked at."""
+    if is_sparse(weights):
+        return weights.nnz <= _SPARSE_DENSITY * np.prod(weights.shape)
+    sample = weights[::32]
+    return np.count_nonzero(sample) <= _SPARSE_DENSITY * sample.size
+
+
+def _check_weights(weights: Any) -> Any:
+    if is_sparse(weights) and weights.ndim == 1:
+        weights = weights.reshape(1, -1)
+    weights = check_images(weights, "weights", accept_sparse="csr", ensure_2d=False)
+    return weights.reshape(1, -1) if weights.ndim == 1 else weights

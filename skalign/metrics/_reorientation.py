@@ -1,0 +1,225 @@
+"""Tuning reorientation: how far a linear map turns its features to reach a target."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ._directions import is_sparse
+from ._problem import ReorientationProblem, TargetBlock, to_dense
+
+
+def tuning_reorientation(
+    features: Any,
+    targets: ArrayLike,
+    weights: Any,
+    *,
+    center: bool = False,
+    sample_weight: ArrayLike | None = None,
+    undefined: float = np.nan,
+) -> NDArray[np.float64]:
+    r"""Tuning reorientation of every target.
+
+    The weighted mean of the cosine distances between a target and the features that a linear map
+    combines to reach it, each feature weighing as much as its absolute weight:
+
+    .. math::
+        \theta_v = \frac{\sum_i |w_{vi}| \, (1 - \cos(f_i, t_v))}{\sum_i |w_{vi}|}
+
+    Parameters
+    ----------
+    features : {array-like, sparse matrix} of shape (n_images, n_units)
+        Responses of the units to the images, as they reach the linear map.
+    targets : array-like of shape (n_images, n_targets) or (n_images,)
+        What the map reaches. The paper takes the responses that the map predicts for held-out
+        images; with the observed responses, theta also counts what the map fails to predict.
+    weights : {array-like, sparse matrix} of shape (n_targets, n_units) or (n_units,)
+        Weights of the map, in scikit-learn's layout. Sparse weights stay sparse.
+    center : bool, default=False
+        Whether to centre features and targets over images, which makes the cosine Pearson's r.
+    sample_weight : array-like of shape (n_images,), default=None
+        Weights of the images in the inner products, and in the means if ``center``.
+    undefined : float, default=nan
+        Value for a target without a theta: one that has no weights, or no direction.
+
+    Returns
+    -------
+    ndarray of shape (n_targets,)
+        Theta, a pure number from 0 to 2; low is aligned. 0: all weight is on units tuned exactly
+        as the target, 1: on units orthogonal to it, 2: on units tuned exactly opposite.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit each other, or values are not finite, or ``sample_weight`` is negative
+        or all zero.
+    TypeError
+        If ``undefined`` is not a number.
+
+    See Also
+    --------
+    tuning_reorientation_parts : Which units make theta high.
+    TuningReorientationScorer : Theta of a fitted estimator, for model selection.
+    pearson_r : Predictivity, to be read beside theta.
+
+    Notes
+    -----
+    Theta does not change if any feature, target or weight vector is scaled by a positive number,
+    nor, unless ``center``, if the image axis is rotated. A unit without a direction (silent on all
+    images; constant, if ``center``) counts neither in the numerator nor in the denominator.
+
+    Theta misleads in two ways.
+
+    - *A common direction.* Features that are positive on all images, as after a ReLU, share a
+      direction, and so do the targets they predict: random positive weights on rectified noise
+      already have a theta near 0.4. Standardize the features or set ``center``, and say which.
+      The intercept is part of a prediction, so standardize the targets too.
+    - *Few weights.* A single unit is its own prediction: theta is 0, however badly it predicts.
+      Report :func:`pearson_r` and the number of active units beside theta. A map without weights
+      has no theta at all, rather than the best one.
+
+    The cost is that of one matrix product, of the features and the absolute weights; with sparse
+    weights, of a sparse one. Targets are walked in blocks, so that they may be memory-mapped.
+
+    References
+    ----------
+    .. [1] J. S. Prince, C. Conwell, G. A. Alvarez and T. Konkle. "A case for sparse positive
+       alignment of neural systems." ICLR 2024 Workshop on Representational Alignment (Re-Align),
+       2024.
+
+    Examples
+    --------
+    Two units and three targets: the first unit, the sum of both, and their difference.
+
+    >>> import numpy as np
+    >>> from skalign.metrics import tuning_reorientation
+    >>> features = np.eye(2)
+    >>> weights = np.array([[1.0, 0.0], [1.0, 1.0], [1.0, -1.0]])
+    >>> targets = features @ weights.T
+    >>> tuning_reorientation(features, targets, weights).round(2)
+    array([0.  , 0.29, 1.  ])
+    """
+    problem = ReorientationProblem(features, targets, weights, center, sample_weight, undefined)
+    theta = np.empty(problem.n_targets)
+    for block in problem.blocks():
+        theta[block.index] = 1 - _aligned_weight(problem, block) / block.total
+    return problem.finish(theta)
+
+
+@dataclass(frozen=True, eq=False)
+class ReorientationParts:
+    """What the tuning reorientation of every target is made of.
+
+    Attributes
+    ----------
+    theta : ndarray of shape (n_targets,)
+        Tuning reorientation, from 0 to 2.
+    distance : ndarray of shape (n_targets, n_units)
+        Cosine distance of every unit to every target, from 0 (tuned alike) through 1 (orthogonal)
+        to 2 (opposite), whatever the weights; NaN where the unit or the target has no direction.
+    contribution : ndarray of shape (n_targets, n_units)
+        Each unit's part of theta: its share of the absolute weight times its distance. The rows
+        sum to theta; NaN where theta is undefined.
+    """
+
+    theta: NDArray[np.float64]
+    distance: NDArray[Any]
+    contribution: NDArray[Any]
+
+
+def tuning_reorientation_parts(
+    features: Any,
+    targets: ArrayLike,
+    weights: Any,
+    *,
+    center: bool = False,
+    sample_weight: ArrayLike | None = None,
+    undefined: float = np.nan,
+) -> ReorientationParts:
+    """Tuning reorientation of every target, taken apart into units: why is theta high?
+
+    Parameters
+    ----------
+    features : {array-like, sparse matrix} of shape (n_images, n_units)
+        Responses of the units to the images, as they reach the linear map.
+    targets : array-like of shape (n_images, n_targets) or (n_images,)
+        What the map reaches: the predicted responses, or the observed ones.
+    weights : {array-like, sparse matrix} of shape (n_targets, n_units) or (n_units,)
+        Weights of the map, in scikit-learn's layout.
+    center : bool, default=False
+        Whether to centre features and targets over images, which makes the cosine Pearson's r.
+    sample_weight : array-like of shape (n_images,), default=None
+        Weights of the images in the inner products, and in the means if ``center``.
+    undefined : float, default=nan
+        Theta of a target that has no weights, or no direction.
+
+    Returns
+    -------
+    ReorientationParts
+        ``theta`` (n_targets,), and ``distance`` and ``contribution`` (n_targets, n_units), both
+        dense.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit each other, or values are not finite, or ``sample_weight`` is negative
+        or all zero.
+    TypeError
+        If ``undefined`` is not a number.
+
+    See Also
+    --------
+    tuning_reorientation : Theta alone, which also explains it and needs less memory.
+
+    Notes
+    -----
+    A large contribution has two causes that ``distance`` tells apart: much weight on a unit of
+    middling distance, or some weight on a unit that is tuned away from the target.
+
+    References
+    ----------
+    .. [1] J. S. Prince, C. Conwell, G. A. Alvarez and T. Konkle. "A case for sparse positive
+       alignment of neural systems." ICLR 2024 Workshop on Representational Alignment (Re-Align),
+       2024.
+
+    Examples
+    --------
+    A target reached by adding one unit and taking away another that is orthogonal to it:
+
+    >>> import numpy as np
+    >>> from skalign.metrics import tuning_reorientation_parts
+    >>> features, weights = np.eye(2), np.array([3.0, -4.0])
+    >>> parts = tuning_reorientation_parts(features, features @ weights, weights)
+    >>> parts.theta.round(2)
+    array([1.2])
+    >>> parts.distance.round(2)
+    array([[0.4, 1.8]])
+    >>> parts.contribution.round(2)
+    array([[0.17, 1.03]])
+    """
+    problem = ReorientationProblem(features, targets, weights, center, sample_weight, undefined)
+    shape = problem.n_targets, problem.n_units
+    distance, contribution = np.empty(shape, problem.dtype), np.empty(shape, problem.dtype)
+    theta = np.empty(problem.n_targets)
+    for block in problem.blocks():
+        cosine = (problem.features.T @ block.targets).T
+        cosine[~block.defined] = np.nan
+        cosine[:, ~problem.alive] = np.nan
+        distance[block.index] = np.clip(1 - cosine, 0, 2)
+        share = to_dense(block.weights) / block.total[:, np.newaxis]
+        contribution[block.index] = share * np.where(problem.alive, distance[block.index], 0)
+        theta[block.index] = contribution[block.index].sum(axis=1)
+    return ReorientationParts(problem.finish(theta), distance, contribution)
+
+
+def _aligned_weight(problem: ReorientationProblem, block: TargetBlock) -> NDArray[Any]:
+    """Sum over units of absolute weight times cosine, for every target of the block."""
+    if is_sparse(problem.features) or not is_sparse(block.weights):
+        reached = to_dense(problem.features @ block.weights.T)
+        return np.einsum("ij,ij->j", reached, block.targets)
+    aligned = np.zeros(len(block.total))
+    for images, features in problem.feature_chunks:
+        reached = block.weights @ features
+        aligned += np.einsum("ij,ji->i", reached, block.targets[images])
+    return aligned

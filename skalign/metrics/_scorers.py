@@ -1,0 +1,316 @@
+"""Scorers over reorientation and predictivity, for scikit-learn's searches and cross-validation."""
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils.metadata_routing import UNUSED
+
+from ._directions import check_number, is_sparse
+from ._linear_map import LinearMap, linear_maps
+from ._predictivity import pearson_r
+from ._reorientation import tuning_reorientation
+
+
+class _Scorer(ABC, BaseEstimator):
+    """A scorer with parameters that scikit-learn can read, clone and route ``sample_weight`` to."""
+
+    __metadata_request__score: ClassVar = {"estimator": UNUSED}
+
+    @abstractmethod
+    def score(
+        self, estimator: Any, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> Any:
+        """Score a fitted estimator."""
+
+    def __call__(
+        self, estimator: Any, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> Any:
+        """Score a fitted estimator: see ``score``."""
+        return self.score(estimator, X, y, sample_weight)
+
+    def _accept_sample_weight(self) -> bool:
+        # Asked of every scorer in a dict while metadata routing is off; private in scikit-learn.
+        return True
+
+
+class TuningReorientationScorer(_Scorer):
+    """Scorer: minus the tuning reorientation of a linear model, averaged over targets.
+
+    Looks through :class:`~sklearn.pipeline.Pipeline`,
+    :class:`~sklearn.compose.TransformedTargetRegressor`, :class:`~sklearn.frozen.FrozenEstimator`,
+    fitted searches and :class:`~sklearn.multioutput.MultiOutputRegressor` to the linear model
+    inside. Theta lives in the space which that model sees: the features that reach it, and its own
+    predictions, before a target transformer is undone.
+
+    Parameters
+    ----------
+    target : {"predicted", "observed"}, default="predicted"
+        Whether theta is taken to the responses that the model predicts, as in the paper, or to the
+        observed ones, as a target transformer hands them to the model.
+    center : bool, default=False
+        Whether to centre features and targets over images. The intercept is part of a prediction:
+        without centring, standardize the targets.
+    undefined : float, default=2.0
+        Theta of a target left without weights. The worst value, so that emptiness never wins.
+
+    See Also
+    --------
+    AlignmentScorer : Reorientation, predictivity and sparsity in one pass.
+    tuning_reorientation : The measure, its formula and its traps.
+
+    Notes
+    -----
+    Selected by this score alone, a model may predict nothing: one badly chosen unit has a theta of
+    0. Put predictivity beside it.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_regression
+    >>> from sklearn.linear_model import Lasso
+    >>> from sklearn.model_selection import cross_val_score
+    >>> from skalign.metrics import TuningReorientationScorer
+    >>> X, y = make_regression(n_samples=90, n_features=5, n_targets=3, random_state=0)
+    >>> scores = cross_val_score(Lasso(positive=True), X, y, scoring=TuningReorientationScorer())
+    >>> scores.shape
+    (5,)
+    """
+
+    def __init__(
+        self,
+        *,
+        target: Literal["predicted", "observed"] = "predicted",
+        center: bool = False,
+        undefined: float = 2.0,
+    ) -> None:
+        self.target = target
+        self.center = center
+        self.undefined = undefined
+
+    def score(
+        self, estimator: Any, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> float:
+        """Score a fitted estimator.
+
+        Parameters
+        ----------
+        estimator : estimator
+            Fitted, with a linear model inside.
+        X : {array-like, sparse matrix} of shape (n_images, n_features)
+            Images, best ones that the estimator was not fitted to.
+        y : array-like of shape (n_images, n_targets) or (n_images,)
+            Observed responses.
+        sample_weight : array-like of shape (n_images,), default=None
+            Weights of the images.
+
+        Returns
+        -------
+        float
+            Minus the mean theta, from -2 to 0; greater is better.
+
+        Raises
+        ------
+        TypeError
+            If the estimator has no linear weights, or weights of a shape that does not fit.
+        ValueError
+            If a parameter has a value that it cannot have.
+        """
+        undefined = check_number(self.undefined, "undefined")
+        maps = linear_maps(estimator, X, y, _check_target(self.target))
+        return -float(_theta(maps, self.center, sample_weight, undefined).mean())
+
+
+class PearsonScorer(_Scorer):
+    """Scorer: predictivity, Pearson's r between observed and predicted responses, over targets.
+
+    Parameters
+    ----------
+    undefined : float, default=0.0
+        What r counts as for a target that is predicted, or observed, to be constant: such a model
+        explains nothing.
+
+    See Also
+    --------
+    AlignmentScorer : Reorientation, predictivity and sparsity in one pass.
+    pearson_r : The measure, for every target.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_regression
+    >>> from sklearn.linear_model import Ridge
+    >>> from sklearn.model_selection import GridSearchCV
+    >>> from skalign.metrics import PearsonScorer
+    >>> X, y = make_regression(n_samples=90, n_features=5, n_targets=3, random_state=0)
+    >>> search = GridSearchCV(Ridge(), {"alpha": [0.1, 1000]}, scoring=PearsonScorer())
+    >>> search.fit(X, y).best_params_
+    {'alpha': 0.1}
+    """
+
+    def __init__(self, *, undefined: float = 0.0) -> None:
+        self.undefined = undefined
+
+    def score(
+        self, estimator: Any, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> float:
+        """Score a fitted estimator.
+
+        Parameters
+        ----------
+        estimator : estimator
+            Any fitted regressor.
+        X : {array-like, sparse matrix} of shape (n_images, n_features)
+            Images, best ones that the estimator was not fitted to.
+        y : array-like of shape (n_images, n_targets) or (n_images,)
+            Observed responses.
+        sample_weight : array-like of shape (n_images,), default=None
+            Weights of the images.
+
+        Returns
+        -------
+        float
+            Mean r over targets, from -1 to 1; greater is better.
+        """
+        undefined = check_number(self.undefined, "undefined")
+        predicted = estimator.predict(X)
+        return float(
+            pearson_r(y, predicted, sample_weight=sample_weight, undefined=undefined).mean()
+        )
+
+
+class AlignmentScorer(_Scorer):
+    """Scorer: predictivity, reorientation and sparsity of a linear model, in one pass.
+
+    It returns a dict, and so is the whole ``scoring`` of
+    :class:`~sklearn.model_selection.GridSearchCV`, with ``refit`` one of the names below or a
+    callable, and of :func:`~sklearn.model_selection.cross_validate`. For
+    :func:`~sklearn.model_selection.cross_val_score`, or beside other scorers in a dict, take
+    :class:`TuningReorientationScorer` and :class:`PearsonScorer`.
+
+    Parameters
+    ----------
+    target : {"predicted", "observed"}, default="predicted"
+        Whether theta is taken to the predicted or to the observed responses.
+    center : bool, default=False
+        Whether theta centres features and targets over images.
+    undefined_theta : float, default=2.0
+        Theta of a target left without weights. The worst value, so that emptiness never wins.
+    undefined_r : float, default=0.0
+        What r counts as for a target that is predicted, or observed, to be constant.
+
+    See Also
+    --------
+    TuningReorientationScorer : Where theta lives, and what it looks through.
+    PearsonScorer : Predictivity alone, for any regressor.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_regression
+    >>> from sklearn.linear_model import Lasso
+    >>> from sklearn.model_selection import GridSearchCV
+    >>> from skalign.metrics import AlignmentScorer
+    >>> X, y = make_regression(n_samples=90, n_features=5, n_targets=3, random_state=0)
+    >>> search = GridSearchCV(
+    ...     Lasso(positive=True), {"alpha": [1, 10000]}, scoring=AlignmentScorer(), refit="r"
+    ... ).fit(X, y)
+    >>> search.best_params_
+    {'alpha': 1}
+    >>> [float(search.cv_results_[f"mean_test_{name}"][1]) for name in ("r", "neg_theta")]
+    [0.0, -2.0]
+    """
+
+    def __init__(
+        self,
+        *,
+        target: Literal["predicted", "observed"] = "predicted",
+        center: bool = False,
+        undefined_theta: float = 2.0,
+        undefined_r: float = 0.0,
+    ) -> None:
+        self.target = target
+        self.center = center
+        self.undefined_theta = undefined_theta
+        self.undefined_r = undefined_r
+
+    def score(
+        self, estimator: Any, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> dict[str, float]:
+        """Score a fitted estimator.
+
+        Parameters
+        ----------
+        estimator : estimator
+            Fitted, with a linear model inside.
+        X : {array-like, sparse matrix} of shape (n_images, n_features)
+            Images, best ones that the estimator was not fitted to.
+        y : array-like of shape (n_images, n_targets) or (n_images,)
+            Observed responses.
+        sample_weight : array-like of shape (n_images,), default=None
+            Weights of the images in r and theta.
+
+        Returns
+        -------
+        dict of str to float
+            ``"r"``, mean Pearson correlation over targets, from -1 to 1; ``"neg_theta"``, minus the
+            mean reorientation, from -2 to 0; ``"n_active"``, mean number of nonzero weights of a
+            target; ``"nonempty_fraction"``, fraction of targets with any. Greater is better, save
+            for ``"n_active"``, which is a description.
+
+        Raises
+        ------
+        TypeError
+            If the estimator has no linear weights, or weights of a shape that does not fit.
+        ValueError
+            If a parameter has a value that it cannot have.
+        """
+        undefined_theta = check_number(self.undefined_theta, "undefined_theta")
+        undefined_r = check_number(self.undefined_r, "undefined_r")
+        target = _check_target(self.target)
+        maps = linear_maps(estimator, X, y, target)
+        if target == "predicted" and all(linear_map.is_outermost for linear_map in maps):
+            predicted = np.hstack([linear_map.targets for linear_map in maps])
+        else:
+            predicted = estimator.predict(X)
+        r = pearson_r(y, predicted, sample_weight=sample_weight, undefined=undefined_r)
+        theta = _theta(maps, self.center, sample_weight, undefined_theta)
+        n_active = np.concatenate([_count_active(linear_map.weights) for linear_map in maps])
+        return {
+            "r": float(r.mean()),
+            "neg_theta": -float(theta.mean()),
+            "n_active": float(n_active.mean()),
+            "nonempty_fraction": float((n_active > 0).mean()),
+        }
+
+
+def _theta(
+    maps: list[LinearMap], center: bool, sample_weight: ArrayLike | None, undefined: float
+) -> NDArray[np.float64]:
+    if not isinstance(center, (bool, np.bool_)):
+        raise TypeError(f"center must be True or False, got {center!r}.")
+    return np.concatenate(
+        [
+            tuning_reorientation(
+                linear_map.features,
+                linear_map.targets,
+                linear_map.weights,
+                center=center,
+                sample_weight=sample_weight,
+                undefined=undefined,
+            )
+            for linear_map in maps
+        ]
+    )
+
+
+def _count_active(weights: Any) -> NDArray[np.int64]:
+    if is_sparse(weights):
+        weights = weights != 0
+        return np.asarray(weights.sum(axis=1)).ravel()
+    return np.count_nonzero(weights, axis=1)
+
+
+def _check_target(target: Any) -> Any:
+    if target not in ("predicted", "observed"):
+        raise ValueError(f'target must be "predicted" or "observed", got {target!r}.')
+    return target
