@@ -274,6 +274,10 @@ def _check_sample_weight(sample_weight: ArrayLike | None, X) -> NDArray[np.float
     """One weight per sample, not negative and not all zero."""
     if sample_weight is None:
         return None
+    if np.ndim(sample_weight) != 1:
+        raise ValueError(
+            f"sample_weight must be 1-D, one per sample; got shape {np.shape(sample_weight)}."
+        )
     weight = check_array(
         sample_weight,
         ensure_2d=False,
@@ -281,8 +285,6 @@ def _check_sample_weight(sample_weight: ArrayLike | None, X) -> NDArray[np.float
         ensure_non_negative=True,
         input_name="sample_weight",
     )
-    if weight.ndim != 1:
-        raise ValueError(f"sample_weight must be 1-D, one per sample; got shape {weight.shape}.")
     check_consistent_length(X, weight)
     if not weight.any():
         raise ValueError("sample_weight must not be zero for every sample.")

@@ -43,27 +43,35 @@ class Design:
 
     @classmethod
     def prepare(cls, X, *, sample_weight, centre) -> "Design":
-        """Centre and weight `X`; constant columns become exactly zero."""
+        """Centre and weight `X`; constant columns become exactly zero.
+
+        Raises ValueError where the squares of `X` overflow.
+        """
         n_samples, n_features = X.shape
         X = sparse.csr_array(X) if sparse.issparse(X) else X
         weight = None if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
         total = float(n_samples if weight is None else weight.sum())
         root = None if weight is None else np.sqrt(weight).astype(X.dtype)
-        mean = _mean(X, weight, total) if centre else np.zeros(n_features)
-        prepared, offset = X, None
-        if sparse.issparse(X):
-            if centre:
-                prepared, offset = _centre_full_columns(X, mean, weight, total)
-        elif centre:
-            prepared = X - mean.astype(X.dtype)
-        if root is not None:
-            prepared = prepared * root[:, None]
-        if sparse.issparse(X):
-            norms = prepared.multiply(prepared).sum(axis=0, dtype=np.float64)
-        else:
-            norms = np.einsum("ij,ij->j", prepared, prepared, dtype=np.float64)
-            if centre:
-                prepared[:, norms <= _rounding(mean, total, X.dtype)] = 0
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean = _mean(X, weight, total) if centre else np.zeros(n_features)
+            prepared, offset = X, None
+            if sparse.issparse(X):
+                if centre:
+                    prepared, offset = _centre_full_columns(X, mean, weight, total)
+            elif centre:
+                prepared = X - mean.astype(X.dtype)
+            if root is not None:
+                prepared = prepared * root[:, None]
+            if sparse.issparse(X):
+                norms = prepared.multiply(prepared).sum(axis=0, dtype=np.float64)
+            else:
+                norms = np.einsum("ij,ij->j", prepared, prepared, dtype=np.float64)
+                if centre:
+                    prepared[:, norms <= _rounding(mean, total, X.dtype)] = 0
+        if not np.isfinite(norms).all():
+            raise ValueError(
+                f"Input X contains values too large for {X.dtype}: their squares overflow. Scale X."
+            )
         largest = float(np.sqrt(norms.max(initial=0)))
         return cls(prepared, mean, root, total, centre, largest, offset)
 
@@ -95,6 +103,7 @@ class Design:
             norms = np.einsum("ij,ij->j", Y_block, Y_block, dtype=np.float64)
             if self.centred:
                 constant = norms <= _rounding(mean, self.total_weight, self.dtype)
+                constant &= np.isfinite(norms)
                 if constant.any():
                     Y_block[:, constant] = 0
                     norms[constant] = 0

@@ -146,7 +146,10 @@ def solve(
 
 
 def _blocks(design: Design, wanted: NDArray) -> Iterator[Block]:
-    """Blocks of the wanted targets; the same for any number of workers, so that results are too."""
+    """Blocks of the wanted targets; the same for any number of workers, so that results are too.
+
+    Up to rounding: BLAS splits a product by its own number of threads.
+    """
     n_samples, n_features = design.X.shape
     bytes_each = (3 * n_samples + 3 * n_features) * design.dtype.itemsize
     most = max(1, BLOCK_BYTES // bytes_each)
