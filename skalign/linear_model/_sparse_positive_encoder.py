@@ -274,12 +274,11 @@ def _check_sample_weight(sample_weight: ArrayLike | None, X) -> NDArray[np.float
     """One weight per sample, not negative and not all zero."""
     if sample_weight is None:
         return None
-    if np.ndim(sample_weight) != 1:
-        raise ValueError(
-            f"sample_weight must be 1-D, one per sample; got shape {np.shape(sample_weight)}."
-        )
+    weight = np.asarray(sample_weight)
+    if weight.ndim != 1:
+        raise ValueError(f"sample_weight must be 1-D, one per sample; got shape {weight.shape}.")
     weight = check_array(
-        sample_weight,
+        weight,
         ensure_2d=False,
         dtype=np.float64,
         ensure_non_negative=True,

@@ -68,7 +68,7 @@ class Design:
                 norms = np.einsum("ij,ij->j", prepared, prepared, dtype=np.float64)
                 if centre:
                     prepared[:, norms <= _rounding(mean, total, X.dtype)] = 0
-        if not np.isfinite(norms).all():
+        if not (norms <= np.finfo(X.dtype).max).all():
             raise ValueError(
                 f"Input X contains values too large for {X.dtype}: their squares overflow. Scale X."
             )
@@ -172,7 +172,9 @@ def _mean(A, weight: NDArray | None, total: float) -> NDArray:
 
 def _rounding(mean: NDArray, total: float, dtype) -> NDArray:
     """Squared norm up to which a centred column is no more than the rounding of its mean."""
-    return total * (16 * np.finfo(dtype).eps * mean) ** 2
+    # The mean is accumulated in float64 and then rounded to dtype.
+    eps = 4 * np.finfo(dtype).eps + 16 * np.finfo(np.float64).eps
+    return total * (eps * mean) ** 2
 
 
 def _centre_full_columns(

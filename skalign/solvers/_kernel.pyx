@@ -17,6 +17,7 @@ from cython cimport floating
 from libc.float cimport DBL_EPSILON, FLT_EPSILON
 from libc.math cimport NAN, fabs, fmax, fmin, sqrt
 from libc.stdlib cimport free, malloc
+from libc.string cimport memset
 from scipy.linalg.cython_blas cimport daxpy, ddot, saxpy, sdot
 
 cdef enum:
@@ -213,8 +214,19 @@ cdef void coordinate_descent(Workspace* ws, int passes, double tol, floating* ta
 
 # ---------------------------------------------------------------------------- phase 2: weights
 
+cdef void solve_upper(Workspace* ws, int m, floating* x) noexcept nogil:
+    """x <- L'^-1 x over the leading m rows."""
+    cdef int i
+    cdef floating* row
+    for i in range(m - 1, -1, -1):
+        row = <floating*> ws.L + <size_t> i * ws.ld
+        x[i] /= row[i]
+        axpy(i, -x[i], row, x)
+
+
 cdef int factorize(Workspace* ws, floating* tag) noexcept nogil:
-    """Cholesky of the sub-Gram from row n_factored on; the first row that depends on those before, or -1."""
+    """Cholesky of the sub-Gram from row n_factored on; the first row that depends on those before
+    it, up to rounding, or -1."""
     cdef int i, j, k = ws.k, ld = ws.ld
     cdef floating* row
     cdef floating* above
@@ -233,16 +245,6 @@ cdef int factorize(Workspace* ws, floating* tag) noexcept nogil:
         row[i] = sqrt(pivot)
     ws.n_factored = k
     return -1
-
-
-cdef void solve_upper(Workspace* ws, int m, floating* x) noexcept nogil:
-    """x <- L'^-1 x over the leading m rows."""
-    cdef int i
-    cdef floating* row
-    for i in range(m - 1, -1, -1):
-        row = <floating*> ws.L + <size_t> i * ws.ld
-        x[i] /= row[i]
-        axpy(i, -x[i], row, x)
 
 
 cdef double to_boundary(Workspace* ws, int m, floating* tag) noexcept nogil:
@@ -382,55 +384,72 @@ cdef double objective(Workspace* ws, const floating* q, floating* tag) noexcept 
     return total
 
 
-cdef int solve_target(
-    Workspace* ws, const floating* G, const floating* q, double scale, double tol, int max_iter,
-    floating* w_full
-) noexcept nogil:
-    """Solve from the weights in w_full, write the solution there; returns the iterations spent."""
-    cdef int j, n_iter = 0, stalled = 0
-    cdef double epsilon = DBL_EPSILON if floating is double else FLT_EPSILON
-    cdef double noise = 16 * epsilon * scale
-    cdef double tight = fmax(1e-3 * tol, 4 * epsilon) * scale
-    cdef double worst, violation, bar, value, best = HUGE, least = HUGE
-    cdef bint exact = True  # the active weights solve their own problem
-    cdef floating* g = <floating*> ws.g
-    cdef floating* w = <floating*> ws.w
-    for j in range(ws.p):
-        g[j] = q[j]
-        ws.is_active[j] = 0
+cdef void start(Workspace* ws, const floating* G, const floating* q, floating* w_full) noexcept nogil:
+    """Make the admissible weights of w_full the active ones, and w_full zero."""
+    cdef int j
+    for j in range(ws.k):
+        ws.is_active[ws.active[j]] = 0
     ws.k = 0
     ws.n_factored = 0
     for j in range(ws.p):
         if w_full[j] != 0 and not (ws.positive and w_full[j] < 0) and G[<size_t> j * ws.p + j] > 0:
             activate(ws, G, j, w_full[j])
         w_full[j] = 0
-    if ws.k:
-        refresh(ws, G, q)
-        exact = False
-        if not objective(ws, q, w) < 0:  # a start no better than zero weights only costs time
-            for j in range(ws.k):
-                ws.is_active[ws.active[j]] = 0
-            ws.k = 0
-            exact = True
-            refresh(ws, G, q)
+    refresh(ws, G, q)
+
+
+cdef void keep(Workspace* ws, floating* w_full) noexcept nogil:
+    """Write the active weights into w_full."""
+    cdef int j
+    for j in range(ws.p):
+        w_full[j] = 0
+    for j in range(ws.k):
+        w_full[ws.active[j]] = (<floating*> ws.w)[j]
+
+
+cdef int solve_target(
+    Workspace* ws, const floating* G, const floating* q, double yy, double scale, double tol,
+    int max_iter, floating* w_full
+) noexcept nogil:
+    """Solve from the weights in w_full, write the solution there; returns the iterations spent."""
+    cdef int j, n_iter = 0, stalled = 0
+    cdef double epsilon = DBL_EPSILON if floating is double else FLT_EPSILON
+    cdef double noise = 16 * epsilon * scale
+    cdef double tight = fmax(1e-3 * tol, 4 * epsilon) * scale
+    cdef double worst, violation, value, lowest = HUGE, least = HUGE
+    cdef bint exact, solved = False
+    cdef floating* g = <floating*> ws.g
+    cdef floating* w = <floating*> ws.w
+    start(ws, G, q, w_full)
+    exact = ws.k == 0  # the active weights solve their own problem
+    if ws.k and not objective(ws, q, w) < 0:  # worse than zero weights: only costs time
+        start(ws, G, q, w_full)
+        exact = True
     while n_iter < max_iter:
         n_iter += 1
         worst = worst_excess(ws, w)
         if exact:
             violation = fmax(worst, active_residual(ws, w))
-            if violation <= tight:
+            solved = violation <= tight
+            if solved:
                 break
             value = objective(ws, q, w)
             stalled += 1
-            if value < best - 4 * epsilon * fabs(value) or violation < 0.9 * least:
+            if value < lowest - 4 * epsilon * fabs(value) or violation < 0.9 * least:
                 stalled = 0
+            # Below -|y|^2 / 2 the objective is rounding: such weights are not kept.
+            if violation < least and value >= -0.51 * yy:
+                keep(ws, w_full)
+                least = violation
+            lowest = fmin(lowest, value)
             if stalled == PATIENCE or (stalled and violation <= tol * scale):
                 break
-            best = fmin(best, value)
-            least = fmin(least, violation)
-        bar = fmax(GROUP * worst, tight)
         for j in range(ws.p):
-            if not ws.is_active[j] and excess(ws, g[j]) > bar and G[<size_t> j * ws.p + j] > 0:
+            if (
+                not ws.is_active[j]
+                and excess(ws, g[j]) > fmax(GROUP * worst, tight)
+                and G[<size_t> j * ws.p + j] > 0
+            ):
                 activate(ws, G, j, 0)
         coordinate_descent(ws, CD_PASSES, fmax(LOOSE * worst, tight), w)
         exact = ws.k <= SMALL_SUPPORT or worst <= SETTLED * scale
@@ -440,8 +459,9 @@ cdef int solve_target(
             drop_zeros(ws, w)
         refresh(ws, G, q)
     drop_zeros(ws, w)
-    for j in range(ws.k):
-        w_full[ws.active[j]] = w[j]
+    if not solved and fmax(worst_excess(ws, w), active_residual(ws, w)) > least:
+        start(ws, G, q, w_full)  # an earlier round was better
+    keep(ws, w_full)
     return n_iter
 
 
@@ -513,6 +533,7 @@ def solve_block(
     # One cache line beyond a multiple of one: rows of a power-of-two stride would evict each other.
     ws.ld = (p + 7) // 8 * 8 + 8
     ws.positive = positive
+    ws.k = 0
     ws.active = <int*> malloc(p * sizeof(int))
     ws.is_active = <char*> malloc(p)
     ws.g = malloc(5 * p * item)
@@ -526,6 +547,7 @@ def solve_block(
         ws.r = <floating*> ws.g + 2 * p
         ws.step = <floating*> ws.g + 3 * p
         ws.Hstep = <floating*> ws.g + 4 * p
+        memset(ws.is_active, 0, p)
         with nogil:
             for v in range(n_targets):
                 ws.l1 = l1[v]
@@ -533,7 +555,7 @@ def solve_block(
                 scale = 0
                 for j in range(p):
                     scale = fmax(scale, fabs(Q[v, j]))
-                n_iter[v] = solve_target(&ws, &G[0, 0], &Q[v, 0], scale, tol, max_iter[v], &W[v, 0])
+                n_iter[v] = solve_target(&ws, &G[0, 0], &Q[v, 0], yy[v], scale, tol, max_iter[v], &W[v, 0])
                 certify(&ws, scale, yy[v], &Q[v, 0], &kkt[v], &gap[v], &W[v, 0])
     finally:
         free(ws.active)

@@ -14,7 +14,7 @@ from scipy.sparse.linalg import LinearOperator, lsqr
 
 from skalign.solvers._design import Design
 
-CONDITION_LIMIT = {np.dtype(np.float64): 1e8, np.dtype(np.float32): 1e4}
+CONDITION_LIMIT = {np.dtype(np.float64): 1e8, np.dtype(np.float32): 1e3}
 N_FACTORS = 4  # more strengths than this share one SVD
 
 Solver = Callable[[NDArray, NDArray], NDArray]  # prepared targets, their l2 -> weights

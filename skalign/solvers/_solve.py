@@ -187,8 +187,9 @@ def _block_solver(
 
     def solve_one(block: Block):
         prepared, means, squared_norms = design.targets(Y[:, block])
-        if not np.isfinite(squared_norms).all():
-            bad = np.arange(Y.shape[1])[block][~np.isfinite(squared_norms)]
+        finite = squared_norms <= np.finfo(design.dtype).max
+        if not finite.all():
+            bad = np.arange(Y.shape[1])[block][~finite]
             raise ValueError(
                 f"Input y contains NaN, infinity or values too large for {design.dtype}, first in "
                 f"target {bad[0]}. Drop or impute the targets or samples concerned."
