@@ -1,0 +1,186 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+# cython: initializedcheck=False
+"""The active set of one target: its features, weights, gradient and sub-Gram."""
+
+from cython cimport floating
+from libc.math cimport fabs, fmax
+from scipy.linalg.cython_blas cimport daxpy, ddot, saxpy, sdot
+
+cdef enum:
+    SHORT = 24  # below this length a plain loop beats a call into BLAS
+    BLAS_INCREMENT = 1
+
+
+cdef struct Workspace:
+    int p  # features
+    int ld  # row stride of H and L
+    int k  # active features
+    int n_factored  # leading rows of L that are up to date
+    bint positive
+    double l1
+    double l2
+    int* active  # (k,) their indices
+    char* is_active  # (p,)
+    void* g  # (p,) q - Hw over all features, refreshed once a round
+    void* w  # (k,) active weights
+    void* r  # (k,) q - Hw over active features, kept up to date by coordinate descent
+    void* step  # (k,) direction of the weights
+    void* Hstep  # (k,) H step
+    void* H  # (k, k) sub-Gram
+    void* L  # (k, k) its Cholesky factor, lower
+
+
+cdef inline void axpy(int n, floating a, const floating* x, floating* y) noexcept nogil:
+    cdef int i, one = BLAS_INCREMENT
+    if n < SHORT:
+        for i in range(n):
+            y[i] += a * x[i]
+    elif floating is double:
+        daxpy(&n, &a, <double*> x, &one, y, &one)
+    else:
+        saxpy(&n, &a, <float*> x, &one, y, &one)
+
+
+cdef inline floating dot(int n, const floating* x, const floating* y) noexcept nogil:
+    cdef int i, one = BLAS_INCREMENT
+    cdef floating total = 0
+    if n < SHORT:
+        for i in range(n):
+            total += x[i] * y[i]
+        return total
+    if floating is double:
+        return ddot(&n, <double*> x, &one, <double*> y, &one)
+    else:
+        return sdot(&n, <float*> x, &one, <float*> y, &one)
+
+
+cdef inline void activate(Workspace* ws, const floating* G, int j, floating weight) noexcept nogil:
+    """Append feature j: its index, its weight, its row and column of the sub-Gram."""
+    cdef int i, k = ws.k, ld = ws.ld
+    cdef floating* H = <floating*> ws.H
+    cdef floating* row = H + <size_t> k * ld
+    cdef const floating* source = G + <size_t> j * ws.p
+    ws.active[k] = j
+    ws.is_active[j] = 1
+    (<floating*> ws.w)[k] = weight
+    (<floating*> ws.r)[k] = (<floating*> ws.g)[j]
+    for i in range(k):
+        row[i] = source[ws.active[i]]
+        H[<size_t> i * ld + k] = row[i]
+    row[k] = source[j] + <floating> ws.l2
+    ws.k = k + 1
+
+
+cdef inline void drop_zeros(Workspace* ws, floating* tag) noexcept nogil:
+    """Take the features whose weight is zero out of the active set; the factor stays valid up to the first."""
+    cdef int i, j, m, kept = 0, k = ws.k, ld = ws.ld, first = k
+    cdef floating* H = <floating*> ws.H
+    cdef floating* w = <floating*> ws.w
+    cdef floating* r = <floating*> ws.r
+    cdef int* place = <int*> ws.step  # free between Newton steps, and at least as wide as int
+    for i in range(k):
+        if w[i] == 0:
+            ws.is_active[ws.active[i]] = 0
+            if first == k:
+                first = i
+        else:
+            place[kept] = i
+            kept += 1
+    if kept == k:
+        return
+    for i in range(kept):
+        j = place[i]
+        ws.active[i] = ws.active[j]
+        w[i] = w[j]
+        r[i] = r[j]
+        for m in range(kept):
+            H[<size_t> i * ld + m] = H[<size_t> j * ld + place[m]]
+    ws.k = kept
+    if ws.n_factored > first:
+        ws.n_factored = first
+
+
+cdef inline void refresh(Workspace* ws, const floating* G, const floating* q) noexcept nogil:
+    """g = q - Hw from scratch, over all features; r is its active part."""
+    cdef int i, j, p = ws.p
+    cdef floating* g = <floating*> ws.g
+    cdef floating* w = <floating*> ws.w
+    cdef floating* r = <floating*> ws.r
+    for i in range(p):
+        g[i] = q[i]
+    for i in range(ws.k):
+        axpy(p, -w[i], G + <size_t> ws.active[i] * p, g)
+    for i in range(ws.k):
+        j = ws.active[i]
+        g[j] -= <floating> ws.l2 * w[i]
+        r[i] = g[j]
+
+
+cdef inline double excess(Workspace* ws, floating g) noexcept nogil:
+    """How far an inactive feature's gradient lies outside its bounds."""
+    return (g if ws.positive else fabs(g)) - ws.l1
+
+
+cdef inline double worst_excess(Workspace* ws, floating* tag) noexcept nogil:
+    cdef int j
+    cdef double worst = 0
+    cdef floating* g = <floating*> ws.g
+    cdef floating top = 0
+    # Active features lie on their bound, so the plain maximum settles most final rounds.
+    if ws.positive:
+        for j in range(ws.p):
+            top = g[j] if g[j] > top else top
+    else:
+        for j in range(ws.p):
+            top = g[j] if g[j] > top else (-g[j] if -g[j] > top else top)
+    if top <= ws.l1:
+        return 0
+    for j in range(ws.p):
+        if not ws.is_active[j]:
+            worst = fmax(worst, excess(ws, g[j]))
+    return worst
+
+
+cdef inline double active_residual(Workspace* ws, floating* tag) noexcept nogil:
+    """The largest departure of an active feature's gradient from its bound."""
+    cdef int i
+    cdef double worst = 0
+    cdef floating* w = <floating*> ws.w
+    for i in range(ws.k):
+        if w[i] != 0:
+            worst = fmax(worst, fabs((<floating*> ws.r)[i] - (ws.l1 if w[i] > 0 else -ws.l1)))
+    return worst
+
+
+cdef inline double objective(Workspace* ws, const floating* q, floating* tag) noexcept nogil:
+    """1/2 w'Hw - q'w + l1 |w|_1 for g = q - Hw up to date."""
+    cdef int i
+    cdef double total = 0
+    cdef floating* g = <floating*> ws.g
+    cdef floating* w = <floating*> ws.w
+    for i in range(ws.k):
+        total += ws.l1 * fabs(w[i]) - 0.5 * w[i] * (<double> q[ws.active[i]] + g[ws.active[i]])
+    return total
+
+
+cdef inline void start(Workspace* ws, const floating* G, const floating* q, floating* w_full) noexcept nogil:
+    """Make the admissible weights of w_full the active ones, and w_full zero."""
+    cdef int j
+    for j in range(ws.k):
+        ws.is_active[ws.active[j]] = 0
+    ws.k = 0
+    ws.n_factored = 0
+    for j in range(ws.p):
+        if w_full[j] != 0 and not (ws.positive and w_full[j] < 0) and G[<size_t> j * ws.p + j] > 0:
+            activate(ws, G, j, w_full[j])
+        w_full[j] = 0
+    refresh(ws, G, q)
+
+
+cdef inline void keep(Workspace* ws, floating* w_full) noexcept nogil:
+    """Write the active weights into w_full."""
+    cdef int j
+    for j in range(ws.p):
+        w_full[j] = 0
+    for j in range(ws.k):
+        w_full[ws.active[j]] = (<floating*> ws.w)[j]

@@ -1,0 +1,200 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+# cython: initializedcheck=False
+"""Steps on the active set: coordinate descent, and Newton's through a Cholesky factor."""
+
+from cython cimport floating
+from libc.float cimport DBL_EPSILON, FLT_EPSILON
+from libc.math cimport HUGE_VAL, fabs, fmax, fmin, sqrt
+
+from skalign.solvers._active_set cimport Workspace, axpy, dot, drop_zeros
+
+cdef enum:
+    REFINEMENTS = 4  # Newton steps on one support; beyond the first they are refinement
+
+
+cdef inline void coordinate_descent(Workspace* ws, int passes, double tol, floating* tag) noexcept nogil:
+    """Cyclic descent on the active features until no gradient moves by more than tol."""
+    cdef int i, k = ws.k
+    cdef floating* w = <floating*> ws.w
+    cdef floating* r = <floating*> ws.r
+    cdef floating* row
+    cdef floating h, z, new, l1 = <floating> ws.l1
+    cdef double largest
+    for _ in range(passes):
+        largest = 0
+        for i in range(k):
+            row = <floating*> ws.H + <size_t> i * ws.ld
+            h = row[i]
+            if h <= 0:
+                continue
+            z = r[i] + h * w[i]
+            if z > l1:
+                new = (z - l1) / h
+            elif z < -l1 and not ws.positive:
+                new = (z + l1) / h
+            else:
+                new = 0
+            if new != w[i]:
+                z = new - w[i]
+                axpy(k, -z, row, r)
+                w[i] = new
+                largest = fmax(largest, fabs(z) * h)
+        if largest <= tol:
+            break
+
+
+cdef inline void solve_upper(Workspace* ws, int m, floating* x) noexcept nogil:
+    """x <- L'^-1 x over the leading m rows."""
+    cdef int i
+    cdef floating* row
+    for i in range(m - 1, -1, -1):
+        row = <floating*> ws.L + <size_t> i * ws.ld
+        x[i] /= row[i]
+        axpy(i, -x[i], row, x)
+
+
+cdef inline int factorize(Workspace* ws, floating* tag) noexcept nogil:
+    """Cholesky of the sub-Gram from row n_factored on; the first row that depends on those before
+    it, up to rounding, or -1."""
+    cdef int i, j, k = ws.k, ld = ws.ld
+    cdef floating* row
+    cdef floating* above
+    cdef floating pivot, h
+    cdef double epsilon = DBL_EPSILON if floating is double else FLT_EPSILON
+    for i in range(ws.n_factored, k):
+        row = <floating*> ws.L + <size_t> i * ld
+        for j in range(i):
+            above = <floating*> ws.L + <size_t> j * ld
+            row[j] = ((<floating*> ws.H)[<size_t> i * ld + j] - dot(j, row, above)) / above[j]
+        h = (<floating*> ws.H)[<size_t> i * ld + i]
+        pivot = h - dot(i, row, row)
+        if not pivot > 8 * (i + 1) * epsilon * h:
+            ws.n_factored = i
+            return i
+        row[i] = sqrt(pivot)
+    ws.n_factored = k
+    return -1
+
+
+cdef inline double to_boundary(Workspace* ws, int m, floating* tag) noexcept nogil:
+    """The largest multiple of the step that changes no sign; HUGE_VAL if none does."""
+    cdef int i
+    cdef double t = HUGE_VAL
+    cdef floating* w = <floating*> ws.w
+    cdef floating* step = <floating*> ws.step
+    for i in range(m):
+        if (w[i] > 0) == (step[i] < 0) and step[i] != 0:
+            t = fmin(t, -w[i] / step[i])
+    return t
+
+
+cdef inline double slope(Workspace* ws, int m, floating* tag) noexcept nogil:
+    """How fast the objective falls along the step."""
+    cdef int i
+    cdef double total = 0
+    for i in range(m):
+        total += (<floating*> ws.step)[i] * (
+            (<floating*> ws.r)[i] - (ws.l1 if (<floating*> ws.w)[i] > 0 else -ws.l1)
+        )
+    return total
+
+
+cdef inline double curve(Workspace* ws, int m, floating* tag) noexcept nogil:
+    """H step over all active features, kept for `move`; the curvature along the step."""
+    cdef int i
+    cdef floating* step = <floating*> ws.step
+    cdef floating* Hstep = <floating*> ws.Hstep
+    for i in range(ws.k):
+        Hstep[i] = 0
+    for i in range(m):
+        axpy(ws.k, step[i], <floating*> ws.H + <size_t> i * ws.ld, Hstep)
+    return dot(m, step, Hstep)
+
+
+cdef inline void move(Workspace* ws, int m, double t, floating* tag) noexcept nogil:
+    """w += t step, weights that reach zero set to exactly zero, r updated."""
+    cdef int i
+    cdef floating* w = <floating*> ws.w
+    cdef floating* step = <floating*> ws.step
+    cdef floating new
+    for i in range(m):
+        new = w[i] + <floating> t * step[i]
+        if (w[i] > 0) != (new > 0) or (
+            (w[i] > 0) == (step[i] < 0) and step[i] != 0 and -w[i] / step[i] <= t
+        ):
+            new = 0
+        w[i] = new
+    axpy(ws.k, <floating> -t, <floating*> ws.Hstep, <floating*> ws.r)
+
+
+cdef inline void leave_dependence(Workspace* ws, int m, double noise, floating* tag) noexcept nogil:
+    """Active feature m is a combination of those before it: slide along that combination until one
+    of the weights is zero, downhill or, where it is flat up to rounding, towards less of m."""
+    cdef int i
+    cdef double t = HUGE_VAL, falls, length = 0
+    cdef floating* w = <floating*> ws.w
+    cdef floating* step = <floating*> ws.step
+    cdef floating* row = <floating*> ws.L + <size_t> m * ws.ld
+    for i in range(m):
+        step[i] = row[i]
+    solve_upper(ws, m, step)
+    step[m] = -1
+    for i in range(m + 1):
+        length += fabs(step[i])
+        if w[m] < 0:
+            step[i] = -step[i]
+    falls = slope(ws, m + 1, tag)
+    if falls < -noise * length:
+        for i in range(m + 1):
+            step[i] = -step[i]
+        t = to_boundary(ws, m + 1, tag)
+        if t == HUGE_VAL:  # cannot be but by rounding
+            for i in range(m + 1):
+                step[i] = -step[i]
+    if t == HUGE_VAL:
+        t = to_boundary(ws, m + 1, tag)
+    curve(ws, m + 1, tag)
+    move(ws, m + 1, t, tag)
+
+
+cdef inline int newton(
+    Workspace* ws, double tol, double noise, int max_steps, floating* tag
+) noexcept nogil:
+    """Exact weights on the active features, or on those of them that stay; the number of steps."""
+    cdef int i, dependent, steps = 0, refinements = 0
+    cdef floating* w = <floating*> ws.w
+    cdef floating* r = <floating*> ws.r
+    cdef floating* step = <floating*> ws.step
+    cdef floating* row
+    cdef double t, full, falls, curvature, residual
+    while steps < max_steps:
+        drop_zeros(ws, tag)
+        if ws.k == 0:
+            break
+        steps += 1
+        dependent = factorize(ws, tag)
+        if dependent >= 0:
+            leave_dependence(ws, dependent, noise, tag)
+            continue
+        residual = 0
+        for i in range(ws.k):
+            step[i] = r[i] - <floating> (ws.l1 if w[i] > 0 else -ws.l1)
+            residual = fmax(residual, fabs(step[i]))
+        if refinements and (residual <= tol or refinements == REFINEMENTS):
+            break
+        for i in range(ws.k):
+            row = <floating*> ws.L + <size_t> i * ws.ld
+            step[i] = (step[i] - dot(i, row, step)) / row[i]
+        solve_upper(ws, ws.k, step)
+        falls = slope(ws, ws.k, tag)
+        curvature = curve(ws, ws.k, tag)
+        # One step is exact unless the factor is all rounding; then at least it must not climb.
+        full = 1
+        if fabs(curvature - falls) > 1e-3 * falls:
+            if not (falls > 0 and curvature > 0):
+                break
+            full = falls / curvature
+        t = fmin(full, to_boundary(ws, ws.k, tag))
+        move(ws, ws.k, t, tag)
+        refinements = refinements + 1 if t == full else 0
+    return steps
