@@ -21,7 +21,7 @@ from ._directions import (
 
 _SPARSE_DENSITY = 0.03  # below it, a sparse product is faster than a dense one
 _IMAGE_CHUNK = 128  # images of a sparse product that stays in cache
-_CACHE_BYTES = 2**21
+_CACHE_BYTES = 2**21  # weights that are passed over several times at once
 
 
 @dataclass(frozen=True, eq=False)

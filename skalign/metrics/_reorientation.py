@@ -137,7 +137,7 @@ def tuning_reorientation_parts(
     sample_weight: ArrayLike | None = None,
     undefined: float = np.nan,
 ) -> ReorientationParts:
-    """Tuning reorientation of every target, taken apart into units: why is theta high?
+    """Tuning reorientation of every target, taken apart into units to see why it is high.
 
     Parameters
     ----------

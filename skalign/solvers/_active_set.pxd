@@ -3,7 +3,8 @@
 """The active set of one target: its features, weights, gradient and sub-Gram."""
 
 from cython cimport floating
-from libc.math cimport fabs, fmax
+from libc.float cimport FLT_MAX
+from libc.math cimport fabs
 from scipy.linalg.cython_blas cimport daxpy, ddot, saxpy, sdot
 
 cdef enum:
@@ -20,14 +21,21 @@ cdef struct Workspace:
     double l1
     double l2
     int* active  # (k,) their indices
-    char* is_active  # (p,)
-    void* g  # (p,) q - Hw over all features, refreshed once a round
+    void* g  # (p,) q - Hw, refreshed once a round; of active features out of sight, see `hidden`
     void* w  # (k,) active weights
     void* r  # (k,) q - Hw over active features, kept up to date by coordinate descent
     void* step  # (k,) direction of the weights
     void* Hstep  # (k,) H step
     void* H  # (k, k) sub-Gram
     void* L  # (k, k) its Cholesky factor, lower
+
+
+cdef inline double larger(double a, double b) noexcept nogil:
+    return a if a > b else b  # fmax would be a call, for the sake of NaN
+
+
+cdef inline double smaller(double a, double b) noexcept nogil:
+    return a if a < b else b
 
 
 cdef inline void axpy(int n, floating a, const floating* x, floating* y) noexcept nogil:
@@ -54,6 +62,11 @@ cdef inline floating dot(int n, const floating* x, const floating* y) noexcept n
         return sdot(&n, <float*> x, &one, <float*> y, &one)
 
 
+cdef inline floating hidden(Workspace* ws, floating* tag) noexcept nogil:
+    """What stands in g for active features, so that a search for violators passes them over."""
+    return -FLT_MAX if ws.positive else 0
+
+
 cdef inline void activate(Workspace* ws, const floating* G, int j, floating weight) noexcept nogil:
     """Append feature j: its index, its weight, its row and column of the sub-Gram."""
     cdef int i, k = ws.k, ld = ws.ld
@@ -61,9 +74,9 @@ cdef inline void activate(Workspace* ws, const floating* G, int j, floating weig
     cdef floating* row = H + <size_t> k * ld
     cdef const floating* source = G + <size_t> j * ws.p
     ws.active[k] = j
-    ws.is_active[j] = 1
     (<floating*> ws.w)[k] = weight
     (<floating*> ws.r)[k] = (<floating*> ws.g)[j]
+    (<floating*> ws.g)[j] = hidden(ws, row)
     for i in range(k):
         row[i] = source[ws.active[i]]
         H[<size_t> i * ld + k] = row[i]
@@ -80,7 +93,7 @@ cdef inline void drop_zeros(Workspace* ws, floating* tag) noexcept nogil:
     cdef int* place = <int*> ws.step  # free between Newton steps, and at least as wide as int
     for i in range(k):
         if w[i] == 0:
-            ws.is_active[ws.active[i]] = 0
+            (<floating*> ws.g)[ws.active[i]] = r[i]
             if first == k:
                 first = i
         else:
@@ -112,33 +125,32 @@ cdef inline void refresh(Workspace* ws, const floating* G, const floating* q) no
         axpy(p, -w[i], G + <size_t> ws.active[i] * p, g)
     for i in range(ws.k):
         j = ws.active[i]
-        g[j] -= <floating> ws.l2 * w[i]
-        r[i] = g[j]
+        r[i] = g[j] - <floating> ws.l2 * w[i]
+        g[j] = hidden(ws, w)
 
 
-cdef inline double excess(Workspace* ws, floating g) noexcept nogil:
-    """How far an inactive feature's gradient lies outside its bounds."""
-    return (g if ws.positive else fabs(g)) - ws.l1
+cdef inline floating top(int n, bint positive, const floating* x) noexcept nogil:
+    """The largest of x (of its absolute values where signs are free) and 0."""
+    cdef int i, lane
+    cdef floating best[4]
+    cdef floating value
+    for lane in range(4):
+        best[lane] = 0
+    for i in range(0, n - 3, 4):  # four at a time, which a compiler may not do by itself
+        for lane in range(4):
+            value = x[i + lane] if positive else fabs(x[i + lane])
+            best[lane] = value if value > best[lane] else best[lane]
+    for i in range(n - n % 4, n):
+        value = x[i] if positive else fabs(x[i])
+        best[0] = value if value > best[0] else best[0]
+    for lane in range(1, 4):
+        best[0] = best[lane] if best[lane] > best[0] else best[0]
+    return best[0]
 
 
 cdef inline double worst_excess(Workspace* ws, floating* tag) noexcept nogil:
-    cdef int j
-    cdef double worst = 0
-    cdef floating* g = <floating*> ws.g
-    cdef floating top = 0
-    # Active features lie on their bound, so the plain maximum settles most final rounds.
-    if ws.positive:
-        for j in range(ws.p):
-            top = g[j] if g[j] > top else top
-    else:
-        for j in range(ws.p):
-            top = g[j] if g[j] > top else (-g[j] if -g[j] > top else top)
-    if top <= ws.l1:
-        return 0
-    for j in range(ws.p):
-        if not ws.is_active[j]:
-            worst = fmax(worst, excess(ws, g[j]))
-    return worst
+    """How far the gradient of an inactive feature lies outside its bounds."""
+    return larger(top(ws.p, ws.positive, <floating*> ws.g) - ws.l1, 0)
 
 
 cdef inline double active_residual(Workspace* ws, floating* tag) noexcept nogil:
@@ -148,26 +160,24 @@ cdef inline double active_residual(Workspace* ws, floating* tag) noexcept nogil:
     cdef floating* w = <floating*> ws.w
     for i in range(ws.k):
         if w[i] != 0:
-            worst = fmax(worst, fabs((<floating*> ws.r)[i] - (ws.l1 if w[i] > 0 else -ws.l1)))
+            worst = larger(worst, fabs((<floating*> ws.r)[i] - (ws.l1 if w[i] > 0 else -ws.l1)))
     return worst
 
 
 cdef inline double objective(Workspace* ws, const floating* q, floating* tag) noexcept nogil:
-    """1/2 w'Hw - q'w + l1 |w|_1 for g = q - Hw up to date."""
+    """1/2 w'Hw - q'w + l1 |w|_1 for r up to date."""
     cdef int i
     cdef double total = 0
-    cdef floating* g = <floating*> ws.g
+    cdef floating* r = <floating*> ws.r
     cdef floating* w = <floating*> ws.w
     for i in range(ws.k):
-        total += ws.l1 * fabs(w[i]) - 0.5 * w[i] * (<double> q[ws.active[i]] + g[ws.active[i]])
+        total += ws.l1 * fabs(w[i]) - 0.5 * w[i] * (<double> q[ws.active[i]] + r[i])
     return total
 
 
 cdef inline void start(Workspace* ws, const floating* G, const floating* q, floating* w_full) noexcept nogil:
     """Make the admissible weights of w_full the active ones, and w_full zero."""
     cdef int j
-    for j in range(ws.k):
-        ws.is_active[ws.active[j]] = 0
     ws.k = 0
     ws.n_factored = 0
     for j in range(ws.p):

@@ -133,10 +133,29 @@ class Design:
         A target whose products with all features are rounding gets zeros: it is orthogonal to
         them, and weights fitted to rounding would mean nothing.
         """
-        q = self.cross(prepared)
+        with np.errstate(over="ignore", invalid="ignore"):  # the norms tell, and the caller looks
+            q = self.cross(prepared)
         rounding = 16 * np.finfo(self.dtype).eps * self.largest_norm * np.sqrt(squared_norms)
         q[np.abs(q).max(axis=1, initial=0) <= rounding] = 0
         return q, rounding
+
+    def moments(self, Y_block) -> tuple[NDArray, NDArray, NDArray]:
+        """`correlate` of a block of targets, their means and squared norms: all a Gram asks for.
+
+        Centred features are orthogonal to constants, so targets whose means are moderate need no
+        centred copy, which would take longer than the product.
+        """
+        if self.centred and self.root_weight is None and not self.is_sparse:
+            Y_block = np.asarray(Y_block, dtype=self.dtype)
+            with np.errstate(over="ignore", invalid="ignore"):
+                mean = _mean(Y_block, None, self.total_weight)
+                raw = np.einsum("ij,ij->j", Y_block, Y_block, dtype=np.float64)
+                squared_norms = raw - self.total_weight * mean**2
+                moderate = (raw <= 4 * squared_norms) & np.isfinite(raw)
+            if moderate.all():
+                return self.correlate(Y_block, squared_norms)[0], mean, squared_norms
+        prepared, mean, squared_norms = self.targets(Y_block)
+        return self.correlate(prepared, squared_norms)[0], mean, squared_norms
 
     def columns(self, index: NDArray) -> NDArray:
         """The prepared features of `index`, dense and centred."""

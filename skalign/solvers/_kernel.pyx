@@ -15,13 +15,12 @@ Nothing is validated here, nothing is printed and nothing is raised but MemoryEr
 
 from cython cimport floating
 from libc.float cimport DBL_EPSILON, FLT_EPSILON
-from libc.math cimport HUGE_VAL, NAN, fabs, fmax, fmin
+from libc.math cimport HUGE_VAL, NAN, fabs
 from libc.stdlib cimport free, malloc
-from libc.string cimport memset
 
 from skalign.solvers._active_set cimport (
-    Workspace, activate, active_residual, drop_zeros, excess, keep, objective, refresh, start,
-    worst_excess,
+    Workspace, activate, active_residual, drop_zeros, keep, larger, objective, refresh, smaller,
+    start, top, worst_excess,
 )
 from skalign.solvers._steps cimport coordinate_descent, newton
 
@@ -43,9 +42,10 @@ cdef int solve_target(
     cdef int j, n_iter = 0, stalled = 0
     cdef double epsilon = DBL_EPSILON if floating is double else FLT_EPSILON
     cdef double noise = 16 * epsilon * scale
-    cdef double tight = fmax(1e-3 * tol, 4 * epsilon) * scale
+    cdef double tight = larger(1e-3 * tol, 4 * epsilon) * scale
     cdef double worst, violation, value, lowest = HUGE_VAL, least = HUGE_VAL
     cdef bint exact, solved = False
+    cdef floating bar
     cdef floating* g = <floating*> ws.g
     cdef floating* w = <floating*> ws.w
     start(ws, G, q, w_full)
@@ -57,7 +57,7 @@ cdef int solve_target(
         n_iter += 1
         worst = worst_excess(ws, w)
         if exact:
-            violation = fmax(worst, active_residual(ws, w))
+            violation = larger(worst, active_residual(ws, w))
             solved = violation <= tight
             if solved:
                 break
@@ -69,17 +69,15 @@ cdef int solve_target(
             if violation < least and value >= -0.51 * yy:
                 keep(ws, w_full)
                 least = violation
-            lowest = fmin(lowest, value)
+            lowest = smaller(lowest, value)
             if stalled == PATIENCE or (stalled and violation <= tol * scale):
                 break
+        bar = <floating> (ws.l1 + larger(GROUP * worst, tight))
         for j in range(ws.p):
-            if (
-                not ws.is_active[j]
-                and excess(ws, g[j]) > fmax(GROUP * worst, tight)
-                and G[<size_t> j * ws.p + j] > 0
-            ):
-                activate(ws, G, j, 0)
-        coordinate_descent(ws, CD_PASSES, fmax(LOOSE * worst, tight), w)
+            if g[j] > bar or (g[j] < -bar and not ws.positive):
+                if G[<size_t> j * ws.p + j] > 0:
+                    activate(ws, G, j, 0)
+        coordinate_descent(ws, CD_PASSES, larger(LOOSE * worst, tight), w)
         exact = ws.k <= SMALL_SUPPORT or worst <= SETTLED * scale
         if exact:
             n_iter += newton(ws, tight, noise, max_iter - n_iter, w)
@@ -87,7 +85,7 @@ cdef int solve_target(
             drop_zeros(ws, w)
         refresh(ws, G, q)
     drop_zeros(ws, w)
-    if not solved and fmax(worst_excess(ws, w), active_residual(ws, w)) > least:
+    if not solved and larger(worst_excess(ws, w), active_residual(ws, w)) > least:
         start(ws, G, q, w_full)  # an earlier round was better
     keep(ws, w_full)
     return n_iter
@@ -96,42 +94,43 @@ cdef int solve_target(
 cdef void certify(
     Workspace* ws, double scale, double yy, const floating* q, double* kkt, double* gap, floating* tag
 ) noexcept nogil:
-    """KKT violation and duality gap from g, which `refresh` has just computed from the final weights."""
+    """KKT violation and duality gap from g and r, which `refresh` has just computed from the final weights."""
     cdef int i, j
     cdef floating* g = <floating*> ws.g
+    cdef floating* r = <floating*> ws.r
     cdef floating* w = <floating*> ws.w
-    cdef double violation = 0, wq = 0, wu = 0, l1_norm = 0, l2_norm = 0, dual_max = 0, conjugate = 0
+    cdef double violation, dual_max, wq = 0, wu = 0, l1_norm = 0, l2_norm = 0, conjugate = 0
     cdef double u, s, rr
-    for j in range(ws.p):
-        if not ws.is_active[j]:
-            violation = fmax(violation, excess(ws, g[j]))
-            u = g[j] if ws.positive else fabs(g[j])
-            dual_max = fmax(dual_max, u)
-            if ws.l2 > 0 and u > ws.l1:
-                conjugate += (u - ws.l1) * (u - ws.l1)
+    dual_max = top(ws.p, ws.positive, g)  # over inactive features
+    violation = larger(dual_max - ws.l1, 0)
+    if ws.l2 > 0:
+        for j in range(ws.p):
+            u = (g[j] if ws.positive else fabs(g[j])) - ws.l1
+            if u > 0:
+                conjugate += u * u
     for i in range(ws.k):
         j = ws.active[i]
-        violation = fmax(violation, fabs(g[j] - (ws.l1 if w[i] > 0 else -ws.l1)))
-        u = g[j] + ws.l2 * w[i]  # x_j' residual
+        violation = larger(violation, fabs(r[i] - (ws.l1 if w[i] > 0 else -ws.l1)))
+        u = r[i] + ws.l2 * w[i]  # x_j' residual
         wq += w[i] * q[j]
         wu += w[i] * u
         l1_norm += fabs(w[i])
         l2_norm += w[i] * w[i]
         u = u if ws.positive else fabs(u)
-        dual_max = fmax(dual_max, u)
+        dual_max = larger(dual_max, u)
         if ws.l2 > 0 and u > ws.l1:
             conjugate += (u - ws.l1) * (u - ws.l1)
     kkt[0] = violation / scale if scale > 0 else 0
-    rr = fmax(yy - wq - wu, 0)
+    rr = larger(yy - wq - wu, 0)
     if ws.l2 > 0:
         s = 1
         conjugate /= 2 * ws.l2
     elif ws.l1 > 0:
-        s = fmin(1, ws.l1 / dual_max) if dual_max > 0 else 1
+        s = smaller(1, ws.l1 / dual_max) if dual_max > 0 else 1
     else:
         gap[0] = NAN
         return
-    gap[0] = fmax(
+    gap[0] = larger(
         0.5 * rr + ws.l1 * l1_norm + 0.5 * ws.l2 * l2_norm
         - (s * (yy - wq) - 0.5 * s * s * rr - conjugate),
         0,
@@ -154,7 +153,7 @@ def solve_block(
 ):
     """Solve every target of a block without the GIL; weights and certificates are written in place."""
     cdef Workspace ws
-    cdef int v, j, p = G.shape[0], n_targets = Q.shape[0]
+    cdef int v, p = G.shape[0], n_targets = Q.shape[0]
     cdef size_t item = sizeof(floating)
     cdef double scale
     ws.p = p
@@ -163,31 +162,26 @@ def solve_block(
     ws.positive = positive
     ws.k = 0
     ws.active = <int*> malloc(p * sizeof(int))
-    ws.is_active = <char*> malloc(p)
     ws.g = malloc(5 * p * item)
     # Only the pages of the active part are ever touched.
     ws.H = malloc(<size_t> p * ws.ld * item)
     ws.L = malloc(<size_t> p * ws.ld * item)
     try:
-        if not (ws.active and ws.is_active and ws.g and ws.H and ws.L):
+        if not (ws.active and ws.g and ws.H and ws.L):
             raise MemoryError(f"no room for the working memory of a problem with {p} features")
         ws.w = <floating*> ws.g + p
         ws.r = <floating*> ws.g + 2 * p
         ws.step = <floating*> ws.g + 3 * p
         ws.Hstep = <floating*> ws.g + 4 * p
-        memset(ws.is_active, 0, p)
         with nogil:
             for v in range(n_targets):
                 ws.l1 = l1[v]
                 ws.l2 = l2[v]
-                scale = 0
-                for j in range(p):
-                    scale = fmax(scale, fabs(Q[v, j]))
+                scale = top(p, False, &Q[v, 0])
                 n_iter[v] = solve_target(&ws, &G[0, 0], &Q[v, 0], yy[v], scale, tol, max_iter[v], &W[v, 0])
                 certify(&ws, scale, yy[v], &Q[v, 0], &kkt[v], &gap[v], &W[v, 0])
     finally:
         free(ws.active)
-        free(ws.is_active)
         free(ws.g)
         free(ws.H)
         free(ws.L)

@@ -186,34 +186,32 @@ def _block_solver(
     gram = design.gram() if not all_closed and _gram_pays(design, Y.shape[1]) else None
 
     def solve_one(block: Block):
-        prepared, means, squared_norms = design.targets(Y[:, block])
-        finite = squared_norms <= np.finfo(design.dtype).max
-        if not finite.all():
-            bad = np.arange(Y.shape[1])[block][~finite]
-            raise ValueError(
-                f"Input y contains NaN, infinity or values too large for {design.dtype}, first in "
-                f"target {bad[0]}. Drop or impute the targets or samples concerned."
-            )
-        q, rounding = design.correlate(prepared, squared_norms)
         penalties = Scale(scale.l1[block], scale.l2[block], 1.0)
-        n_iter = np.ones(q.shape[0], np.int32)
-        if solver is not None and closed_form[block][0]:
+        n_block = penalties.l1.size
+        n_iter = np.ones(n_block, np.int32)
+        if coef_init is None:
+            coef = np.zeros((n_block, design.X.shape[1]), design.dtype)
+        else:
+            coef = np.array(coef_init[block], dtype=design.dtype, order="C")
+        closed = closed_form[block][0]
+        if gram is not None and not closed:
+            q, means, squared_norms = design.moments(Y[:, block])
+            _check_finite(squared_norms, block, design.dtype)
+            kkt, gap = np.empty(n_block), np.empty(n_block)
+            bound = np.full(n_block, max_iter, np.int32)
+            solve_block(
+                gram, q, squared_norms, penalties.l1, penalties.l2, positive, tol, bound,
+                coef, n_iter, kkt, gap,
+            )  # fmt: skip
+            return coef, means, n_iter, kkt, gap
+        prepared, means, squared_norms = design.targets(Y[:, block])
+        _check_finite(squared_norms, block, design.dtype)
+        q, rounding = design.correlate(prepared, squared_norms)
+        if solver is not None and closed:
             coef = solver(prepared, penalties.l2)
             coef[~q.any(axis=1)] = 0
             residual = prepared - design.predict(coef)
         else:
-            if coef_init is None:
-                coef = np.zeros_like(q)
-            else:
-                coef = np.array(coef_init[block], dtype=design.dtype, order="C")
-            if gram is not None:
-                kkt, gap = np.empty(q.shape[0]), np.empty(q.shape[0])
-                bound = np.full(q.shape[0], max_iter, np.int32)
-                solve_block(
-                    gram, q, squared_norms, penalties.l1, penalties.l2, positive, tol, bound,
-                    coef, n_iter, kkt, gap,
-                )  # fmt: skip
-                return coef, means, n_iter, kkt, gap
             residual = solve_working_set(
                 design, prepared, q, squared_norms, penalties.l1, penalties.l2, positive, tol,
                 max_iter, coef, n_iter,
@@ -224,3 +222,15 @@ def _block_solver(
         return coef, means, n_iter, certificate.kkt_violation, certificate.dual_gap
 
     return solve_one
+
+
+def _check_finite(squared_norms: NDArray, block: Block, dtype: np.dtype) -> None:
+    finite = squared_norms <= np.finfo(dtype).max
+    if finite.all():
+        return
+    first = np.flatnonzero(~finite)[0]
+    target = block.start + first if isinstance(block, slice) else block[first]
+    raise ValueError(
+        f"Input y contains NaN, infinity or values too large for {dtype}, first in target "
+        f"{target}. Drop or impute the targets or samples concerned."
+    )

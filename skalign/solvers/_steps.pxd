@@ -4,9 +4,9 @@
 
 from cython cimport floating
 from libc.float cimport DBL_EPSILON, FLT_EPSILON
-from libc.math cimport HUGE_VAL, fabs, fmax, fmin, sqrt
+from libc.math cimport HUGE_VAL, fabs, sqrt
 
-from skalign.solvers._active_set cimport Workspace, axpy, dot, drop_zeros
+from skalign.solvers._active_set cimport Workspace, axpy, dot, drop_zeros, larger, smaller
 
 cdef enum:
     REFINEMENTS = 4  # Newton steps on one support; beyond the first they are refinement
@@ -38,7 +38,7 @@ cdef inline void coordinate_descent(Workspace* ws, int passes, double tol, float
                 z = new - w[i]
                 axpy(k, -z, row, r)
                 w[i] = new
-                largest = fmax(largest, fabs(z) * h)
+                largest = larger(largest, fabs(z) * h)
         if largest <= tol:
             break
 
@@ -84,7 +84,7 @@ cdef inline double to_boundary(Workspace* ws, int m, floating* tag) noexcept nog
     cdef floating* step = <floating*> ws.step
     for i in range(m):
         if (w[i] > 0) == (step[i] < 0) and step[i] != 0:
-            t = fmin(t, -w[i] / step[i])
+            t = smaller(t, -w[i] / step[i])
     return t
 
 
@@ -179,7 +179,7 @@ cdef inline int newton(
         residual = 0
         for i in range(ws.k):
             step[i] = r[i] - <floating> (ws.l1 if w[i] > 0 else -ws.l1)
-            residual = fmax(residual, fabs(step[i]))
+            residual = larger(residual, fabs(step[i]))
         if refinements and (residual <= tol or refinements == REFINEMENTS):
             break
         for i in range(ws.k):
@@ -194,7 +194,7 @@ cdef inline int newton(
             if not (falls > 0 and curvature > 0):
                 break
             full = falls / curvature
-        t = fmin(full, to_boundary(ws, ws.k, tag))
+        t = smaller(full, to_boundary(ws, ws.k, tag))
         move(ws, ws.k, t, tag)
         refinements = refinements + 1 if t == full else 0
     return steps
