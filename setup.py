@@ -4,7 +4,9 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 
 kernel = Extension(
-    "skalign.solvers._kernel", ["skalign/solvers/_kernel.pyx"], extra_compile_args=["-O3", "-fno-math-errno"]
+    "skalign.solvers._kernel",
+    ["skalign/solvers/_kernel.pyx"],
+    extra_compile_args=["-O3", "-fno-math-errno"],
 )
 
 setup(ext_modules=cythonize([kernel], build_dir="build"))

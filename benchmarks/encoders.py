@@ -111,10 +111,13 @@ def accurate(make, split, penalty, positive, alpha, X, Y) -> tuple[Fit, float]:
     for tol in TOLERANCES:
         fit = make(penalty, positive, alpha, X, tol)
         run = partial(halves, fit) if split else fit
-        previous, violation = violation, float(
-            certify(
-                X, Y, run(Y), penalty, alpha, positive=positive, fit_intercept=False
-            ).kkt_violation.max()
+        previous, violation = (
+            violation,
+            float(
+                certify(
+                    X, Y, run(Y), penalty, alpha, positive=positive, fit_intercept=False
+                ).kkt_violation.max()
+            ),
         )
         if violation <= ACCURACY or violation == previous:
             break

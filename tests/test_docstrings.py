@@ -30,7 +30,8 @@ def public_names() -> list[str]:
                 names += [
                     f"{full}.{member}"
                     for member, value in vars(found).items()
-                    if not member.startswith("_") and (callable(value) or isinstance(value, property))
+                    if not member.startswith("_")
+                    and (callable(value) or isinstance(value, property))
                 ]
     return names
 

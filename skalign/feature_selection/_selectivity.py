@@ -20,7 +20,7 @@ class SelectivityTests:
     Returned by :func:`selectivity_tests`. The other categories, in sorted order, are the
     contrasts. NaN marks a test that is undefined (see there).
 
-    Attributes
+    Parameters
     ----------
     categories : ndarray of shape (n_categories,)
         The categories of the localizer images, sorted.

@@ -204,7 +204,7 @@ class SparsePositiveEncoder(CallbackSupportMixin, MultiOutputMixin, RegressorMix
             fit_intercept=self.fit_intercept,
             sample_weight=sample_weight,
             tol=self.tol,
-            max_iter=self.max_iter,
+            max_iter=min(self.max_iter, np.iinfo(np.int32).max),
             n_jobs=self.n_jobs,
             progress=partial(begin_tasks, self, **data),
         )
@@ -255,11 +255,17 @@ class SparsePositiveEncoder(CallbackSupportMixin, MultiOutputMixin, RegressorMix
         gap = solution.dual_gap[unconverged]
         largest_gap = "none known" if np.isnan(gap).all() else f"{np.nanmax(gap):.2g}"
         first = ", ".join(map(str, unconverged[:5])) + (", ..." if unconverged.size > 5 else "")
+        if (solution.n_iter[unconverged] >= self.max_iter).any():
+            remedy = "Increase max_iter."
+        else:
+            remedy = (
+                "Rounding allows no more: the features are nearly collinear. Add a ridge penalty, "
+                f"or increase tol{'' if self.coef_.dtype == np.float64 else ', or use float64'}."
+            )
         warnings.warn(
             f"{unconverged.size} of {solution.converged.size} targets did not reach the "
             f"tolerance: largest KKT violation {solution.kkt_violation.max():.2g}, largest "
-            f"duality gap {largest_gap} (targets {first}). Increase max_iter or tol, or fit in "
-            "float64; nearly collinear features may need a ridge penalty.",
+            f"duality gap {largest_gap} (targets {first}). {remedy}",
             ConvergenceWarning,
             stacklevel=4,
         )

@@ -111,7 +111,7 @@ def tuning_reorientation(
 class ReorientationParts:
     """What the tuning reorientation of every target is made of.
 
-    Attributes
+    Parameters
     ----------
     theta : ndarray of shape (n_targets,)
         Tuning reorientation, from 0 to 2.

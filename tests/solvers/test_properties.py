@@ -1,0 +1,229 @@
+"""What holds for any data: optimality, and how solutions move with what is done to the problem.
+
+Data are small integers, so that dependent, constant and orthogonal columns come up often.
+Predictions Xw are unique always, weights where the penalty is strictly convex.
+"""
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy.optimize import nnls
+
+from skalign.solvers import certify, solve
+from tests.reference import PENALTIES
+
+check = settings(deadline=None, max_examples=60)
+
+encoders = st.fixed_dictionaries(
+    {
+        "penalty": st.sampled_from(PENALTIES),
+        "alpha": st.sampled_from([1e-3, 0.1, 1.0]),
+        "l1_ratio": st.sampled_from([0.0, 0.3, 1.0]),
+        "positive": st.booleans(),
+        "fit_intercept": st.booleans(),
+    }
+)
+seeds = st.integers(0, 2**32 - 1)
+
+
+@st.composite
+def data(draw):
+    """Features (n, p) and targets (n, t)."""
+    n_samples = draw(st.integers(1, 8))
+    integers = st.integers(-3, 3).map(float)
+    X = draw(arrays(np.float64, (n_samples, draw(st.integers(1, 8))), elements=integers))
+    Y = draw(arrays(np.float64, (n_samples, draw(st.integers(1, 3))), elements=integers))
+    return X, Y
+
+
+def predict(X, solution):
+    return X @ solution.coef.T + solution.intercept
+
+
+def assert_same(actual, expected):
+    np.testing.assert_allclose(actual, expected, atol=1e-6 * max(1, np.abs(expected).max()), rtol=0)
+
+
+def strictly_convex(encoder):
+    ridge_share = encoder["penalty"] == "elasticnet" and encoder["l1_ratio"] < 1
+    return encoder["penalty"] == "ridge" or ridge_share
+
+
+def assert_equivalent(X, encoder, solution, expected):
+    """Same predictions; same weights where they are unique."""
+    assert_same(predict(X, solution), predict(X, expected))
+    if strictly_convex(encoder):
+        assert_same(solution.coef, expected.coef)
+
+
+@check
+@given(data(), encoders)
+def test_every_fit_is_optimal(data, encoder):
+    X, Y = data
+    solution = solve(X, Y, **encoder)
+    certificate = certify(X, Y, solution.coef, **encoder)
+    assert certificate.kkt_violation.max() <= 1e-7
+    np.testing.assert_array_equal(solution.kkt_violation <= 1e-7, True)
+    assert not encoder["positive"] or (solution.coef >= 0).all()
+    if encoder["penalty"] == "ols":
+        assert np.isnan(certificate.dual_gap).all()
+        return
+    empty = certify(X, Y, 0 * solution.coef, **encoder).objective
+    assert (certificate.dual_gap <= 1e-6 * empty).all()
+    np.testing.assert_allclose(solution.dual_gap, certificate.dual_gap, atol=1e-9, rtol=0)
+
+
+@check
+@given(data(), encoders, seeds)
+def test_no_other_weights_are_better(data, encoder, seed):
+    X, Y = data
+    coef = solve(X, Y, **encoder).coef
+    others = coef + np.random.default_rng(seed).normal(scale=0.1, size=coef.shape)
+    if encoder["positive"]:
+        others = np.maximum(others, 0)
+    best, other = (certify(X, Y, w, **encoder).objective for w in [coef, others])
+    assert (best <= other + 1e-9 * (1 + other)).all()
+
+
+@check
+@given(data(), encoders, seeds)
+def test_order_of_samples_features_and_targets_does_not_matter(data, encoder, seed):
+    X, Y = data
+    rng = np.random.default_rng(seed)
+    samples, features, targets = (rng.permutation(size) for size in [*X.shape, Y.shape[1]])
+    plain = solve(X, Y, **encoder)
+    permuted = solve(X[samples][:, features], Y[samples][:, targets], **encoder)
+    assert_same(predict(X[:, features], permuted), predict(X, plain)[:, targets])
+    if strictly_convex(encoder):
+        assert_same(permuted.coef, plain.coef[targets][:, features])
+
+
+@check
+@given(data(), encoders)
+def test_targets_solved_together_equal_targets_solved_alone(data, encoder):
+    X, Y = data
+    together = predict(X, solve(X, Y, **encoder))
+    alone = [predict(X, solve(X, y[:, None], **encoder))[:, 0] for y in Y.T]
+    assert_same(together.T, alone)
+
+
+@check
+@given(data(), encoders, st.sampled_from([0.01, 3.0, 1e4]))
+def test_scaling_a_target_scales_its_weights(data, encoder, factor):
+    """With alpha scaled along where the penalty is the l1 norm."""
+    X, Y = data
+    encoder["l1_ratio"] = 0.0
+    scaled = dict(encoder)
+    if encoder["penalty"] == "lasso":
+        scaled["alpha"] = factor * encoder["alpha"]
+    plain, times_factor = solve(X, Y, **encoder), solve(X, factor * Y, **scaled)
+    assert_same(predict(X, times_factor) / factor, predict(X, plain))
+    if strictly_convex(encoder):
+        assert_same(times_factor.coef / factor, plain.coef)
+
+
+@check
+@given(data(), encoders, st.integers(-50, 50), st.integers(-50, 50))
+def test_intercept_absorbs_any_shift(data, encoder, shift_X, shift_y):
+    X, Y = data
+    encoder["fit_intercept"] = True
+    plain, shifted = solve(X, Y, **encoder), solve(X + shift_X, Y + shift_y, **encoder)
+    assert_same(predict(X + shift_X, shifted) - shift_y, predict(X, plain))
+
+
+@check
+@given(data(), encoders, st.data())
+def test_integer_weights_equal_repeated_rows(data, encoder, draw):
+    """Ridge included: its alpha is not divided by n, the others' n is the sum of the weights."""
+    X, Y = data
+    n_samples = X.shape[0]
+    repeats = draw.draw(arrays(np.int64, n_samples, elements=st.integers(0, 3)).filter(np.any))
+    weighted = solve(X, Y, sample_weight=repeats, **encoder)
+    repeated = solve(np.repeat(X, repeats, axis=0), np.repeat(Y, repeats, axis=0), **encoder)
+    used = X[repeats > 0]
+    assert_equivalent(used, encoder, weighted, repeated)
+    np.testing.assert_allclose(weighted.dual_gap, repeated.dual_gap, atol=1e-9)
+
+
+@check
+@given(data(), encoders, st.sampled_from([1e-3, 7.0, 1e3]))
+def test_only_ratios_of_weights_matter(data, encoder, factor):
+    """But for ridge, whose alpha competes with the sum of squares itself."""
+    X, Y = data
+    weight = 1.0 + np.arange(X.shape[0]) % 3
+    plain = solve(X, Y, sample_weight=weight, **encoder)
+    if encoder["penalty"] == "ridge":
+        encoder["alpha"] *= factor
+    scaled = solve(X, Y, sample_weight=factor * weight, **encoder)
+    assert_equivalent(X, encoder, scaled, plain)
+
+
+@check
+@given(data(), encoders, seeds)
+def test_rows_of_zero_weight_equal_removed_rows(data, encoder, seed):
+    X, Y = data
+    junk = np.random.default_rng(seed).normal(scale=100, size=(3, X.shape[1] + Y.shape[1]))
+    weight = np.r_[np.full(X.shape[0], 0.7), np.zeros(3)]
+    ignored = solve(
+        np.r_[X, junk[:, : X.shape[1]]],
+        np.r_[Y, junk[:, X.shape[1] :]],
+        sample_weight=weight,
+        **encoder,
+    )
+    removed = solve(X, Y, sample_weight=weight[: X.shape[0]], **encoder)
+    assert_equivalent(X, encoder, ignored, removed)
+
+
+@check
+@given(data(), st.booleans(), st.booleans())
+def test_lasso_is_empty_from_alpha_max_on_and_not_below(data, positive, fit_intercept):
+    X, Y = data
+    X_c, Y_c = (A - A.mean(axis=0) * fit_intercept for A in (X, Y))
+    pull = X_c.T @ Y_c / X.shape[0]
+    alpha_max = (pull if positive else np.abs(pull)).max(axis=0)
+    options = {"positive": positive, "fit_intercept": fit_intercept}
+    above = solve(X, Y, "lasso", np.maximum(alpha_max, 0) * (1 + 1e-9) + 1e-9, **options)
+    assert not above.coef.any()
+    below = solve(X, Y, "lasso", np.maximum(alpha_max, 0) * (1 - 1e-6), **options)
+    np.testing.assert_array_equal(below.coef[alpha_max > 1e-9].any(axis=1), True)
+
+
+@check
+@given(data(), encoders, st.booleans())
+def test_ridge_share_is_ols_or_lasso_on_augmented_data(data, encoder, elastic):
+    """Ridge and elastic net are OLS and lasso on sqrt(l2) I appended to the centred features."""
+    X, Y = data
+    (n_samples, n_features), positive, alpha = X.shape, encoder["positive"], encoder["alpha"]
+    if encoder["fit_intercept"]:
+        X, Y = X - X.mean(axis=0), Y - Y.mean(axis=0)
+    l2 = n_samples * alpha * (1 - encoder["l1_ratio"]) if elastic else alpha
+    X_long = np.r_[X, np.sqrt(l2) * np.eye(n_features)]
+    Y_long = np.r_[Y, np.zeros((n_features, Y.shape[1]))]
+    options = {"positive": positive, "fit_intercept": False}
+    if elastic:
+        net = solve(X, Y, "elasticnet", alpha, l1_ratio=encoder["l1_ratio"], **options)
+        l1 = alpha * encoder["l1_ratio"] * n_samples / (n_samples + n_features)
+        assert_same(
+            X_long @ net.coef.T, X_long @ solve(X_long, Y_long, "lasso", l1, **options).coef.T
+        )
+        return
+    coef = solve(X, Y, "ridge", alpha, **options).coef
+    if positive:
+        expected = [nnls(X_long, y)[0] for y in Y_long.T]
+    else:
+        expected = np.linalg.lstsq(X_long, Y_long, rcond=None)[0].T
+    assert_same(coef, expected)
+
+
+@check
+@given(data(), encoders)
+def test_float32_is_close_to_float64(data, encoder):
+    X, Y = data
+    single = solve(X.astype(np.float32), Y.astype(np.float32), **encoder)
+    double = solve(X, Y, **encoder)
+    assert single.converged.all()
+    difference = predict(X, single) - predict(X, double)
+    assert np.abs(difference).max() <= 1e-2 * max(1, np.abs(Y).max())
+    objectives = [certify(X, Y, one.coef, **encoder).objective for one in (single, double)]
+    np.testing.assert_allclose(*objectives, atol=1e-3)

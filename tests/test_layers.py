@@ -1,0 +1,124 @@
+"""Imports inside the package point only downwards, and solvers know no scikit-learn."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+import skalign
+
+LAYERS = [  # from the top
+    "inspection",
+    "benchmark",
+    "model_selection",
+    "linear_model",
+    "feature_selection",
+    "metrics",
+    "datasets",
+    "testing",
+    "solvers",
+]
+PACKAGE = Path(skalign.__file__).parent
+PYTHON, CYTHON = {".py", ".pyi"}, {".pyx", ".pxd"}
+
+
+def imported_modules(path, package_root):
+    """Absolute dotted names of everything a file imports, wherever in the file."""
+    package = path.relative_to(package_root.parent).parent.parts
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else ()
+            module = ".".join([*base, *filter(None, [node.module])])
+            yield from (f"{module}.{alias.name}" for alias in node.names)
+
+
+def cimported_modules(path, package_root):
+    """The same of a Cython file, but for the names behind ``from``."""
+    pattern = r"^\s*(?:from\s+(\S+)\s+c?import|c?import\s+(\S+))"
+    for match in re.finditer(pattern, path.read_text(encoding="utf-8"), re.MULTILINE):
+        yield match[1] or match[2]
+
+
+def violations(package_root):
+    """Imports that the rule forbids, as ``file: module``."""
+    for path in sorted(package_root.rglob("*.p*")):
+        layer, *inside = path.relative_to(package_root).parts
+        if path.suffix not in PYTHON | CYTHON or layer == "__init__.py":
+            continue
+        if not inside or layer not in LAYERS:
+            yield f"{layer}: not in a layer"
+            continue
+        allowed = LAYERS[LAYERS.index(layer) :]
+        read = cimported_modules if path.suffix in CYTHON else imported_modules
+        for module in read(path, package_root):
+            top, _, rest = module.partition(".")
+            upwards = top == "skalign" and rest.partition(".")[0] not in allowed
+            if upwards or (top == "sklearn" and layer == "solvers"):
+                yield f"{path.relative_to(package_root)}: {module}"
+
+
+def test_imports_point_downwards():
+    assert list(violations(PACKAGE)) == []
+
+
+def test_files_are_read_at_all():
+    """The rule would hold for an empty folder too."""
+    solve = PACKAGE / "solvers" / "_solve.py"
+    assert "skalign.solvers._design.Design" in set(imported_modules(solve, PACKAGE))
+    cython = [path for path in PACKAGE.rglob("*.p*") if path.suffix in CYTHON]
+    read = {module for path in cython for module in cimported_modules(path, PACKAGE)}
+    assert not cython or "scipy.linalg.cython_blas" in read  # a wheel has none
+
+
+@pytest.mark.parametrize(
+    ("file", "line"),
+    [
+        ("solvers/_new.py", "import sklearn"),
+        ("solvers/_new.py", "from sklearn.utils import check_array"),
+        ("solvers/_new.pyi", "from sklearn.base import BaseEstimator"),
+        ("solvers/_new.pyx", "from sklearn.utils._cython_blas cimport _dot"),
+        ("solvers/_new.pxd", "cimport sklearn.utils._typedefs"),
+        ("solvers/_new.pxd", "from skalign.metrics._fast cimport dot"),
+        ("solvers/_new.py", "from skalign.metrics import pearson_r"),
+        ("solvers/_new.py", "import skalign.metrics._predictivity as predictivity"),
+        ("solvers/_new.py", "from ..metrics import pearson_r"),
+        ("solvers/_new.py", "from .. import linear_model"),
+        ("solvers/_new.py", "from skalign import linear_model"),
+        ("solvers/_new.py", "from skalign import SparsePositiveEncoder"),
+        ("solvers/_new.py", "def late():\n    from ..datasets import load_haxby_slice"),
+        ("metrics/_new.py", "import skalign"),
+        ("metrics/_new.py", "from ..feature_selection._localizer import SelectiveUnitLocalizer"),
+        ("linear_model/deep/_new.py", "from ...inspection import Display"),
+        ("utils/_new.py", "import numpy"),
+        ("_new.py", "import numpy"),
+    ],
+)
+def test_import_that_breaks_the_rule_is_found(tmp_path, file, line):
+    path = tmp_path / "skalign" / file
+    path.parent.mkdir(parents=True)
+    path.write_text(line, encoding="utf-8")
+    assert len(list(violations(tmp_path / "skalign"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("file", "line"),
+    [
+        ("linear_model/_new.py", "from ..solvers import solve"),
+        ("linear_model/_new.py", "from ._callback import begin_tasks"),
+        ("linear_model/_new.py", "from . import _callback"),
+        ("linear_model/_new.py", "import skalign.solvers._solve\nimport sklearn"),
+        (
+            "solvers/_new.py",
+            "import numpy, scipy.linalg\nfrom skalign.solvers._design import Design",
+        ),
+        ("__init__.py", "from .linear_model import SparsePositiveEncoder"),
+    ],
+)
+def test_import_that_keeps_the_rule_is_not(tmp_path, file, line):
+    path = tmp_path / "skalign" / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(line, encoding="utf-8")
+    assert list(violations(tmp_path / "skalign")) == []
