@@ -69,8 +69,7 @@ def main() -> bool:
     ]
     for text, value, held in checks:
         print(f"  {text:46s} {value:6.2f}   {'held' if held else 'MISSED'}")
-    good = all(held for *_, held in checks)
-    return good
+    return all(held for *_, held in checks)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,12 @@
 """Reorientation and predictivity, and scorers over them."""
 
-from ._predictivity import pearson_r
-from ._reorientation import ReorientationParts, tuning_reorientation, tuning_reorientation_parts
-from ._scorers import AlignmentScorer, PearsonScorer, TuningReorientationScorer
+from skalign.metrics._predictivity import pearson_r
+from skalign.metrics._reorientation import (
+    ReorientationParts,
+    tuning_reorientation,
+    tuning_reorientation_parts,
+)
+from skalign.metrics._scorers import AlignmentScorer, PearsonScorer, TuningReorientationScorer
 
 __all__ = [
     "AlignmentScorer",

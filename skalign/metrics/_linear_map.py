@@ -14,7 +14,7 @@ from sklearn.multioutput import MultiOutputRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from ._directions import is_sparse
+from skalign.metrics._directions import is_sparse
 
 
 @dataclass(frozen=True, eq=False)

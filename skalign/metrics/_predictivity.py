@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._directions import ImageSpace, blocks, check_number, check_targets
+from skalign.metrics._directions import ImageSpace, blocks, check_number, check_targets
 
 
 def pearson_r(

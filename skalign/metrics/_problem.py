@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
-from ._directions import (
+from skalign.metrics._directions import (
     ImageSpace,
     blocks,
     check_images,

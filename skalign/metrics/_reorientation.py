@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._directions import is_sparse
-from ._problem import ReorientationProblem, TargetBlock, to_dense
+from skalign.metrics._directions import is_sparse
+from skalign.metrics._problem import ReorientationProblem, TargetBlock, to_dense
 
 
 def tuning_reorientation(

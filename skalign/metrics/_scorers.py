@@ -8,10 +8,10 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.metadata_routing import UNUSED
 
-from ._directions import check_number, is_sparse
-from ._linear_map import LinearMap, linear_maps
-from ._predictivity import pearson_r
-from ._reorientation import tuning_reorientation
+from skalign.metrics._directions import check_number, is_sparse
+from skalign.metrics._linear_map import LinearMap, linear_maps
+from skalign.metrics._predictivity import pearson_r
+from skalign.metrics._reorientation import tuning_reorientation
 
 
 class _Scorer(ABC, BaseEstimator):
