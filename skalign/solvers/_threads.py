@@ -2,12 +2,14 @@
 
 import functools
 import threading
+from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from joblib import Parallel, delayed, effective_n_jobs
+from joblib.parallel import ThreadingBackend, get_active_backend
 from threadpoolctl import ThreadpoolController
 
 Item = TypeVar("Item")
@@ -78,10 +80,32 @@ def map_blocks(
     -----
     Close the generator when done early: BLAS is held to one thread while it is open.
     """
-    if len(blocks) == 1 or effective_n_jobs(n_jobs) == 1:
+    n_workers = min(effective_n_jobs(n_jobs), len(blocks))
+    if n_workers == 1:
         yield from map(function, blocks)
         return
-    with single_threaded_blas():
-        yield from Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")(
+    backend, _ = get_active_backend(prefer="threads")
+    if not isinstance(backend, ThreadingBackend):  # the user's choice: processes, a cluster
+        yield from Parallel(n_jobs=n_jobs, return_as="generator")(
             delayed(function)(block) for block in blocks
         )
+        return
+    with single_threaded_blas():
+        yield from _map_in_threads(function, blocks, n_workers)
+
+
+def _map_in_threads(
+    function: Callable[[Item], Result], blocks: Sequence[Item], n_workers: int
+) -> Generator[Result, None, None]:
+    """What joblib's threads would do; but joblib looks for results every 10 ms only."""
+    pool = ThreadPoolExecutor(n_workers)
+    try:
+        running: deque[Future[Result]] = deque()
+        for block in blocks:
+            if len(running) == 2 * n_workers:  # results wait in memory until they are asked for
+                yield running.popleft().result()
+            running.append(pool.submit(function, block))
+        while running:
+            yield running.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
