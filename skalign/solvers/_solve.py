@@ -1,7 +1,7 @@
 """Many targets on shared features: the problem split into blocks, each solved and certified."""
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,7 +13,7 @@ from skalign.solvers._kernel import solve_block
 from skalign.solvers._least_squares import least_squares_solver
 from skalign.solvers._penalties import Penalty, Scale, penalty_scale
 from skalign.solvers._solution import Solution
-from skalign.solvers._threads import map_blocks
+from skalign.solvers._threads import map_blocks, several_workers, single_threaded_blas
 from skalign.solvers._working_set import solve_working_set
 
 TOL = {np.dtype(np.float64): 1e-7, np.dtype(np.float32): 1e-4}
@@ -23,6 +23,7 @@ BLOCK_BYTES = 2**25  # and no coarser: bounds the working memory of a worker
 GRAM_BYTES = 2**30
 GRAM_FEATURES = 1024  # a Gram this small always pays
 GRAM_FEATURES_PER_TARGET = 8
+GRAM_QUICK = 10**9  # multiplications that one BLAS thread does in no time
 
 Block = slice | NDArray  # of targets; an index array where closed forms and others mix
 
@@ -127,7 +128,7 @@ def solve(
     blocks = [*_blocks(design, closed_form), *_blocks(design, ~closed_form)]
     solve_one = _block_solver(
         design, Y, scale, closed_form, positive=positive, coef_init=coef_init, tol=tol,
-        max_iter=max_iter,
+        max_iter=max_iter, n_jobs=n_jobs,
     )  # fmt: skip
     coef = np.empty((n_targets, n_features), design.dtype)
     intercept = np.zeros(n_targets, design.dtype)
@@ -179,11 +180,17 @@ def _block_solver(
     coef_init: NDArray | None,
     tol: float,
     max_iter: int,
+    n_jobs: int | None,
 ) -> Callable[[Block], tuple[NDArray, NDArray, NDArray, NDArray, NDArray]]:
     """A function from a block to its weights, target means, iterations, violations and gaps."""
     some_closed, all_closed = closed_form.any(), closed_form.all()
     solver = least_squares_solver(design, scale.l2[closed_form]) if some_closed else None
-    gram = design.gram() if not all_closed and _gram_pays(design, Y.shape[1]) else None
+    gram = None
+    if not all_closed and _gram_pays(design, Y.shape[1]):
+        # The threads that BLAS wakes go on spinning, beside ours, for longer than a small fit.
+        quick = np.prod(design.X.shape) * design.X.shape[1] <= GRAM_QUICK
+        with single_threaded_blas() if several_workers(n_jobs) and quick else nullcontext():
+            gram = design.gram()
 
     def solve_one(block: Block):
         penalties = Scale(scale.l1[block], scale.l2[block], 1.0)

@@ -57,6 +57,11 @@ def _in_own_thread(function: Callable[[], Result]) -> Result:
         return executor.submit(function).result()
 
 
+def several_workers(n_jobs: int | None) -> bool:
+    """Whether `map_blocks` would use more than one."""
+    return effective_n_jobs(n_jobs) > 1
+
+
 def map_blocks(
     function: Callable[[Item], Result], blocks: Sequence[Item], n_jobs: int | None
 ) -> Generator[Result, None, None]:
