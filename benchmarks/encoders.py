@@ -26,6 +26,7 @@ N_TIMED = 100
 ACCURACY = 1e-6
 TOLERANCES = 10.0 ** -np.arange(3, 15)
 REPEATS = 5
+REST = 0.2  # seconds; the BLAS threads of one solver go on spinning beside the next
 
 # penalty, positive, n_features, n_targets, alpha, {peer: floor of our speed over theirs}, products
 WORK = [
@@ -157,6 +158,7 @@ def main() -> bool:
         times: dict[str, list[float]] = {name: [] for name in timed}
         for _ in range(REPEATS):  # in turn, so that a slow moment of the machine meets all
             for name, (function, factor) in timed.items():
+                time.sleep(REST)
                 times[name].append(factor * seconds(function))
         violations["skalign"] = float(
             certify(X, Y, encoder.coef_, penalty, alpha, positive=positive).kkt_violation.max()

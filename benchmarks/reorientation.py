@@ -49,6 +49,7 @@ def main() -> bool:
     times: dict[str, list[float]] = {name: [] for name in work}
     for _ in range(REPEATS):
         for name, function in work.items():
+            time.sleep(0.2)  # the BLAS threads of the one before go on spinning for a while
             start = time.perf_counter()
             function()
             times[name].append(time.perf_counter() - start)
