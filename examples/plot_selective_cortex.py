@@ -8,6 +8,7 @@ respects tuning should fail from mismatched voxels. Do the encoders of the paper
 with signed and with positive weights? Human fMRI of Haxby et al. (2001), one subject, one slice.
 """
 
+import sys
 from itertools import product
 from textwrap import fill
 
@@ -115,9 +116,17 @@ def describe(scores):
 
 by_fold = pd.concat(results).set_index(["fold", *design])
 table = describe(by_fold.groupby(level=list(design), sort=False).mean())
-for alpha, title in {"0.1": "alpha 0.1", "chosen": "alpha chosen on the training runs"}.items():
-    print(f"\n{title}\n{(table.loc[alpha].round(2) + 0.0).to_string(float_format='{:.2f}'.format)}")
-print("\nActive units: of 20. Empty targets, the fraction without weights: r = 0 and no theta.")
+printed = table.sort_index(level="alpha", sort_remaining=False, kind="stable").round(2) + 0.0
+flat = pd.DataFrame(
+    {f"{kind} {name}": printed[name, kind] for name in ["r", "theta"] for kind in printed[name]}
+)
+for name in ["active units", "empty targets", "r across runs"]:
+    flat[name] = [
+        f"{matched:5.2f} | {mismatched:5.2f}" for matched, mismatched in printed[name].to_numpy()
+    ]
+print(f"\n{flat.reset_index().to_string(index=False)}")
+print("\nIn the last three columns: matched | mismatched.")
+print("Active units: of 20. Empty targets, the fraction without weights: r = 0 and no theta.")
 
 
 # %%
@@ -227,5 +236,6 @@ fig.legend(
     "of four folds, bars from the lowest fold to the highest.",
     title_fontsize=9,
 )
-fig.savefig("plot_selective_cortex.png", dpi=150)
-print("\nSaved plot_selective_cortex.png")
+path = sys.argv[1] if len(sys.argv) > 1 else "plot_selective_cortex.png"
+fig.savefig(path, dpi=150)
+print(f"\nSaved {path}")

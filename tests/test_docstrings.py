@@ -1,17 +1,19 @@
 """Every public object is documented as numpydoc wants it."""
 
+import dataclasses
 import importlib
 import inspect
 import pkgutil
+import sys
 
 import pytest
 from numpydoc.validate import validate
 
 import skalign
 
-# Extended summary, See Also and examples where they help; the mood of the first verb; the opening
-# line; the order in which dataclass attributes and parameters repeat each other.
-NOT_ASKED_FOR = {"ES01", "SA01", "EX01", "SS05", "SS06", "GL01", "RT02"}
+# Extended summary and See Also where they help; the mood of the first verb; the opening line; what
+# is returned is named in its description.
+NOT_ASKED_FOR = {"ES01", "SA01", "SS05", "SS06", "GL01", "RT02"}
 
 
 def public_names() -> list[str]:
@@ -38,8 +40,15 @@ def public_names() -> list[str]:
 
 @pytest.mark.parametrize("name", public_names())
 def test_docstring_is_valid(name):
-    found = [(code, text) for code, text in validate(name)["errors"] if code not in NOT_ASKED_FOR]
-    assert not found
+    spared = NOT_ASKED_FOR | (set() if wants_example(name) else {"EX01"})
+    assert not [error for error in validate(name)["errors"] if error[0] not in spared]
+
+
+def wants_example(name: str) -> bool:
+    """Functions and estimators do; their methods, and records that functions return, do not."""
+    module, _, last = name.rpartition(".")
+    found = getattr(sys.modules.get(module), last, None)
+    return found is not None and not dataclasses.is_dataclass(found)
 
 
 def test_finds_what_is_public():

@@ -49,6 +49,7 @@ def example(tmp_path_factory):
         patch.setenv("MPLBACKEND", "agg")
         patch.setattr(model_selection, "cross_validate", cross_validate)
         patch.setattr(model_selection, "GridSearchCV", search_two)
+        patch.setattr("sys.argv", [str(SCRIPT)])
         matplotlib.use("agg")
         names = runpy.run_path(str(SCRIPT))
     matplotlib.pyplot.close("all")
@@ -201,12 +202,13 @@ def test_reading_is_true_of_the_table(example):
 
 
 def test_it_prints_the_table_and_its_reading(example):
-    lines = example.printed.splitlines()
-    for title in ("alpha 0.1", "alpha chosen on the training runs"):
-        rows = lines[lines.index(title) + 1 :][:20]
-        assert [row.split()[-11] for row in rows if row.endswith(tuple("0123456789"))].count(
-            "True"
-        ) == 8
+    rows = [line.split() for line in example.printed.splitlines()]
+    rows = [row for row in rows if row and row[0] in ("0.1", "chosen")]
+    assert len(rows) == 2 * 2 * 8
+    for alpha, region, encoder, positive, matched, mismatched, *_ in rows:
+        row = example.table.loc[alpha, region, encoder, positive == "True"]
+        assert f"{row['r', 'matched']:.2f}" == matched
+        assert f"{row['r', 'mismatched'] + 0.0:.2f}" == mismatched
     _, reading = example.printed.split("\nReading:")
     assert reading.count("\n- ") == 6
     assert "nan" not in reading

@@ -19,7 +19,7 @@ from skalign.linear_model._callback import (
     end_fit,
     with_callbacks,
 )
-from skalign.solvers import Penalty, Solution, solve
+from skalign.solvers import Penalty, Solution, check_sample_weight, solve
 
 FLOATS = [np.float64, np.float32]
 
@@ -181,7 +181,7 @@ class SparsePositiveEncoder(CallbackSupportMixin, MultiOutputMixin, RegressorMix
         ConvergenceWarning
             If targets did not reach `tol` within `max_iter` iterations.
         """
-        self._check_stopping_rule()
+        self._check_parameters()
         if y is None:
             raise ValueError(
                 "This SparsePositiveEncoder estimator requires y to be passed, but the target y "
@@ -192,7 +192,8 @@ class SparsePositiveEncoder(CallbackSupportMixin, MultiOutputMixin, RegressorMix
         # y is not searched for NaN here: that would read it twice. The solver sees them.
         y = check_array(y, ensure_2d=False, ensure_all_finite=False, input_name="y")
         check_consistent_length(X, y)
-        sample_weight = _check_sample_weight(sample_weight, X)
+        if sample_weight is not None:
+            sample_weight = check_sample_weight(sample_weight, X.shape[0])
         data = {"X": X, "y": y, "metadata": {"sample_weight": sample_weight}}
         solution = solve(
             X,
@@ -242,8 +243,12 @@ class SparsePositiveEncoder(CallbackSupportMixin, MultiOutputMixin, RegressorMix
         check_is_fitted(self)
         return sparse.csr_array(np.atleast_2d(self.coef_))
 
-    def _check_stopping_rule(self) -> None:
-        if self.tol is not None and not (isinstance(self.tol, Real) and self.tol > 0):
+    def _check_parameters(self) -> None:
+        """Check what the solver takes on trust."""
+        for name in ("positive", "fit_intercept"):
+            if not isinstance(getattr(self, name), bool | np.bool_):
+                raise TypeError(f"{name} must be True or False; got {getattr(self, name)!r}.")
+        if self.tol is not None and not (isinstance(self.tol, Real) and 0 < self.tol < np.inf):
             raise ValueError(f"tol must be a positive number or None; got {self.tol!r}.")
         if not isinstance(self.max_iter, Integral) or self.max_iter < 1:
             raise ValueError(f"max_iter must be a positive integer; got {self.max_iter!r}.")
@@ -274,23 +279,3 @@ class SparsePositiveEncoder(CallbackSupportMixin, MultiOutputMixin, RegressorMix
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-
-def _check_sample_weight(sample_weight: ArrayLike | None, X) -> NDArray[np.float64] | None:
-    """One weight per sample, not negative and not all zero."""
-    if sample_weight is None:
-        return None
-    weight = np.asarray(sample_weight)
-    if weight.ndim != 1:
-        raise ValueError(f"sample_weight must be 1-D, one per sample; got shape {weight.shape}.")
-    weight = check_array(
-        weight,
-        ensure_2d=False,
-        dtype=np.float64,
-        ensure_non_negative=True,
-        input_name="sample_weight",
-    )
-    check_consistent_length(X, weight)
-    if not weight.any():
-        raise ValueError("sample_weight must not be zero for every sample.")
-    return weight

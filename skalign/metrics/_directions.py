@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
-from sklearn.utils import check_array
+from sklearn.utils import check_array, gen_batches
+
+from skalign.solvers import check_sample_weight
 
 _BLOCK_BYTES = 2**26
 _CONSTANT = 8  # a column whose range is within this many rounding errors of its size is constant
@@ -31,7 +33,8 @@ class ImageSpace:
         self.images: slice | NDArray[Any] = slice(None)
         weight = np.ones(n_images)
         if sample_weight is not None:
-            weight = _check_sample_weight(sample_weight, n_images)
+            weight = check_sample_weight(sample_weight, n_images)
+            weight = weight / weight.max()
             if not weight.all():
                 self.images = np.flatnonzero(weight)
                 weight = weight[self.images]
@@ -58,7 +61,7 @@ class ImageSpace:
         defined : ndarray of shape (n_vectors,)
             Whether the column has a direction: not zero, and not constant where centred.
         """
-        if is_sparse(vectors):
+        if sparse.issparse(vectors):
             return self._sparse_directions(vectors, name)
         columns = np.array(vectors[self.images], dtype=np.float64, order="K")
         high, low = columns.max(axis=0), columns.min(axis=0)
@@ -114,11 +117,6 @@ def check_targets(values: Any, name: str) -> NDArray[Any]:
     return values.reshape(-1, 1) if values.ndim == 1 else values
 
 
-def is_sparse(array: Any) -> bool:
-    """Whether an array is one of scipy.sparse."""
-    return bool(sparse.issparse(array))
-
-
 def check_number(value: Any, name: str) -> float:
     """Check that a parameter is a real number; NaN is one."""
     if not isinstance(value, Real):
@@ -129,26 +127,9 @@ def check_number(value: Any, name: str) -> float:
 def blocks(n_vectors: int, length: int, n_bytes: int | None = None) -> Iterator[slice]:
     """Slices of ``n_vectors``, so that a block of vectors of this length has a bounded size."""
     step = max(1, (n_bytes or _BLOCK_BYTES) // (8 * length))
-    return (slice(start, min(start + step, n_vectors)) for start in range(0, n_vectors, step))
+    return gen_batches(n_vectors, step)
 
 
 def _is_constant(high: NDArray[Any], low: NDArray[Any], dtype: Any) -> NDArray[np.bool_]:
     rounding = np.finfo(np.result_type(dtype, np.float32)).eps
     return high - low <= _CONSTANT * rounding * np.maximum(np.abs(high), np.abs(low))
-
-
-def _check_sample_weight(sample_weight: ArrayLike, n_images: int) -> NDArray[np.float64]:
-    weight = check_array(
-        sample_weight, dtype=np.float64, ensure_2d=False, input_name="sample_weight"
-    )
-    if weight.shape != (n_images,):
-        raise ValueError(
-            f"sample_weight must have one weight per image, shape ({n_images},), "
-            f"got shape {weight.shape}."
-        )
-    if (weight < 0).any() or not weight.any():
-        raise ValueError(
-            "sample_weight must be non-negative and not all zero, got "
-            f"weights from {weight.min():g} to {weight.max():g}."
-        )
-    return weight / weight.max()

@@ -14,8 +14,6 @@ from sklearn.multioutput import MultiOutputRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from skalign.metrics._directions import is_sparse
-
 
 @dataclass(frozen=True, eq=False)
 class LinearMap:
@@ -119,7 +117,7 @@ def _weights(model: Any) -> Any:
             "TransformedTargetRegressor, FrozenEstimator, MultiOutputRegressor or a search with "
             "refit. For other models, call tuning_reorientation with features, targets and weights."
         )
-    return model.coef_ if is_sparse(model.coef_) else np.asarray(model.coef_)
+    return model.coef_ if sparse.issparse(model.coef_) else np.asarray(model.coef_)
 
 
 def _merge(maps: list[LinearMap]) -> LinearMap:
@@ -127,7 +125,7 @@ def _merge(maps: list[LinearMap]) -> LinearMap:
     if len(maps) == 1:
         return maps[0]
     weights = [linear_map.weights for linear_map in maps]
-    stack = sparse.vstack if any(map(is_sparse, weights)) else np.vstack
+    stack = sparse.vstack if any(map(sparse.issparse, weights)) else np.vstack
     return LinearMap(
         maps[0].features,
         np.hstack([linear_map.targets for linear_map in maps]),

@@ -15,7 +15,6 @@ from skalign.metrics._directions import (
     check_images,
     check_number,
     check_targets,
-    is_sparse,
     safe_scale,
 )
 
@@ -66,6 +65,8 @@ class ReorientationProblem:
         dtypes = features.dtype, self._targets.dtype, self._weights.dtype
         is_single = np.result_type(np.float32, *dtypes) == np.float32
         self.dtype = np.dtype(np.float32 if is_single else np.float64)
+        if not isinstance(center, bool | np.bool_):
+            raise TypeError(f"center must be True or False, got {center!r}.")
         self._space = ImageSpace(n_images, sample_weight, center)
         self.features, self.alive = self._directions(features)
 
@@ -77,7 +78,7 @@ class ReorientationProblem:
         return [(images, np.ascontiguousarray(self.features[images].T)) for images in chunks]
 
     def _directions(self, features: Any) -> tuple[Any, NDArray[np.bool_]]:
-        if is_sparse(features):
+        if sparse.issparse(features):
             directions, alive = self._space.directions(features, "features")
             return directions.astype(self.dtype), alive
         directions = np.empty((self._space.n_images, self.n_units), self.dtype)
@@ -91,7 +92,7 @@ class ReorientationProblem:
         """Targets and weights, block by block; a block is valid until the next."""
         length = 8 * self._space.n_images
         buffer = None
-        if not is_sparse(self._weights):
+        if not sparse.issparse(self._weights):
             length = max(length, self.n_units)
         for index in blocks(self.n_targets, length):
             weights = self._weights[index]
@@ -125,7 +126,7 @@ class ReorientationProblem:
     def _absolute_sparse(self, weights: Any) -> tuple[Any, NDArray[Any]]:
         """Same as above, as a csc_array."""
         absolute: Any
-        if is_sparse(weights):
+        if sparse.issparse(weights):
             absolute = sparse.csc_array(weights, dtype=self.dtype, copy=True)
             absolute.sum_duplicates()
         else:
@@ -146,19 +147,19 @@ class ReorientationProblem:
 
 def to_dense(array: Any) -> NDArray[Any]:
     """Give a sparse array as a dense one, and any other as it is."""
-    return array.toarray() if is_sparse(array) else array
+    return array.toarray() if sparse.issparse(array) else array
 
 
 def _sparse_pays(weights: Any) -> bool:
     """Whether a sparse product pays; of dense weights, some rows are looked at."""
-    if is_sparse(weights):
+    if sparse.issparse(weights):
         return weights.nnz <= _SPARSE_DENSITY * np.prod(weights.shape)
     sample = weights[::32]
     return np.count_nonzero(sample) <= _SPARSE_DENSITY * sample.size
 
 
 def _check_weights(weights: Any) -> Any:
-    if is_sparse(weights) and weights.ndim == 1:
+    if sparse.issparse(weights) and weights.ndim == 1:
         weights = weights.reshape(1, -1)
     weights = check_images(weights, "weights", accept_sparse="csr", ensure_2d=False)
     return weights.reshape(1, -1) if weights.ndim == 1 else weights

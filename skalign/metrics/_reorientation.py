@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
 
-from skalign.metrics._directions import is_sparse
 from skalign.metrics._problem import ReorientationProblem, TargetBlock, to_dense
 
 
@@ -215,7 +215,7 @@ def tuning_reorientation_parts(
 
 def _aligned_weight(problem: ReorientationProblem, block: TargetBlock) -> NDArray[Any]:
     """Sum over units of absolute weight times cosine, for every target of the block."""
-    if is_sparse(problem.features) or not is_sparse(block.weights):
+    if sparse.issparse(problem.features) or not sparse.issparse(block.weights):
         reached = to_dense(problem.features @ block.weights.T)
         return np.einsum("ij,ij->j", reached, block.targets)
     aligned = np.zeros(len(block.total))

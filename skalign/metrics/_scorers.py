@@ -5,10 +5,11 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.utils.metadata_routing import UNUSED
 
-from skalign.metrics._directions import check_number, is_sparse
+from skalign.metrics._directions import check_number
 from skalign.metrics._linear_map import LinearMap, linear_maps
 from skalign.metrics._predictivity import pearson_r
 from skalign.metrics._reorientation import tuning_reorientation
@@ -54,7 +55,8 @@ class TuningReorientationScorer(_Scorer):
         Whether to centre features and targets over images. The intercept is part of a prediction:
         without centring, standardize the targets.
     undefined : float, default=2.0
-        Theta of a target left without weights. The worst value, so that emptiness never wins.
+        Theta of a target left without weights, or without a direction. The worst value, so that
+        emptiness never wins.
 
     See Also
     --------
@@ -195,7 +197,8 @@ class AlignmentScorer(_Scorer):
     center : bool, default=False
         Whether theta centres features and targets over images.
     undefined_theta : float, default=2.0
-        Theta of a target left without weights. The worst value, so that emptiness never wins.
+        Theta of a target left without weights, or without a direction. The worst value, so that
+        emptiness never wins.
     undefined_r : float, default=0.0
         What r counts as for a target that is predicted, or observed, to be constant.
 
@@ -286,8 +289,6 @@ class AlignmentScorer(_Scorer):
 def _theta(
     maps: list[LinearMap], center: bool, sample_weight: ArrayLike | None, undefined: float
 ) -> NDArray[np.float64]:
-    if not isinstance(center, (bool, np.bool_)):
-        raise TypeError(f"center must be True or False, got {center!r}.")
     return np.concatenate(
         [
             tuning_reorientation(
@@ -304,7 +305,7 @@ def _theta(
 
 
 def _count_active(weights: Any) -> NDArray[np.int64]:
-    if is_sparse(weights):
+    if sparse.issparse(weights):
         weights = weights != 0
         return np.asarray(weights.sum(axis=1)).ravel()
     return np.count_nonzero(weights, axis=1)

@@ -9,9 +9,18 @@ except ImportError as error:
         "folder to use an installed skalign."
     ) from error
 
+from skalign.solvers._arguments import check_sample_weight
 from skalign.solvers._certificate import Certificate, certify
 from skalign.solvers._penalties import Penalty, penalty_scale
 from skalign.solvers._solution import Solution
 from skalign.solvers._solve import solve
 
-__all__ = ["Certificate", "Penalty", "Solution", "certify", "penalty_scale", "solve"]
+__all__ = [
+    "Certificate",
+    "Penalty",
+    "Solution",
+    "certify",
+    "check_sample_weight",
+    "penalty_scale",
+    "solve",
+]

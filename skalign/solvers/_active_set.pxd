@@ -1,6 +1,10 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # cython: initializedcheck=False
-"""The active set of one target: its features, weights, gradient and sub-Gram."""
+"""The active set of one target: its features, weights, gradient and sub-Gram.
+
+The arrays of a Workspace have no type of their own. Where no argument tells whether they are float
+or double, a pointer `tag`, never looked at, does.
+"""
 
 from cython cimport floating
 from libc.float cimport FLT_MAX

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from skalign.solvers._arguments import check_problem
 from skalign.solvers._design import Design
 from skalign.solvers._penalties import Penalty, Scale, penalty_scale
 
@@ -78,7 +79,7 @@ def certify(
     Raises
     ------
     ValueError
-        If the penalty, alpha or l1_ratio are not valid.
+        If an argument is not valid: its name is in the message.
 
     Examples
     --------
@@ -90,16 +91,15 @@ def certify(
     >>> certify(X, X[:, :1], [[0.0, 0.0]], "ols").kkt_violation
     array([1.])
     """
-    X = X if hasattr(X, "dtype") and X.dtype.kind == "f" else np.asarray(X, dtype=np.float64)
-    coef = np.asarray(coef)
-    design = Design.prepare(X, sample_weight=sample_weight, centre=fit_intercept)
+    features, targets, weight, given = check_problem(X, Y, sample_weight, coef, "coef")
+    design = Design.prepare(features, sample_weight=weight, centre=fit_intercept)
     scale = penalty_scale(
-        penalty, alpha, l1_ratio, n_targets=coef.shape[0], total_weight=design.total_weight
+        penalty, alpha, l1_ratio, n_targets=targets.shape[1], total_weight=design.total_weight
     )
-    prepared, _, squared_norms = design.targets(Y)
+    prepared, _, squared_norms = design.targets(targets)
     q, rounding = design.correlate(prepared, squared_norms)
-    residual = prepared - design.predict(coef)
-    return certify_residual(design, residual, coef, scale, q, rounding, squared_norms, positive)
+    residual = prepared - design.predict(given)
+    return certify_residual(design, residual, given, scale, q, rounding, squared_norms, positive)
 
 
 def certify_residual(

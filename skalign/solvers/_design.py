@@ -7,6 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+# Squared norms up to here leave room for the sums and products that are made of them.
+LARGEST_SQUARE = {np.dtype(t): float(np.finfo(t).max * np.finfo(t).eps) for t in ("f4", "f8")}
+
 
 @dataclass(frozen=True, eq=False)
 class Design:
@@ -27,8 +30,10 @@ class Design:
         Sum of the sample weights; the number of samples where there are none.
     centred : bool
         Whether there is an intercept.
-    largest_norm : float
-        Largest norm of a feature.
+    norms : ndarray of shape (n_features,)
+        Norms of the features.
+    sums : ndarray of shape (n_features,) or None
+        What rounding leaves of the sums of dense, centred, unweighted features.
     offset : ndarray of shape (n_features,) or None
         What is still to be taken off sparse features.
     """
@@ -38,18 +43,18 @@ class Design:
     root_weight: NDArray | None
     total_weight: float
     centred: bool
-    largest_norm: float
+    norms: NDArray
+    sums: NDArray | None
     offset: NDArray | None = None
 
     @classmethod
     def prepare(cls, X, *, sample_weight, centre) -> "Design":
         """Centre and weight `X`; constant columns become exactly zero.
 
-        Raises ValueError where the squares of `X` overflow.
+        Raises ValueError where `X` is not finite, or its squares overflow.
         """
         n_samples, n_features = X.shape
-        X = sparse.csr_array(X) if sparse.issparse(X) else X
-        weight = None if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+        weight = sample_weight
         total = float(n_samples if weight is None else weight.sum())
         root = None if weight is None else np.sqrt(weight).astype(X.dtype)
         with np.errstate(over="ignore", invalid="ignore"):
@@ -68,12 +73,14 @@ class Design:
                 norms = np.einsum("ij,ij->j", prepared, prepared, dtype=np.float64)
                 if centre:
                     prepared[:, norms <= _rounding(mean, total, X.dtype)] = 0
-        if not (norms <= np.finfo(X.dtype).max).all():
+        if not (norms <= LARGEST_SQUARE[X.dtype]).all():
             raise ValueError(
-                f"Input X contains values too large for {X.dtype}: their squares overflow. Scale X."
+                f"Input X contains NaN, infinity or values too large for {X.dtype}. Scale X."
             )
-        largest = float(np.sqrt(norms.max(initial=0)))
-        return cls(prepared, mean, root, total, centre, largest, offset)
+        left = None
+        if centre and root is None and not sparse.issparse(X):
+            left = prepared.sum(axis=0, dtype=np.float64)
+        return cls(prepared, mean, root, total, centre, np.sqrt(norms), left, offset)
 
     @property
     def is_sparse(self) -> bool:
@@ -127,23 +134,31 @@ class Design:
             cross -= np.outer(self._ones() @ R, self.offset.astype(self.dtype))
         return cross
 
-    def correlate(self, prepared: NDArray, squared_norms: NDArray) -> tuple[NDArray, NDArray]:
+    def correlate(
+        self, prepared: NDArray, squared_norms: NDArray, mean: NDArray | None = None
+    ) -> tuple[NDArray, NDArray]:
         """`cross` of prepared targets, and the size up to which it is rounding.
 
-        A target whose products with all features are rounding gets zeros: it is orthogonal to
-        them, and weights fitted to rounding would mean nothing.
+        A target whose product with every feature is rounding gets zeros: it is orthogonal to
+        them, and weights fitted to rounding would mean nothing. Targets of a known `mean` need
+        not be centred.
         """
         with np.errstate(over="ignore", invalid="ignore"):  # the norms tell, and the caller looks
             q = self.cross(prepared)
-        rounding = 16 * np.finfo(self.dtype).eps * self.largest_norm * np.sqrt(squared_norms)
-        q[np.abs(q).max(axis=1, initial=0) <= rounding] = 0
+            if mean is not None and self.sums is not None:
+                q -= np.outer(mean, self.sums).astype(self.dtype)
+        scale = 16 * np.finfo(self.dtype).eps * np.sqrt(squared_norms)
+        rounding = scale * self.norms.max(initial=0)
+        for target in np.flatnonzero(np.abs(q).max(axis=1, initial=0) <= rounding):
+            if (np.abs(q[target]) <= scale[target] * self.norms).all():
+                q[target] = 0
         return q, rounding
 
     def moments(self, Y_block) -> tuple[NDArray, NDArray, NDArray]:
         """`correlate` of a block of targets, their means and squared norms: all a Gram asks for.
 
-        Centred features are orthogonal to constants, so targets whose means are moderate need no
-        centred copy, which would take longer than the product.
+        Centred features are orthogonal to constants but for rounding, which is known. So targets
+        whose means are moderate need no centred copy, which would take longer than the product.
         """
         if self.centred and self.root_weight is None and not self.is_sparse:
             Y_block = np.asarray(Y_block, dtype=self.dtype)
@@ -153,7 +168,7 @@ class Design:
                 squared_norms = raw - self.total_weight * mean**2
                 moderate = (raw <= 4 * squared_norms) & np.isfinite(raw)
             if moderate.all():
-                return self.correlate(Y_block, squared_norms)[0], mean, squared_norms
+                return self.correlate(Y_block, squared_norms, mean)[0], mean, squared_norms
         prepared, mean, squared_norms = self.targets(Y_block)
         return self.correlate(prepared, squared_norms)[0], mean, squared_norms
 

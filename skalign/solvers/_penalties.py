@@ -65,6 +65,16 @@ def penalty_scale(
     ValueError
         If the penalty is unknown, alpha is negative or of the wrong length, or l1_ratio lies
         outside [0, 1].
+
+    Examples
+    --------
+    An ``alpha`` of 0.1 is n times weaker for ridge than for lasso:
+
+    >>> from skalign.solvers import penalty_scale
+    >>> penalty_scale("lasso", 0.1, 0.5, n_targets=1, total_weight=100.0).l1
+    array([10.])
+    >>> penalty_scale("ridge", 0.1, 0.5, n_targets=1, total_weight=100.0).l2
+    array([0.1])
     """
     if penalty not in PENALTIES:
         raise ValueError(f"penalty must be one of {', '.join(PENALTIES)}; got {penalty!r}.")

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
+from skalign.solvers._arguments import check_problem
 from skalign.solvers._certificate import certify_residual
-from skalign.solvers._design import Design
+from skalign.solvers._design import LARGEST_SQUARE, Design
 from skalign.solvers._kernel import solve_block
 from skalign.solvers._least_squares import least_squares_solver
 from skalign.solvers._penalties import Penalty, Scale, penalty_scale
@@ -98,7 +99,7 @@ def solve(
     Raises
     ------
     ValueError
-        If the penalty, alpha or l1_ratio is not valid, or `Y` is not finite.
+        If an argument is not valid: its name is in the message.
 
     Notes
     -----
@@ -118,8 +119,9 @@ def solve(
     >>> solution.coef.shape, bool((solution.coef >= 0).all()), bool(solution.converged.all())
     ((2, 3), True, True)
     """
+    X, Y, weight, coef_init = check_problem(X, Y, sample_weight, coef_init, "coef_init")
     n_features, n_targets = X.shape[1], Y.shape[1]
-    design = Design.prepare(X, sample_weight=sample_weight, centre=fit_intercept)
+    design = Design.prepare(X, sample_weight=weight, centre=fit_intercept)
     scale = penalty_scale(
         penalty, alpha, l1_ratio, n_targets=n_targets, total_weight=design.total_weight
     )
@@ -232,7 +234,7 @@ def _block_solver(
 
 
 def _check_finite(squared_norms: NDArray, block: Block, dtype: np.dtype) -> None:
-    finite = squared_norms <= np.finfo(dtype).max
+    finite = squared_norms <= LARGEST_SQUARE[dtype]
     if finite.all():
         return
     first = np.flatnonzero(~finite)[0]

@@ -6,9 +6,8 @@ from numpy.typing import NDArray
 from skalign.solvers._design import Design
 from skalign.solvers._kernel import solve_block
 
-ENTER_TOGETHER = (
-    16  # features a target may bring in the first round; twice as many in each later one
-)
+# Features that a target may bring in the first round; twice as many in each later one.
+ENTER_TOGETHER = 16
 
 
 def solve_working_set(

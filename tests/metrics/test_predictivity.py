@@ -114,8 +114,8 @@ def test_large_problems_are_walked_in_blocks(monkeypatch):
         (([[1, 2], [3, 4]], [1, 2]), {}, ValueError, "y_pred must have the shape"),
         (([1, np.nan], [1, 2]), {}, ValueError, "y_true must be finite"),
         (([1, 2], [np.inf, 2]), {}, ValueError, "y_pred must be finite"),
-        (([1, 2], [1, 2]), {"sample_weight": [1]}, ValueError, "one weight per image"),
-        (([1, 2], [1, 2]), {"sample_weight": [0, 0]}, ValueError, "not all zero"),
+        (([1, 2], [1, 2]), {"sample_weight": [1]}, ValueError, "one weight per sample"),
+        (([1, 2], [1, 2]), {"sample_weight": [0, 0]}, ValueError, "nor zero for every sample"),
         (([1, 2], [1, 2]), {"undefined": None}, TypeError, "undefined must be a real number"),
     ],
 )

@@ -367,10 +367,14 @@ def test_memory_mapped_targets_are_read_in_blocks(tmp_path, monkeypatch):
         ({"weights": sparse.csr_array([[0, 0, np.nan], [0, 0, 0]])}, ValueError, "weights must be"),
         ({"features": [["a"] * 3] * 5}, ValueError, "numeric"),
         ({"targets": sparse.csr_array(np.ones((5, 2)))}, TypeError, "targets"),
-        ({"sample_weight": np.ones(4)}, ValueError, "sample_weight must have one weight per image"),
-        ({"sample_weight": -np.ones(5)}, ValueError, "sample_weight must be non-negative"),
-        ({"sample_weight": np.zeros(5)}, ValueError, "not all zero"),
-        ({"sample_weight": np.full(5, np.nan)}, ValueError, "sample_weight contains NaN"),
+        (
+            {"sample_weight": np.ones(4)},
+            ValueError,
+            "sample_weight must be 1-D, one weight per sample",
+        ),
+        ({"sample_weight": -np.ones(5)}, ValueError, "sample_weight must not be negative"),
+        ({"sample_weight": np.zeros(5)}, ValueError, "nor zero for every sample"),
+        ({"sample_weight": np.full(5, np.nan)}, ValueError, "sample_weight must be finite"),
         ({"undefined": "worst"}, TypeError, "undefined must be a real number"),
     ],
 )

@@ -127,3 +127,71 @@ def test_record_is_frozen(data):
     certificate = certify(X, Y, any_weights(True))
     with pytest.raises(dataclasses.FrozenInstanceError):
         certificate.objective = 0
+
+
+class TestTheCertificateIsTrue:
+    """The reported violation against the one in float64, where shortcuts could have lied."""
+
+    @pytest.mark.parametrize(("dtype", "mean"), [("f4", 1e3), ("f4", 1e4), ("f8", 1e8)])
+    def test_of_features_far_from_zero_and_targets_near(self, dtype, mean):
+        """Centred features keep a sum at the rounding of their mean, and y's mean meets it."""
+        rng = np.random.default_rng(0)
+        X = (rng.standard_normal((500, 20)) + mean).astype(dtype)
+        Y = (rng.standard_normal((500, 7)) + 1.5).astype(dtype)
+        solution = solve(X, Y, "ols")
+        true = certify(X.astype("f8"), Y.astype("f8"), solution.coef, "ols").kkt_violation
+        assert true.max() <= {"f4": 1e-4, "f8": 1e-7}[dtype]
+
+    @pytest.mark.parametrize("dtype", ["f4", "f8"])
+    def test_of_a_small_feature_beside_a_huge_one(self, dtype):
+        """A target orthogonal to the huge one is not orthogonal to the small one."""
+        A, B = np.tile([0.0, 0, 1, 1], 8), np.tile([0.0, 1, 0, 1], 8)
+        huge = {"f4": 2e6, "f8": 1e14}[dtype]
+        X = np.c_[A * huge, B].astype(dtype)
+        coef = solve(X, B[:, None].astype(dtype), "lasso", 0.01).coef
+        np.testing.assert_allclose(coef, [[0, 0.96]], rtol=1e-5)
+
+    @pytest.mark.parametrize("dtype", ["f4", "f8"])
+    @pytest.mark.parametrize("positive", [True, False])
+    def test_near_overflow(self, dtype, positive):
+        """Either an error that says so, or finite weights."""
+        rng = np.random.default_rng(0)
+        shared = rng.standard_normal((20, 1))
+        X = (shared + 1e-3 * rng.standard_normal((20, 6))).astype(dtype)
+        Y = rng.standard_normal((20, 5)).astype(dtype)
+        for exponent in np.linspace(0.3, 0.5, 21):
+            size = X.dtype.type(np.finfo(dtype).max ** exponent)
+            try:
+                solution = solve(X * size, Y * size, "lasso", 0.1, positive=positive)
+            except ValueError as error:
+                assert "too large" in str(error)  # noqa: PT017 - only some sizes raise
+            else:
+                assert np.isfinite(solution.coef).all()
+                assert np.isfinite(solution.kkt_violation).all()
+
+
+@pytest.mark.parametrize("shape", [(2, 4), (3, 5), (3,)])
+def test_weights_of_a_wrong_shape(shape):
+    X, Y = np.ones((6, 4)), np.ones((6, 3))
+    with pytest.raises(ValueError, match=r"coef must have shape .* = \(3, 4\); got"):
+        certify(X, Y, np.zeros(shape))
+    with pytest.raises(ValueError, match=r"coef_init must have shape .* = \(3, 4\); got"):
+        solve(X, Y, coef_init=np.zeros(shape))
+
+
+def test_arrays_that_do_not_fit():
+    X, Y = np.ones((6, 4)), np.ones((6, 3))
+    with pytest.raises(ValueError, match="must be 2-D"):
+        solve(X, Y[:, 0])
+    with pytest.raises(ValueError, match="as many samples"):
+        solve(X, Y[1:])
+    with pytest.raises(ValueError, match="Input X contains NaN"):
+        solve(np.where(np.eye(6, 4) == 1, np.nan, X), Y)
+
+
+def test_integers_are_numbers():
+    rng = np.random.default_rng(0)
+    X, Y = rng.integers(-3, 4, (30, 4)), rng.integers(-3, 4, (30, 2))
+    solution = solve(X, Y)
+    np.testing.assert_array_equal(solution.coef, solve(X.astype(float), Y.astype(float)).coef)
+    assert certify(sparse.csr_array(X), Y, solution.coef).kkt_violation.max() < 1e-12

@@ -1,0 +1,98 @@
+"""What solvers ask of their arrays."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
+
+
+def check_problem(
+    X: Any, Y: Any, sample_weight: ArrayLike | None, coef: ArrayLike | None, coef_name: str
+) -> tuple[Any, Any, NDArray | None, Any]:
+    """Arrays of fitting types and shapes.
+
+    Parameters
+    ----------
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        Features; float64 and float32 are kept, all else becomes float64.
+    Y : array-like of shape (n_samples, n_targets)
+        Targets; neither copied nor read.
+    sample_weight : array-like of shape (n_samples,) or None
+        Weights of the samples.
+    coef : array-like of shape (n_targets, n_features) or None
+        Weights to start from or to judge.
+    coef_name : str
+        What error messages call them.
+
+    Returns
+    -------
+    X, Y, sample_weight, coef
+        As arrays; sparse features in CSR format.
+
+    Raises
+    ------
+    ValueError
+        If a shape does not fit, or weights are negative, not finite or all zero.
+    """
+    X = sparse.csr_array(X) if sparse.issparse(X) else np.asarray(X)
+    if X.dtype not in (np.float32, np.float64):
+        X = X.astype(np.float64)
+    Y = Y if hasattr(Y, "shape") else np.asarray(Y)
+    if X.ndim != 2 or Y.ndim != 2 or X.shape[0] != Y.shape[0]:
+        raise ValueError(
+            "X and Y must be 2-D, (n_samples, n_features) and (n_samples, n_targets), with as many "
+            f"samples; got shapes {X.shape} and {Y.shape}."
+        )
+    if sample_weight is not None:
+        sample_weight = check_sample_weight(sample_weight, X.shape[0])
+    if coef is not None:
+        coef = np.asarray(coef)
+        if coef.shape != (Y.shape[1], X.shape[1]):
+            raise ValueError(
+                f"{coef_name} must have shape (n_targets, n_features) = {Y.shape[1], X.shape[1]}; "
+                f"got {coef.shape}."
+            )
+    return X, Y, sample_weight, coef
+
+
+def check_sample_weight(sample_weight: ArrayLike, n_samples: int) -> NDArray[np.float64]:
+    """One finite weight per sample, not negative and not all zero.
+
+    Parameters
+    ----------
+    sample_weight : array-like of shape (n_samples,)
+        Weights of the samples.
+    n_samples : int
+        How many there must be.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+        The weights in float64.
+
+    Raises
+    ------
+    ValueError
+        If the weights are none such.
+
+    Examples
+    --------
+    >>> from skalign.solvers import check_sample_weight
+    >>> check_sample_weight([1, 2], 2)
+    array([1., 2.])
+    """
+    weight = np.asarray(sample_weight, dtype=np.float64)
+    if weight.shape != (n_samples,):
+        raise ValueError(
+            f"sample_weight must be 1-D, one weight per sample, {n_samples} here; got shape "
+            f"{weight.shape}."
+        )
+    if not np.isfinite(weight).all():
+        raise ValueError("sample_weight must be finite; got NaN or infinity.")
+    if (weight < 0).any() or not weight.any():
+        raise ValueError(
+            "sample_weight must not be negative, nor zero for every sample; got weights from "
+            f"{weight.min():g} to {weight.max():g}."
+        )
+    return weight
