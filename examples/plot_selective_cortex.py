@@ -162,8 +162,8 @@ for sentence in [
     f"r to {both('r', 'mismatched', True)}.",
     f"The mismatched theta of positive weights, {both('theta', 'mismatched', True)}, is no sign of "
     f"alignment: only {both('active units', 'mismatched', True)} units are active, and positive "
-    "weights on k uncorrelated units cannot bring theta above 1 - 1 / sqrt(k), for two units "
-    f"{1 - 0.5**0.5:.2f}.",
+    "weights on k uncorrelated units of equal variance cannot bring theta above 1 - 1 / sqrt(k), "
+    f"for two {1 - 0.5**0.5:.2f}.",
     f"Choosing alpha changes no r by more than {change:.2f}. Where mismatched voxels predict "
     f"nothing, the search prefers empty maps: up to {empty:.0%} of the targets have no weights.",
     "Voxels of one scan share noise, which lifts r. Against the targets of another run, which have "
@@ -172,7 +172,7 @@ for sentence in [
     "predicted of face targets here is thus shared noise, not tuning. For house targets mismatched "
     f"voxels still reach r {signed} with signed weights, and {sparse} with positive ones.",
     f"One subject, one slice, four folds. Of {responses.shape[1]} voxels {strict} pass the strict "
-    "rule of the localizer (false discovery rate 0.05), so that voxels are only ranked.",
+    "rule of the localizer (false discovery rate 0.05) on four runs: voxels are only ranked.",
 ]:
     print(fill(sentence, 100, initial_indent="- ", subsequent_indent="  "))
 

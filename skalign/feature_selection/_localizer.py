@@ -1,5 +1,7 @@
 """SelectiveUnitLocalizer: keep the units that are selective for a category."""
 
+from __future__ import annotations
+
 from copy import copy
 from numbers import Integral, Real
 from typing import Any
@@ -162,7 +164,7 @@ class SelectiveUnitLocalizer(SelectorMixin, BaseEstimator):
         self.min_ratio = min_ratio
         self.stimuli = stimuli
 
-    def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> "SelectiveUnitLocalizer":
+    def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> SelectiveUnitLocalizer:
         """Test all units and select those to keep.
 
         Parameters
@@ -298,12 +300,12 @@ class SelectiveUnitLocalizer(SelectorMixin, BaseEstimator):
             raise ValueError(
                 f"{n_selective} of {len(selective)} units pass for category={self.category!r}, "
                 f"fdr={self.fdr!r} and min_ratio={self.min_ratio!r}, at least {needed} must: raise "
-                "fdr or lower min_ratio (None drops the rule), or lower n_units (None keeps all "
-                "that pass)."
+                "fdr or lower min_ratio where set (None drops the rule), or lower n_units (None "
+                "keeps all that pass)."
             )
         return selective
 
-    def __sklearn_clone__(self) -> "SelectiveUnitLocalizer":
+    def __sklearn_clone__(self) -> SelectiveUnitLocalizer:
         bare = copy(self)
         bare.stimuli = None
         clone = super(SelectiveUnitLocalizer, bare).__sklearn_clone__()

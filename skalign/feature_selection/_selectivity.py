@@ -1,5 +1,7 @@
 """Category selectivity: t-tests of a target category against each other category, per unit."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -191,7 +193,7 @@ class _Moments(NamedTuple):
     eps: float  # relative rounding error of the responses
 
     @classmethod
-    def of(cls, X: NDArray[Any], codes: NDArray[np.intp], n_categories: int) -> "_Moments":
+    def of(cls, X: NDArray[Any], codes: NDArray[np.intp], n_categories: int) -> _Moments:
         mean, std, low, high = np.empty((4, n_categories, X.shape[1]))
         for code in range(n_categories):
             images = X[codes == code]

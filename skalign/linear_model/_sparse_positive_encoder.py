@@ -1,8 +1,9 @@
 """Linear encoders of many targets, with or without positive weights."""
 
+from __future__ import annotations
+
 import warnings
 from functools import partial
-from numbers import Integral, Real
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -95,8 +96,15 @@ class SparsePositiveEncoder(CallbackSupportMixin, MultiOutputMixin, RegressorMix
 
     Notes
     -----
-    All targets share ``X'X``. For each, coordinate descent on an active set finds the support
-    and a Cholesky factor the exact weights on it; it stops when
+    Progress shows with ``encoder.set_callbacks(sklearn.callback.ProgressBar())`` (needs rich), a
+    task for every block of targets; in a search, set the callback on the search.
+
+    Targets are read block by block in `fit`, but a search or cross-validation of scikit-learn
+    copies ``y[train]`` in every fold, and predictions are of the size of ``y``: split targets that
+    exceed memory yourself.
+
+    All targets share ``X'X`` where it pays. For each, coordinate descent on an active set finds
+    the support and a Cholesky factor the exact weights on it; it stops when
 
     - ``|g_i - l1 sign(w_i)|`` over active features and
     - ``g_i - l1`` (``|g_i| - l1`` where signs are free) over the others,
@@ -181,7 +189,9 @@ class SparsePositiveEncoder(CallbackSupportMixin, MultiOutputMixin, RegressorMix
         ConvergenceWarning
             If targets did not reach `tol` within `max_iter` iterations.
         """
-        self._check_parameters()
+        for name in ("positive", "fit_intercept"):
+            if not isinstance(getattr(self, name), bool | np.bool_):
+                raise TypeError(f"{name} must be True or False; got {getattr(self, name)!r}.")
         if y is None:
             raise ValueError(
                 "This SparsePositiveEncoder estimator requires y to be passed, but the target y "
@@ -205,7 +215,7 @@ class SparsePositiveEncoder(CallbackSupportMixin, MultiOutputMixin, RegressorMix
             fit_intercept=self.fit_intercept,
             sample_weight=sample_weight,
             tol=self.tol,
-            max_iter=min(self.max_iter, np.iinfo(np.int32).max),
+            max_iter=self.max_iter,
             n_jobs=self.n_jobs,
             progress=partial(begin_tasks, self, **data),
         )
@@ -235,23 +245,15 @@ class SparsePositiveEncoder(CallbackSupportMixin, MultiOutputMixin, RegressorMix
         """
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
-        return safe_sparse_dot(X, self.coef_.T, dense_output=True) + self.intercept_
+        predicted = safe_sparse_dot(X, self.coef_.T, dense_output=True)
+        predicted += self.intercept_  # in place: predictions of all targets are large
+        return predicted
 
     @property
     def sparse_coef_(self) -> sparse.csr_array:
         """Weights in CSR format, of shape (n_targets, n_features)."""
         check_is_fitted(self)
         return sparse.csr_array(np.atleast_2d(self.coef_))
-
-    def _check_parameters(self) -> None:
-        """Check what the solver takes on trust."""
-        for name in ("positive", "fit_intercept"):
-            if not isinstance(getattr(self, name), bool | np.bool_):
-                raise TypeError(f"{name} must be True or False; got {getattr(self, name)!r}.")
-        if self.tol is not None and not (isinstance(self.tol, Real) and 0 < self.tol < np.inf):
-            raise ValueError(f"tol must be a positive number or None; got {self.tol!r}.")
-        if not isinstance(self.max_iter, Integral) or self.max_iter < 1:
-            raise ValueError(f"max_iter must be a positive integer; got {self.max_iter!r}.")
 
     def _warn_unless_converged(self, solution: Solution) -> None:
         if solution.converged.all():

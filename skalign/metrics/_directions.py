@@ -1,5 +1,7 @@
 """Directions over images: what an inner product, a norm and a cosine are in this layer."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from numbers import Real
 from typing import Any

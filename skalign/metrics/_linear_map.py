@@ -99,6 +99,13 @@ def _look_through(estimator: Any, X: Any, y: NDArray[Any] | None) -> Iterator[Li
         weights = _weights(estimator)
         targets = np.asarray(estimator.predict(X) if y is None else y)
         targets = targets.reshape(len(targets), -1)
+        n_targets = 1 if weights.ndim == 1 else weights.shape[0]
+        fits_features = weights.ndim > 0 and weights.shape[-1] == X.shape[1]
+        if y is not None and fits_features and targets.shape[1] != n_targets:
+            raise ValueError(
+                f"y must have the {n_targets} target(s) that {type(estimator).__name__} was fitted "
+                f"to, got {targets.shape[1]}."
+            )
         shape = targets.shape[1], X.shape[1]
         if weights.shape != shape and (weights.ndim != 1 or (1, *weights.shape) != shape):
             raise TypeError(

@@ -1,7 +1,12 @@
 """Predictivity: how well predicted responses follow the observed ones."""
 
+from __future__ import annotations
+
+import warnings
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.exceptions import UndefinedMetricWarning
 
 from skalign.metrics._directions import ImageSpace, blocks, check_number, check_targets
 
@@ -44,6 +49,11 @@ def pearson_r(
     TypeError
         If ``undefined`` is not a number.
 
+    Warns
+    -----
+    UndefinedMetricWarning
+        If there are fewer than two images (of positive weight).
+
     See Also
     --------
     PearsonScorer : Its mean over targets, for model selection.
@@ -75,6 +85,12 @@ def pearson_r(
         )
     n_images, n_targets = y_true.shape
     space = ImageSpace(n_images, sample_weight, center=True)
+    if space.n_images < 2:
+        warnings.warn(
+            "r is not defined with fewer than two images; every target counts as undefined.",
+            UndefinedMetricWarning,
+            stacklevel=2,
+        )
     r = np.empty(n_targets)
     for block in blocks(n_targets, 8 * n_images):
         observed, is_varied = space.directions(y_true[:, block], "y_true")

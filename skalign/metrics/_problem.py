@@ -1,5 +1,7 @@
 """The arguments of a reorientation as unit vectors and absolute weights, block by block."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property

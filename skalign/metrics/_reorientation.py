@@ -1,5 +1,7 @@
 """Tuning reorientation: how far a linear map turns its features to reach a target."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import Any
 

@@ -1,5 +1,7 @@
 """Scorers over reorientation and predictivity, for scikit-learn's searches and cross-validation."""
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Literal
 
@@ -206,6 +208,11 @@ class AlignmentScorer(_Scorer):
     --------
     TuningReorientationScorer : Where theta lives, and what it looks through.
     PearsonScorer : Predictivity alone, for any regressor.
+
+    Notes
+    -----
+    Theta averaged over the targets that have weights is ``-neg_theta / nonempty_fraction`` with
+    ``undefined_theta=0``, where the fraction is not 0.
 
     Examples
     --------

@@ -1,5 +1,7 @@
 """What solvers ask of their arrays."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np
@@ -8,7 +10,7 @@ from scipy import sparse
 
 
 def check_problem(
-    X: Any, Y: Any, sample_weight: ArrayLike | None, coef: ArrayLike | None, coef_name: str
+    X: Any, Y: Any, sample_weight: ArrayLike | None, coef: Any, coef_name: str
 ) -> tuple[Any, Any, NDArray | None, Any]:
     """Arrays of fitting types and shapes.
 
@@ -47,12 +49,14 @@ def check_problem(
     if sample_weight is not None:
         sample_weight = check_sample_weight(sample_weight, X.shape[0])
     if coef is not None:
-        coef = np.asarray(coef)
+        coef = coef.toarray() if sparse.issparse(coef) else np.asarray(coef)
         if coef.shape != (Y.shape[1], X.shape[1]):
             raise ValueError(
                 f"{coef_name} must have shape (n_targets, n_features) = {Y.shape[1], X.shape[1]}; "
                 f"got {coef.shape}."
             )
+        if not np.isfinite(coef).all():
+            raise ValueError(f"{coef_name} must be finite; got NaN or infinity.")
     return X, Y, sample_weight, coef
 
 

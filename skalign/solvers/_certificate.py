@@ -1,12 +1,14 @@
 """How far weights are from optimal, from the residual itself."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from skalign.solvers._arguments import check_problem
-from skalign.solvers._design import Design
+from skalign.solvers._design import Design, check_finite
 from skalign.solvers._penalties import Penalty, Scale, penalty_scale
 
 
@@ -97,6 +99,7 @@ def certify(
         penalty, alpha, l1_ratio, n_targets=targets.shape[1], total_weight=design.total_weight
     )
     prepared, _, squared_norms = design.targets(targets)
+    check_finite(squared_norms, design.dtype, np.arange(targets.shape[1]))
     q, rounding = design.correlate(prepared, squared_norms)
     residual = prepared - design.predict(given)
     return certify_residual(design, residual, given, scale, q, rounding, squared_norms, positive)

@@ -11,6 +11,16 @@ from scipy import sparse
 LARGEST_SQUARE = {np.dtype(t): float(np.finfo(t).max * np.finfo(t).eps) for t in ("f4", "f8")}
 
 
+def check_finite(squared_norms: NDArray, dtype: np.dtype, targets: NDArray) -> None:
+    """Raise ValueError for the first of `targets` whose squared norm says that it is not finite."""
+    finite = squared_norms <= LARGEST_SQUARE[dtype]
+    if not finite.all():
+        raise ValueError(
+            f"Input y contains NaN, infinity or values too large for {dtype}, first in target "
+            f"{targets[~finite][0]}. Drop or impute the targets or samples concerned."
+        )
+
+
 @dataclass(frozen=True, eq=False)
 class Design:
     """Weighted, centred features.

@@ -17,7 +17,8 @@ from skalign.solvers._design import Design
 CONDITION_LIMIT = {np.dtype(np.float64): 1e8, np.dtype(np.float32): 1e3}
 N_FACTORS = 4  # more strengths than this share one SVD
 
-Solver = Callable[[NDArray, NDArray], NDArray]  # prepared targets, their l2 -> weights
+# Prepared targets, their products with the features, their l2 -> weights.
+Solver = Callable[[NDArray, NDArray, NDArray], NDArray]
 
 
 def least_squares_solver(design: Design, l2: NDArray) -> Solver:
@@ -33,8 +34,9 @@ def least_squares_solver(design: Design, l2: NDArray) -> Solver:
     Returns
     -------
     callable
-        Maps prepared targets (n_samples, n_block) and their penalties (n_block,) to weights
-        (n_block, n_features): the minimiser, of minimum norm where it is not unique.
+        Maps prepared targets (n_samples, n_block), their products with the features (n_block,
+        n_features) and their penalties (n_block,) to weights (n_block, n_features): the minimiser,
+        of minimum norm where it is not unique.
     """
     n_samples, n_features = design.X.shape
     strengths = np.unique(l2)
@@ -70,15 +72,15 @@ def _through_cholesky(
             return None
         factors[strength] = (factor, lower)
 
-    def solve(prepared: NDArray, l2: NDArray) -> NDArray:
+    def solve(prepared: NDArray, q: NDArray, l2: NDArray) -> NDArray:
         coef = np.empty((prepared.shape[1], design.X.shape[1]), design.dtype)
         for strength in np.unique(l2):
             of_strength = l2 == strength
-            some = prepared if of_strength.all() else prepared[:, of_strength]
+            factor = factors[strength]
             if dual:
-                coef[of_strength] = design.cross(cho_solve(factors[strength], some))
+                coef[of_strength] = design.cross(cho_solve(factor, prepared[:, of_strength]))
             else:
-                coef[of_strength] = cho_solve(factors[strength], design.cross(some).T).T
+                coef[of_strength] = cho_solve(factor, q[of_strength].T).T
         return coef
 
     return solve
@@ -91,7 +93,7 @@ def _through_svd(design: Design) -> Solver:
     kept = s > max(design.X.shape) * np.finfo(design.dtype).eps * s.max(initial=0)
     U, s, Vt = U[:, kept], s[kept], Vt[kept]
 
-    def solve(prepared: NDArray, l2: NDArray) -> NDArray:
+    def solve(prepared: NDArray, q: NDArray, l2: NDArray) -> NDArray:
         shrunk = (s / (s**2 + l2[:, None])).astype(design.dtype)
         return (shrunk * (prepared.T @ U)) @ Vt
 
@@ -110,7 +112,7 @@ def _through_lsqr(design: Design) -> Solver:
     limit = 10 * max(n_samples, n_features)
     tol = 10 * np.finfo(design.dtype).eps
 
-    def solve(prepared: NDArray, l2: NDArray) -> NDArray:
+    def solve(prepared: NDArray, q: NDArray, l2: NDArray) -> NDArray:
         return np.array(
             [
                 lsqr(

@@ -4,6 +4,8 @@ Every penalty is ``1/2 |y - Xw|^2 + l1 |w|_1 + l2/2 |w|^2`` up to a factor, its 
 objective in scikit-learn's scale is the unit times that.
 """
 
+from __future__ import annotations
+
 from numbers import Real
 from typing import Literal, NamedTuple, get_args
 

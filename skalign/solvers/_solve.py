@@ -1,7 +1,10 @@
 """Many targets on shared features: the problem split into blocks, each solved and certified."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, nullcontext
+from numbers import Integral, Real
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -9,7 +12,7 @@ from scipy import sparse
 
 from skalign.solvers._arguments import check_problem
 from skalign.solvers._certificate import certify_residual
-from skalign.solvers._design import LARGEST_SQUARE, Design
+from skalign.solvers._design import Design, check_finite
 from skalign.solvers._kernel import solve_block
 from skalign.solvers._least_squares import least_squares_solver
 from skalign.solvers._penalties import Penalty, Scale, penalty_scale
@@ -126,6 +129,11 @@ def solve(
         penalty, alpha, l1_ratio, n_targets=n_targets, total_weight=design.total_weight
     )
     tol = TOL[design.dtype] if tol is None else tol
+    if not (isinstance(tol, Real) and 0 < tol < np.inf):
+        raise ValueError(f"tol must be a positive number or None; got {tol!r}.")
+    if not isinstance(max_iter, Integral) or max_iter < 1:
+        raise ValueError(f"max_iter must be a positive integer; got {max_iter!r}.")
+    max_iter = min(max_iter, np.iinfo(np.int32).max)
     closed_form = (scale.l1 == 0) & (not positive)
     blocks = [*_blocks(design, closed_form), *_blocks(design, ~closed_form)]
     solve_one = _block_solver(
@@ -205,7 +213,7 @@ def _block_solver(
         closed = closed_form[block][0]
         if gram is not None and not closed:
             q, means, squared_norms = design.moments(Y[:, block])
-            _check_finite(squared_norms, block, design.dtype)
+            check_finite(squared_norms, design.dtype, np.arange(Y.shape[1])[block])
             kkt, gap = np.empty(n_block), np.empty(n_block)
             bound = np.full(n_block, max_iter, np.int32)
             solve_block(
@@ -214,10 +222,10 @@ def _block_solver(
             )  # fmt: skip
             return coef, means, n_iter, kkt, gap
         prepared, means, squared_norms = design.targets(Y[:, block])
-        _check_finite(squared_norms, block, design.dtype)
+        check_finite(squared_norms, design.dtype, np.arange(Y.shape[1])[block])
         q, rounding = design.correlate(prepared, squared_norms)
         if solver is not None and closed:
-            coef = solver(prepared, penalties.l2)
+            coef = solver(prepared, q, penalties.l2)
             coef[~q.any(axis=1)] = 0
             residual = prepared - design.predict(coef)
         else:
@@ -231,15 +239,3 @@ def _block_solver(
         return coef, means, n_iter, certificate.kkt_violation, certificate.dual_gap
 
     return solve_one
-
-
-def _check_finite(squared_norms: NDArray, block: Block, dtype: np.dtype) -> None:
-    finite = squared_norms <= LARGEST_SQUARE[dtype]
-    if finite.all():
-        return
-    first = np.flatnonzero(~finite)[0]
-    target = block.start + first if isinstance(block, slice) else block[first]
-    raise ValueError(
-        f"Input y contains NaN, infinity or values too large for {dtype}, first in target "
-        f"{target}. Drop or impute the targets or samples concerned."
-    )

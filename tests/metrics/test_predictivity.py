@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose
 from scipy.stats import pearsonr
+from sklearn.exceptions import UndefinedMetricWarning
 
 from skalign.metrics import _directions, pearson_r
 
@@ -38,6 +39,7 @@ def test_does_not_see_scale_and_offset(pair, scale, offset):
     assert_allclose(pearson_r(y_pred, -scale * y_true), -pearson_r(y_true, y_pred), atol=1e-12)
 
 
+@pytest.mark.filterwarnings("ignore:r is not defined")
 @few
 @given(responses(), st.data())
 def test_integer_sample_weight_repeats_images(pair, data):
@@ -122,3 +124,8 @@ def test_large_problems_are_walked_in_blocks(monkeypatch):
 def test_errors_name_the_argument(arguments, options, error, message):
     with pytest.raises(error, match=message):
         pearson_r(*arguments, **options)
+
+
+def test_one_image_says_that_r_is_not_defined():
+    with pytest.warns(UndefinedMetricWarning, match="fewer than two images"):
+        np.testing.assert_array_equal(pearson_r([[1.0, 2.0]], [[1.0, 3.0]], undefined=0), 0)

@@ -195,3 +195,21 @@ def test_integers_are_numbers():
     solution = solve(X, Y)
     np.testing.assert_array_equal(solution.coef, solve(X.astype(float), Y.astype(float)).coef)
     assert certify(sparse.csr_array(X), Y, solution.coef).kkt_violation.max() < 1e-12
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e200])
+def test_nothing_is_certified_of_numbers_that_are_none(value):
+    X, Y = np.eye(6, 4), np.ones((6, 3))
+    Y[2, 1] = value
+    with pytest.raises(ValueError, match=r"y contains NaN, infinity .* first in target 1"):
+        certify(X, Y, np.zeros((3, 4)))
+    with pytest.raises(ValueError, match="coef must be finite"):
+        certify(X, np.ones((6, 3)), np.full((3, 4), np.nan))
+
+
+def test_sparse_weights_are_judged_as_dense_ones():
+    rng = np.random.default_rng(0)
+    X, Y, coef = rng.random((9, 4)), rng.random((9, 2)), rng.random((2, 4)).round()
+    expected = certify(X, Y, coef)
+    found = certify(X, Y, sparse.csr_array(coef))
+    np.testing.assert_array_equal(found.objective, expected.objective)
