@@ -45,7 +45,9 @@ cdef int solve_target(
     cdef double tight = larger(1e-3 * tol, 4 * epsilon) * scale
     cdef double worst, violation, value, lowest = HUGE_VAL, least = HUGE_VAL
     cdef bint exact, solved = False
-    cdef floating bar
+    cdef bint positive = ws.positive
+    cdef int p = ws.p
+    cdef floating bar, below
     cdef floating* g = <floating*> ws.g
     cdef floating* w = <floating*> ws.w
     start(ws, G, q, w_full)
@@ -73,8 +75,9 @@ cdef int solve_target(
             if stalled == PATIENCE or (stalled and violation <= tol * scale):
                 break
         bar = <floating> (ws.l1 + larger(GROUP * worst, tight))
-        for j in range(ws.p):
-            if g[j] > bar or (g[j] < -bar and not ws.positive):
+        below = -HUGE_VAL if positive else -bar
+        for j in range(p):
+            if g[j] > bar or g[j] < below:
                 if G[<size_t> j * ws.p + j] > 0:
                     activate(ws, G, j, 0)
         coordinate_descent(ws, CD_PASSES, larger(LOOSE * worst, tight), w)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, nullcontext
+from contextlib import ExitStack, closing
 from numbers import Integral, Real
 
 import numpy as np
@@ -21,8 +21,8 @@ from skalign.solvers._threads import map_blocks, several_workers, single_threade
 from skalign.solvers._working_set import solve_working_set
 
 TOL = {np.dtype(np.float64): 1e-7, np.dtype(np.float32): 1e-4}
-BLOCKS = 32  # a problem is cut into at most about this many blocks, however many workers there are
-BLOCK_TARGETS = 16  # but no finer than this
+BLOCKS = 16  # a problem is cut into at most about this many blocks, however many workers there are
+BLOCK_TARGETS = 64  # but no finer than this
 BLOCK_BYTES = 2**25  # and no coarser: bounds the working memory of a worker
 GRAM_BYTES = 2**30
 GRAM_FEATURES = 1024  # a Gram this small always pays
@@ -136,23 +136,27 @@ def solve(
     max_iter = min(max_iter, np.iinfo(np.int32).max)
     closed_form = (scale.l1 == 0) & (not positive)
     blocks = [*_blocks(design, closed_form), *_blocks(design, ~closed_form)]
-    solve_one = _block_solver(
-        design, Y, scale, closed_form, positive=positive, coef_init=coef_init, tol=tol,
-        max_iter=max_iter, n_jobs=n_jobs,
-    )  # fmt: skip
     coef = np.empty((n_targets, n_features), design.dtype)
     intercept = np.zeros(n_targets, design.dtype)
     n_iter = np.ones(n_targets, np.int32)
     kkt, gap = np.empty(n_targets), np.empty(n_targets)
-    with closing(map_blocks(solve_one, blocks, n_jobs)) as computed:
-        results = computed if progress is None else progress(computed, total=len(blocks))
-        for block, (weights, means, spent, violation, distance) in zip(
-            blocks, results, strict=True
-        ):
-            coef[block], n_iter[block], kkt[block] = weights, spent, violation
+    with ExitStack() as stack:
+        quick = n_features * X.shape[0] * n_features <= GRAM_QUICK
+        if quick and several_workers(n_jobs):
+            # The threads that BLAS wakes would go on spinning, beside ours.
+            stack.enter_context(single_threaded_blas())
+        solve_one = _block_solver(
+            design, Y, scale, closed_form, positive=positive, coef_init=coef_init, tol=tol,
+            max_iter=max_iter,
+        )  # fmt: skip
+        results: Iterable = stack.enter_context(closing(map_blocks(solve_one, blocks, n_jobs)))
+        if progress is not None:
+            results = progress(results, total=len(blocks))
+        for block, result in zip(blocks, results, strict=True):
+            coef[block], means, n_iter[block], kkt[block], distance = result
             gap[block] = scale.unit * distance
             if fit_intercept:
-                intercept[block] = means - weights @ design.mean
+                intercept[block] = means - coef[block] @ design.mean
     return Solution(coef, intercept, n_iter, kkt, gap, kkt <= tol)
 
 
@@ -190,17 +194,11 @@ def _block_solver(
     coef_init: NDArray | None,
     tol: float,
     max_iter: int,
-    n_jobs: int | None,
 ) -> Callable[[Block], tuple[NDArray, NDArray, NDArray, NDArray, NDArray]]:
     """A function from a block to its weights, target means, iterations, violations and gaps."""
     some_closed, all_closed = closed_form.any(), closed_form.all()
     solver = least_squares_solver(design, scale.l2[closed_form]) if some_closed else None
-    gram = None
-    if not all_closed and _gram_pays(design, Y.shape[1]):
-        # The threads that BLAS wakes go on spinning, beside ours, for longer than a small fit.
-        quick = np.prod(design.X.shape) * design.X.shape[1] <= GRAM_QUICK
-        with single_threaded_blas() if several_workers(n_jobs) and quick else nullcontext():
-            gram = design.gram()
+    gram = design.gram() if not all_closed and _gram_pays(design, Y.shape[1]) else None
 
     def solve_one(block: Block):
         penalties = Scale(scale.l1[block], scale.l2[block], 1.0)

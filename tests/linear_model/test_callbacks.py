@@ -43,7 +43,7 @@ class Stopper(Recorder):
 @pytest.fixture
 def data():
     rng = np.random.default_rng(0)
-    return rng.standard_normal((30, 4)), rng.standard_normal((30, 40))  # three blocks
+    return rng.standard_normal((30, 4)), rng.standard_normal((30, 150))  # three blocks
 
 
 @pytest.mark.parametrize(("penalty", "positive"), [("lasso", True), ("ridge", False)])
