@@ -1,19 +1,20 @@
 """Arrays in, arrays out: the numerical core, usable without an estimator."""
 
+from skalign.solvers._arguments import check_sample_weight
+from skalign.solvers._certificate import Certificate, certify
+from skalign.solvers._penalties import Penalty, penalty_scale
+from skalign.solvers._solution import Solution
+
 try:
-    from skalign.solvers._kernel import solve_block as _  # noqa: F401
-except ImportError as error:
+    from skalign.solvers._solve import solve
+except ModuleNotFoundError as error:
+    if error.name != "skalign.solvers._kernel":
+        raise
     raise ImportError(
         "skalign's compiled kernel is missing: this looks like a source checkout that was not "
         "built. Run `pip install -e .` in its top folder (needs a C compiler), or leave that "
         "folder to use an installed skalign."
     ) from error
-
-from skalign.solvers._arguments import check_sample_weight
-from skalign.solvers._certificate import Certificate, certify
-from skalign.solvers._penalties import Penalty, penalty_scale
-from skalign.solvers._solution import Solution
-from skalign.solvers._solve import solve
 
 __all__ = [
     "Certificate",

@@ -8,7 +8,8 @@ Every target solves
 
 in two phases. Coordinate descent on the sub-Gram of a growing active set guesses the support;
 Newton steps through a Cholesky factor of that sub-Gram, cut at the boundary of the orthant, make
-the weights exact. Both only ever lower the objective, so no support is visited twice.
+the weights exact. Both lower the objective, so that no support is visited twice but for rounding;
+where rounding is all that is left, the best weights seen are returned.
 
 Nothing is validated here, nothing is printed and nothing is raised but MemoryError.
 """
@@ -78,7 +79,7 @@ cdef int solve_target(
         below = -HUGE_VAL if positive else -bar
         for j in range(p):
             if g[j] > bar or g[j] < below:
-                if G[<size_t> j * ws.p + j] > 0:
+                if G[<size_t> j * p + j] > 0:
                     activate(ws, G, j, 0)
         coordinate_descent(ws, CD_PASSES, larger(LOOSE * worst, tight), w)
         exact = ws.k <= SMALL_SUPPORT or worst <= SETTLED * scale
