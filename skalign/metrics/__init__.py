@@ -1,5 +1,6 @@
 """Reorientation and predictivity, and scorers over them."""
 
+from skalign.metrics._alignment import Alignment, alignment
 from skalign.metrics._predictivity import pearson_r
 from skalign.metrics._reorientation import (
     ReorientationParts,
@@ -9,10 +10,12 @@ from skalign.metrics._reorientation import (
 from skalign.metrics._scorers import AlignmentScorer, PearsonScorer, TuningReorientationScorer
 
 __all__ = [
+    "Alignment",
     "AlignmentScorer",
     "PearsonScorer",
     "ReorientationParts",
     "TuningReorientationScorer",
+    "alignment",
     "pearson_r",
     "tuning_reorientation",
     "tuning_reorientation_parts",

@@ -5,16 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Literal
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from scipy import sparse
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils.metadata_routing import UNUSED
 
+from skalign.metrics._alignment import alignment, check_target, theta_of_maps
 from skalign.metrics._directions import check_number
-from skalign.metrics._linear_map import LinearMap, linear_maps
+from skalign.metrics._linear_map import linear_maps
 from skalign.metrics._predictivity import pearson_r
-from skalign.metrics._reorientation import tuning_reorientation
 
 
 class _Scorer(ABC, BaseEstimator):
@@ -122,8 +120,8 @@ class TuningReorientationScorer(_Scorer):
             If a parameter has a value that it cannot have.
         """
         undefined = check_number(self.undefined, "undefined")
-        maps = linear_maps(estimator, X, y, _check_target(self.target))
-        return -float(_theta(maps, self.center, sample_weight, undefined).mean())
+        maps = linear_maps(estimator, X, y, check_target(self.target))
+        return -float(theta_of_maps(maps, self.center, sample_weight, undefined).mean())
 
 
 class PearsonScorer(_Scorer):
@@ -274,51 +272,19 @@ class AlignmentScorer(_Scorer):
         ValueError
             If a parameter has a value that it cannot have.
         """
-        undefined_theta = check_number(self.undefined_theta, "undefined_theta")
-        undefined_r = check_number(self.undefined_r, "undefined_r")
-        target = _check_target(self.target)
-        maps = linear_maps(estimator, X, y, target)
-        if target == "predicted" and all(linear_map.is_outermost for linear_map in maps):
-            predicted = np.hstack([linear_map.targets for linear_map in maps])
-        else:
-            predicted = estimator.predict(X)
-        r = pearson_r(y, predicted, sample_weight=sample_weight, undefined=undefined_r)
-        theta = _theta(maps, self.center, sample_weight, undefined_theta)
-        n_active = np.concatenate([_count_active(linear_map.weights) for linear_map in maps])
+        found = alignment(
+            estimator,
+            X,
+            y,
+            target=self.target,
+            center=self.center,
+            sample_weight=sample_weight,
+            undefined_r=self.undefined_r,
+            undefined_theta=self.undefined_theta,
+        )
         return {
-            "r": float(r.mean()),
-            "neg_theta": -float(theta.mean()),
-            "n_active": float(n_active.mean()),
-            "nonempty_fraction": float((n_active > 0).mean()),
+            "r": float(found.r.mean()),
+            "neg_theta": -float(found.theta.mean()),
+            "n_active": float(found.n_active.mean()),
+            "nonempty_fraction": float((found.n_active > 0).mean()),
         }
-
-
-def _theta(
-    maps: list[LinearMap], center: bool, sample_weight: ArrayLike | None, undefined: float
-) -> NDArray[np.float64]:
-    return np.concatenate(
-        [
-            tuning_reorientation(
-                linear_map.features,
-                linear_map.targets,
-                linear_map.weights,
-                center=center,
-                sample_weight=sample_weight,
-                undefined=undefined,
-            )
-            for linear_map in maps
-        ]
-    )
-
-
-def _count_active(weights: Any) -> NDArray[np.int64]:
-    if sparse.issparse(weights):
-        weights = weights != 0
-        return np.asarray(weights.sum(axis=1)).ravel()
-    return np.count_nonzero(weights, axis=1)
-
-
-def _check_target(target: Any) -> Any:
-    if target not in ("predicted", "observed"):
-        raise ValueError(f'target must be "predicted" or "observed", got {target!r}.')
-    return target

@@ -1,0 +1,163 @@
+"""Predictivity, reorientation and sparsity of a fitted estimator, target by target."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
+
+from skalign.metrics._directions import check_number
+from skalign.metrics._linear_map import LinearMap, linear_maps
+from skalign.metrics._predictivity import pearson_r
+from skalign.metrics._reorientation import tuning_reorientation
+
+
+@dataclass(frozen=True, eq=False)
+class Alignment:
+    """How a fitted map predicts each target, how far it turns the features, and with how many.
+
+    Parameters
+    ----------
+    r : ndarray of shape (n_targets,)
+        Pearson correlation of observed and predicted responses, from -1 to 1; high is good.
+    theta : ndarray of shape (n_targets,)
+        Tuning reorientation, from 0 to 2; low is aligned.
+    n_active : ndarray of shape (n_targets,)
+        Number of nonzero weights.
+    """
+
+    r: NDArray[np.float64]
+    theta: NDArray[np.float64]
+    n_active: NDArray[np.int64]
+
+    def to_frame(self) -> Any:
+        """One row per target, as a pandas DataFrame.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns ``target``, ``r``, ``theta`` and ``n_active``.
+
+        Raises
+        ------
+        ImportError
+            If pandas is missing.
+        """
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise ImportError('A table needs pandas: pip install "skalign[table]".') from error
+        columns = {"r": self.r, "theta": self.theta, "n_active": self.n_active}
+        return pd.DataFrame({"target": np.arange(self.r.size), **columns})
+
+
+def alignment(
+    estimator: Any,
+    X: Any,
+    y: ArrayLike,
+    *,
+    target: Literal["predicted", "observed"] = "predicted",
+    center: bool = False,
+    sample_weight: ArrayLike | None = None,
+    undefined_r: float = np.nan,
+    undefined_theta: float = np.nan,
+) -> Alignment:
+    """Predictivity, reorientation and sparsity of a fitted estimator, target by target.
+
+    Looks through pipelines, target transformers, frozen estimators and searches to the linear
+    model inside, as :class:`TuningReorientationScorer` does.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted, with a linear model inside.
+    X : {array-like, sparse matrix} of shape (n_images, n_features)
+        Images, best ones that the estimator was not fitted to.
+    y : array-like of shape (n_images, n_targets) or (n_images,)
+        Observed responses.
+    target : {"predicted", "observed"}, default="predicted"
+        Whether theta is taken to the predicted or to the observed responses.
+    center : bool, default=False
+        Whether theta centres features and targets over images.
+    sample_weight : array-like of shape (n_images,), default=None
+        Weights of the images in r and theta.
+    undefined_r : float, default=nan
+        What r counts as for a target that is predicted, or observed, to be constant.
+    undefined_theta : float, default=nan
+        Theta of a target left without weights, or without a direction.
+
+    Returns
+    -------
+    Alignment
+        ``r``, ``theta`` and ``n_active``, each (n_targets,).
+
+    Raises
+    ------
+    TypeError
+        If the estimator has no linear weights, or weights of a shape that does not fit.
+    ValueError
+        If a parameter has a value that it cannot have.
+
+    See Also
+    --------
+    AlignmentScorer : The means of these over targets, for searches.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skalign import SparsePositiveEncoder
+    >>> from skalign.metrics import alignment
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.standard_normal((100, 4))
+    >>> y = X @ [[1.0, 0.0], [0.5, 0.0], [0.0, -1.0], [0.0, 0.0]]
+    >>> found = alignment(SparsePositiveEncoder().fit(X, y), X, y)
+    >>> found.n_active, found.theta.round(2)
+    (array([2, 0]), array([0.22,  nan]))
+    """
+    check_number(undefined_theta, "undefined_theta")
+    check_number(undefined_r, "undefined_r")
+    maps = linear_maps(estimator, X, y, check_target(target))
+    if target == "predicted" and all(linear_map.is_outermost for linear_map in maps):
+        predicted = np.hstack([linear_map.targets for linear_map in maps])
+    else:
+        predicted = estimator.predict(X)
+    r = pearson_r(y, predicted, sample_weight=sample_weight, undefined=undefined_r)
+    theta = theta_of_maps(maps, center, sample_weight, undefined_theta)
+    n_active = [_count_active(linear_map.weights) for linear_map in maps]
+    return Alignment(r, theta, np.concatenate(n_active))
+
+
+def theta_of_maps(
+    maps: list[LinearMap], center: bool, sample_weight: ArrayLike | None, undefined: float
+) -> NDArray[np.float64]:
+    """Theta of the targets of all maps, in their order."""
+    return np.concatenate(
+        [
+            tuning_reorientation(
+                linear_map.features,
+                linear_map.targets,
+                linear_map.weights,
+                center=center,
+                sample_weight=sample_weight,
+                undefined=undefined,
+            )
+            for linear_map in maps
+        ]
+    )
+
+
+def _count_active(weights: Any) -> NDArray[np.int64]:
+    if sparse.issparse(weights):
+        weights = weights != 0
+        return np.asarray(weights.sum(axis=1)).ravel()
+    return np.count_nonzero(weights, axis=1)
+
+
+def check_target(target: Any) -> Any:
+    """Check what theta is taken to."""
+    if target not in ("predicted", "observed"):
+        raise ValueError(f'target must be "predicted" or "observed", got {target!r}.')
+    return target
