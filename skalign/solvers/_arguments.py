@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
+
+TOL = {np.dtype(np.float64): 1e-7, np.dtype(np.float32): 1e-4}
 
 
 def check_problem(
@@ -100,3 +103,17 @@ def check_sample_weight(sample_weight: ArrayLike, n_samples: int) -> NDArray[np.
             f"{weight.min():g} to {weight.max():g}."
         )
     return weight
+
+
+def check_stopping(tol: Any, max_iter: Any, dtype: np.dtype) -> tuple[float, int]:
+    """Tolerance and bound on iterations, the default tolerance filled in.
+
+    Raises ValueError where one is not positive, or not a number.
+    """
+    if tol is None:
+        tol = TOL[dtype]
+    if not (isinstance(tol, Real) and 0 < float(tol) < np.inf):
+        raise ValueError(f"tol must be a positive number or None; got {tol!r}.")
+    if not isinstance(max_iter, Integral) or int(max_iter) < 1:
+        raise ValueError(f"max_iter must be a positive integer; got {max_iter!r}.")
+    return float(tol), min(int(max_iter), np.iinfo(np.int32).max)

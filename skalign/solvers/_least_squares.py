@@ -88,14 +88,14 @@ def _through_cholesky(
 
 def _through_svd(design: Design) -> Solver:
     """Solver by a thin SVD of the features, singular values at rounding level left out."""
-    U, s, Vt = svd(design.X, full_matrices=False, check_finite=False)
-    s = s.astype(np.float64)
+    # In single precision rounding alone would miss the tolerance.
+    U, s, Vt = svd(design.X.astype(np.float64), full_matrices=False, check_finite=False)
     kept = s > max(design.X.shape) * np.finfo(design.dtype).eps * s.max(initial=0)
     U, s, Vt = U[:, kept], s[kept], Vt[kept]
 
     def solve(prepared: NDArray, q: NDArray, l2: NDArray) -> NDArray:
-        shrunk = (s / (s**2 + l2[:, None])).astype(design.dtype)
-        return (shrunk * (prepared.T @ U)) @ Vt
+        shrunk = s / (s**2 + l2[:, None])
+        return ((shrunk * (prepared.T @ U)) @ Vt).astype(design.dtype)
 
     return solve
 

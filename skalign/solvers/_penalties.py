@@ -6,7 +6,6 @@ objective in scikit-learn's scale is the unit times that.
 
 from __future__ import annotations
 
-from numbers import Real
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
@@ -35,7 +34,7 @@ class Scale(NamedTuple):
 def penalty_scale(
     penalty: Penalty,
     alpha: ArrayLike,
-    l1_ratio: float,
+    l1_ratio: ArrayLike,
     *,
     n_targets: int,
     total_weight: float,
@@ -48,7 +47,7 @@ def penalty_scale(
         Which of scikit-learn's linear models.
     alpha : float or array-like of shape (n_targets,)
         Its strength, one for all targets or one per target; not looked at by "ols".
-    l1_ratio : float
+    l1_ratio : float or array-like of shape (n_targets,)
         Share of the l1 penalty; only looked at by "elasticnet".
     n_targets : int
         Number of targets.
@@ -95,8 +94,15 @@ def penalty_scale(
         raise ValueError(
             f"alpha must be finite and not negative; got {alpha!r}. Use alpha=0 for no penalty."
         )
-    if not (isinstance(l1_ratio, Real) and 0 <= l1_ratio <= 1):
-        raise ValueError(f"l1_ratio must be a number between 0 and 1; got {l1_ratio!r}.")
+    try:
+        shares = np.asarray(l1_ratio, dtype=np.float64)
+    except (TypeError, ValueError):
+        shares = np.array(np.nan)
+    if not (shares.shape in ((), (n_targets,)) and ((shares >= 0) & (shares <= 1)).all()):
+        raise ValueError(
+            "l1_ratio must be a number between 0 and 1, or one such number per target; got "
+            f"{l1_ratio!r}."
+        )
     alphas = np.array(np.broadcast_to(alphas, n_targets))
     zeros = np.zeros(n_targets)
     match penalty:
@@ -108,4 +114,4 @@ def penalty_scale(
             return Scale(total_weight * alphas, zeros, 1 / total_weight)
         case _:
             strength = total_weight * alphas
-            return Scale(strength * l1_ratio, strength * (1 - l1_ratio), 1 / total_weight)
+            return Scale(strength * shares, strength * (1 - shares), 1 / total_weight)

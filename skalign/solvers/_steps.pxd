@@ -18,8 +18,12 @@ cdef inline void coordinate_descent(Workspace* ws, int passes, double tol, float
     cdef floating* w = <floating*> ws.w
     cdef floating* r = <floating*> ws.r
     cdef floating* row
-    cdef floating h, z, new, l1 = <floating> ws.l1
+    cdef floating h, z, new, old, l1 = <floating> ws.l1
+    cdef floating* inverse = <floating*> ws.step
     cdef double largest
+    for i in range(k):
+        h = (<floating*> ws.H)[<size_t> i * ws.ld + i]
+        inverse[i] = 1 / h if h > 0 else 0
     for _ in range(passes):
         largest = 0
         for i in range(k):
@@ -27,15 +31,16 @@ cdef inline void coordinate_descent(Workspace* ws, int passes, double tol, float
             h = row[i]
             if h <= 0:
                 continue
-            z = r[i] + h * w[i]
+            old = w[i]
+            z = r[i] + h * old
             if z > l1:
-                new = (z - l1) / h
+                new = (z - l1) * inverse[i]
             elif z < -l1 and not ws.positive:
-                new = (z + l1) / h
+                new = (z + l1) * inverse[i]
             else:
                 new = 0
-            if new != w[i]:
-                z = new - w[i]
+            if new != old:
+                z = new - old
                 axpy(k, -z, row, r)
                 w[i] = new
                 largest = larger(largest, fabs(z) * h)

@@ -5,7 +5,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, TypeVar
 
 from joblib import Parallel, delayed, effective_n_jobs
@@ -14,6 +14,8 @@ from threadpoolctl import ThreadpoolController
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+QUICK = 10**9  # multiplications that one BLAS thread does in no time
 
 _lock = threading.Lock()
 _n_inside = 0
@@ -57,9 +59,15 @@ def _in_own_thread(function: Callable[[], Result]) -> Result:
         return executor.submit(function).result()
 
 
-def several_workers(n_jobs: int | None) -> bool:
-    """Whether `map_blocks` would use more than one."""
-    return effective_n_jobs(n_jobs) > 1
+def quick_products(
+    n_samples: int, n_features: int, n_jobs: int | None
+) -> AbstractContextManager[None]:
+    """Hold BLAS to one thread for products with the features, where those take no time.
+
+    The threads that BLAS wakes for them would go on spinning, beside our own.
+    """
+    quick = n_features * n_samples * n_features <= QUICK
+    return single_threaded_blas() if quick and effective_n_jobs(n_jobs) > 1 else nullcontext()
 
 
 def map_blocks(

@@ -76,7 +76,7 @@ ERRORS = {
         {"penalty": "elasticnet", "l1_ratio": 2},
         {},
         ValueError,
-        "l1_ratio must be a number between 0 and 1; got 2.",
+        "l1_ratio must be a number between 0 and 1, or one such number per target; got 2.",
     ),
     "l1_ratio None": (
         {"l1_ratio": None},

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from skalign.solvers import _least_squares, _solve, _working_set, certify, solve
+from skalign.solvers import _blocks, _least_squares, _working_set, certify, solve
 from tests.designs import DESIGNS, FULL_RANK, noisy_targets, with_spectrum
 from tests.reference import ALPHA, ENCODERS
 
@@ -26,7 +26,7 @@ def taken(monkeypatch):
 
         monkeypatch.setattr(module, name, watched)
 
-    watch(_solve, "solve_working_set")
+    watch(_blocks, "solve_working_set")
     for name in ["_through_cholesky", "_through_svd", "_through_lsqr"]:
         watch(_least_squares, name)
     return taken
@@ -34,8 +34,8 @@ def taken(monkeypatch):
 
 @pytest.fixture
 def small_gram_never_pays(monkeypatch):
-    monkeypatch.setattr(_solve, "GRAM_FEATURES", 0)
-    monkeypatch.setattr(_solve, "GRAM_FEATURES_PER_TARGET", 0)
+    monkeypatch.setattr(_blocks, "GRAM_FEATURES", 0)
+    monkeypatch.setattr(_blocks, "GRAM_FEATURES_PER_TARGET", 0)
 
 
 def wide(n_features=1100, n_targets=4):
@@ -57,7 +57,7 @@ def test_wide_designs_need_no_gram(taken, monkeypatch, penalty, positive, fit_in
     }
     through_working_set = solve(form(X), Y, **settings)
     assert taken == ["solve_working_set"]
-    monkeypatch.setattr(_solve, "GRAM_FEATURES", X.shape[1])
+    monkeypatch.setattr(_blocks, "GRAM_FEATURES", X.shape[1])
     through_gram = solve(X, Y, **settings)
     assert taken == ["solve_working_set"]
     for solution in [through_working_set, through_gram]:
@@ -113,8 +113,8 @@ def test_iterations_are_bounded_on_both_paths(taken, positive, max_iter, n_featu
 @pytest.mark.parametrize("gram_features", [1024, 0])
 @pytest.mark.parametrize(("penalty", "positive"), ACTIVE_SET)
 def test_warm_start_reaches_the_same_solution(monkeypatch, penalty, positive, gram_features):
-    monkeypatch.setattr(_solve, "GRAM_FEATURES", gram_features)
-    monkeypatch.setattr(_solve, "GRAM_FEATURES_PER_TARGET", 0)
+    monkeypatch.setattr(_blocks, "GRAM_FEATURES", gram_features)
+    monkeypatch.setattr(_blocks, "GRAM_FEATURES_PER_TARGET", 0)
     X, Y = wide(40)
     settings = {"alpha": ALPHA[penalty], "positive": positive}
     cold = solve(X, Y, penalty, **settings)

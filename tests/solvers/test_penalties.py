@@ -72,7 +72,7 @@ ERRORS = {
     "l1_ratio above 1": (
         {"l1_ratio": 1.5},
         ValueError,
-        "l1_ratio must be a number between 0 and 1; got 1.5.",
+        "l1_ratio must be a number between 0 and 1, or one such number per target; got 1.5.",
     ),
     "l1_ratio negative": (
         {"l1_ratio": -0.5},
@@ -83,7 +83,7 @@ ERRORS = {
     "l1_ratio None": (
         {"l1_ratio": None},
         ValueError,
-        "l1_ratio must be .* between 0 and 1; got None",
+        "l1_ratio must be .*; got None",
     ),
 }
 
