@@ -1,7 +1,7 @@
 """Sparse positive alignment of neural systems, as a scikit-learn extension."""
 
 from skalign.feature_selection import SelectiveUnitLocalizer
-from skalign.linear_model import SparsePositiveEncoder
+from skalign.linear_model import SparsePositiveEncoder, SparsePositiveEncoderCV
 from skalign.metrics import (
     AlignmentScorer,
     PearsonScorer,
@@ -16,6 +16,7 @@ __all__ = [
     "PearsonScorer",
     "SelectiveUnitLocalizer",
     "SparsePositiveEncoder",
+    "SparsePositiveEncoderCV",
     "TuningReorientationScorer",
     "tuning_reorientation",
 ]

@@ -1,5 +1,7 @@
-"""Encoders: linear maps from features to targets."""
+"""Linear encoders with sparse, positive weights."""
 
+from skalign.linear_model._path import sparse_positive_path
 from skalign.linear_model._sparse_positive_encoder import SparsePositiveEncoder
+from skalign.linear_model._sparse_positive_encoder_cv import SparsePositiveEncoderCV
 
-__all__ = ["SparsePositiveEncoder"]
+__all__ = ["SparsePositiveEncoder", "SparsePositiveEncoderCV", "sparse_positive_path"]

@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-import warnings
 from functools import partial
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from scipy import sparse
-from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_array, check_consistent_length
-from sklearn.utils.extmath import safe_sparse_dot
-from sklearn.utils.validation import check_is_fitted, validate_data
+from numpy.typing import ArrayLike
 
-from skalign.linear_model._callback import (
-    CallbackSupportMixin,
-    begin_tasks,
-    end_fit,
-    with_callbacks,
-)
-from skalign.solvers import Penalty, Solution, check_sample_weight, solve
-
-FLOATS = [np.float64, np.float32]
+from skalign.linear_model._base import LinearEncoder
+from skalign.linear_model._callback import begin_tasks, end_fit, with_callbacks
+from skalign.solvers import Penalty, solve
 
 
-class SparsePositiveEncoder(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, BaseEstimator):
+class SparsePositiveEncoder(LinearEncoder):
     r"""Linear map from features to many targets, its weights positive and sparse.
 
     For every target (voxel, neuron, unit) y, on centred and weighted data,
@@ -52,8 +38,8 @@ class SparsePositiveEncoder(CallbackSupportMixin, MultiOutputMixin, RegressorMix
     alpha : float or array-like of shape (n_targets,), default=0.1
         Strength of the penalty, one for all targets or one per target; not looked at by "ols".
         On standardized data a lasso with ``alpha >= 1`` is always empty.
-    l1_ratio : float, default=0.5
-        Share of the l1 penalty in "elasticnet", from 0 to 1.
+    l1_ratio : float or array-like of shape (n_targets,), default=0.5
+        Share of the l1 penalty in "elasticnet", from 0 to 1; one for all targets or one per target.
     positive : bool, default=True
         Whether weights must not be negative.
     fit_intercept : bool, default=True
@@ -91,6 +77,8 @@ class SparsePositiveEncoder(CallbackSupportMixin, MultiOutputMixin, RegressorMix
 
     See Also
     --------
+    SparsePositiveEncoderCV : Chooses alpha, for every target.
+    sparse_positive_path : All alphas at once.
     sklearn.linear_model.Lasso : One coordinate descent per target.
     skalign.metrics.tuning_reorientation : How far the fitted map turns the features.
 
@@ -143,7 +131,7 @@ class SparsePositiveEncoder(CallbackSupportMixin, MultiOutputMixin, RegressorMix
         penalty: Penalty = "lasso",
         alpha: ArrayLike = 0.1,
         *,
-        l1_ratio: float = 0.5,
+        l1_ratio: ArrayLike = 0.5,
         positive: bool = True,
         fit_intercept: bool = True,
         tol: float | None = None,
@@ -189,21 +177,8 @@ class SparsePositiveEncoder(CallbackSupportMixin, MultiOutputMixin, RegressorMix
         ConvergenceWarning
             If targets did not reach `tol` within `max_iter` iterations.
         """
-        for name in ("positive", "fit_intercept"):
-            if not isinstance(getattr(self, name), bool | np.bool_):
-                raise TypeError(f"{name} must be True or False; got {getattr(self, name)!r}.")
-        if y is None:
-            raise ValueError(
-                "This SparsePositiveEncoder estimator requires y to be passed, but the target y "
-                "is None."
-            )
         named_X = X
-        X = check_array(X, accept_sparse="csr", dtype=FLOATS, estimator=self, input_name="X")
-        # y is not searched for NaN here: that would read it twice. The solver sees them.
-        y = check_array(y, ensure_2d=False, ensure_all_finite=False, input_name="y")
-        check_consistent_length(X, y)
-        if sample_weight is not None:
-            sample_weight = check_sample_weight(sample_weight, X.shape[0])
+        X, y, sample_weight = self._check_data(X, y, sample_weight)
         data = {"X": X, "y": y, "metadata": {"sample_weight": sample_weight}}
         solution = solve(
             X,
@@ -219,65 +194,6 @@ class SparsePositiveEncoder(CallbackSupportMixin, MultiOutputMixin, RegressorMix
             n_jobs=self.n_jobs,
             progress=partial(begin_tasks, self, **data),
         )
-        validate_data(self, named_X, skip_check_array=True)  # n_features_in_, feature_names_in_
-        self.coef_, self.intercept_ = solution.coef, solution.intercept
-        if y.ndim == 1:
-            self.coef_, self.intercept_ = self.coef_[0], self.intercept_[0]
-        self.n_iter_ = solution.n_iter
-        self.kkt_violation_ = solution.kkt_violation
-        self.dual_gap_ = solution.dual_gap
-        self._warn_unless_converged(solution)
+        self._keep(named_X, y, solution)
         end_fit(self, **data)
         return self
-
-    def predict(self, X) -> NDArray[np.floating]:
-        """Predict the responses of all targets.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Features.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) or (n_samples, n_targets)
-            Predicted responses; 1-D if y was in fit.
-        """
-        check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
-        predicted = safe_sparse_dot(X, self.coef_.T, dense_output=True)
-        predicted += self.intercept_  # in place: predictions of all targets are large
-        return predicted
-
-    @property
-    def sparse_coef_(self) -> sparse.csr_array:
-        """Weights in CSR format, of shape (n_targets, n_features)."""
-        check_is_fitted(self)
-        return sparse.csr_array(np.atleast_2d(self.coef_))
-
-    def _warn_unless_converged(self, solution: Solution) -> None:
-        if solution.converged.all():
-            return
-        unconverged = np.flatnonzero(~solution.converged)
-        gap = solution.dual_gap[unconverged]
-        largest_gap = "none known" if np.isnan(gap).all() else f"{np.nanmax(gap):.2g}"
-        first = ", ".join(map(str, unconverged[:5])) + (", ..." if unconverged.size > 5 else "")
-        if (solution.n_iter[unconverged] >= self.max_iter).any():
-            remedy = "Increase max_iter."
-        else:
-            remedy = (
-                "Rounding allows no more: the features are nearly collinear. Add a ridge penalty, "
-                f"or increase tol{'' if self.coef_.dtype == np.float64 else ', or use float64'}."
-            )
-        warnings.warn(
-            f"{unconverged.size} of {solution.converged.size} targets did not reach the "
-            f"tolerance: largest KKT violation {solution.kkt_violation.max():.2g}, largest "
-            f"duality gap {largest_gap} (targets {first}). {remedy}",
-            ConvergenceWarning,
-            stacklevel=4,
-        )
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        return tags

@@ -1,6 +1,7 @@
 """Reorientation and predictivity, and scorers over them."""
 
 from skalign.metrics._alignment import Alignment, alignment
+from skalign.metrics._choice import choose
 from skalign.metrics._predictivity import pearson_r
 from skalign.metrics._reorientation import (
     ReorientationParts,
@@ -16,6 +17,7 @@ __all__ = [
     "ReorientationParts",
     "TuningReorientationScorer",
     "alignment",
+    "choose",
     "pearson_r",
     "tuning_reorientation",
     "tuning_reorientation_parts",

@@ -6,6 +6,7 @@ from skalign.solvers._penalties import Penalty, penalty_scale
 from skalign.solvers._solution import Solution
 
 try:
+    from skalign.solvers._path import SolutionPath
     from skalign.solvers._solve import solve
 except ModuleNotFoundError as error:
     if error.name != "skalign.solvers._kernel":
@@ -20,6 +21,7 @@ __all__ = [
     "Certificate",
     "Penalty",
     "Solution",
+    "SolutionPath",
     "certify",
     "check_sample_weight",
     "penalty_scale",

@@ -87,7 +87,7 @@ class BlockSolver:
         self._least_squares = (
             least_squares_solver(design, scale.l2[closed]) if closed.any() else None
         )
-        pays = not closed.all() and _gram_pays(design, n_targets)
+        pays = not closed.all() and gram_pays(design, n_targets)
         self._gram = design.gram() if pays else None
 
     def _closed_form(self, l1: NDArray) -> NDArray:
@@ -216,7 +216,8 @@ def target_blocks(design: Design, n_targets: int, n_copies: int = 1) -> Iterator
         yield slice(start, min(start + size, n_targets))
 
 
-def _gram_pays(design: Design, n_targets: int) -> bool:
+def gram_pays(design: Design, n_targets: int) -> bool:
+    """Whether the Gram of all features costs less than the work left to do."""
     n_features = design.X.shape[1]
     return n_features <= GRAM_FEATURES or (
         n_features <= GRAM_FEATURES_PER_TARGET * n_targets

@@ -19,3 +19,10 @@ def solve_block(
     kkt: NDArray[np.float64],
     gap: NDArray[np.float64],
 ) -> None: ...
+def quadratic_block(
+    G: NDArray,
+    W: NDArray,
+    scale: NDArray[np.float64],
+    quadratic: NDArray[np.float64],
+    aligned: NDArray[np.float64],
+) -> None: ...

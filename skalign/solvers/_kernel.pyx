@@ -189,3 +189,35 @@ def solve_block(
         free(ws.g)
         free(ws.H)
         free(ws.L)
+
+
+def quadratic_block(
+    const floating[:, ::1] G,  # IN (n_features, n_features)
+    const floating[:, ::1] W,  # IN (n_targets, n_features), mostly zeros
+    const double[::1] scale,  # IN (n_features,)
+    double[::1] quadratic,  # OUT (n_targets,) w'Gw
+    double[::1] aligned,  # OUT (n_targets,) sum over features of |w_i| scale_i (Gw)_i
+):
+    """Two forms of the weights of every target, over its active features only."""
+    cdef int i, j, k, v, p = G.shape[0]
+    cdef double reached, weight
+    cdef int* active = <int*> malloc((p if p else 1) * sizeof(int))
+    if not active:
+        raise MemoryError(f"no room for the working memory of a problem with {p} features")
+    with nogil:
+        for v in range(W.shape[0]):
+            k = 0
+            for j in range(p):
+                if W[v, j] != 0:
+                    active[k] = j
+                    k += 1
+            quadratic[v] = 0
+            aligned[v] = 0
+            for i in range(k):
+                reached = 0
+                for j in range(k):
+                    reached += <double> G[active[i], active[j]] * W[v, active[j]]
+                weight = W[v, active[i]]
+                quadratic[v] += weight * reached
+                aligned[v] += fabs(weight) * scale[active[i]] * reached
+    free(active)

@@ -10,16 +10,16 @@ from scipy.stats import pearsonr
 from sklearn.exceptions import UndefinedMetricWarning
 
 from skalign.metrics import _directions, pearson_r
+from skalign.testing import targets
 
-eighths = st.integers(-16, 16).map(lambda k: k / 8)
 few = settings(max_examples=40, deadline=None)
 
 
 @st.composite
 def responses(draw):
+    """Two sets of responses of the same shape, none of them constant."""
     shape = draw(st.integers(2, 8)), draw(st.integers(1, 4))
-    pair = [draw(arrays(float, shape, elements=eighths)) for _ in range(2)]
-    return [array + np.arange(shape[0])[:, np.newaxis] / 7 for array in pair]  # never constant
+    return [draw(targets(*shape, degenerate=False)) for _ in range(2)]
 
 
 @few

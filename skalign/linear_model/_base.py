@@ -1,0 +1,104 @@
+"""What all encoders share: the data they take, the weights they keep, and how they predict."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_array, check_consistent_length
+from sklearn.utils.extmath import safe_sparse_dot
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from skalign.linear_model._callback import CallbackSupportMixin
+from skalign.solvers import Solution, check_sample_weight
+
+FLOATS = [np.float64, np.float32]
+
+
+class LinearEncoder(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, BaseEstimator):
+    """Linear map to many targets, fitted with a certificate."""
+
+    def _check_data(self, X: Any, y: Any, sample_weight: Any) -> tuple[Any, NDArray, Any]:
+        for name in ("positive", "fit_intercept"):
+            if not isinstance(getattr(self, name), bool | np.bool_):
+                raise TypeError(f"{name} must be True or False; got {getattr(self, name)!r}.")
+        if y is None:
+            raise ValueError(
+                f"This {type(self).__name__} estimator requires y to be passed, but the target y "
+                "is None."
+            )
+        X = check_array(X, accept_sparse="csr", dtype=FLOATS, estimator=self, input_name="X")
+        X = sparse.csr_array(X) if sparse.issparse(X) else X
+        # y is not searched for NaN here: that would read it twice. The solver sees them.
+        y = check_array(y, ensure_2d=False, ensure_all_finite=False, input_name="y")
+        check_consistent_length(X, y)
+        if sample_weight is not None:
+            sample_weight = check_sample_weight(sample_weight, X.shape[0])
+        return X, y, sample_weight
+
+    def _keep(self, X: Any, y: NDArray, solution: Solution) -> None:
+        validate_data(self, X, skip_check_array=True)  # n_features_in_, feature_names_in_
+        self.coef_, self.intercept_ = solution.coef, solution.intercept
+        if y.ndim == 1:
+            self.coef_, self.intercept_ = self.coef_[0], self.intercept_[0]
+        self.n_iter_ = solution.n_iter
+        self.kkt_violation_ = solution.kkt_violation
+        self.dual_gap_ = solution.dual_gap
+        self._warn_unless_converged(solution)
+
+    def predict(self, X) -> NDArray[np.floating]:
+        """Predict the responses of all targets.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_targets)
+            Predicted responses; 1-D if y was in fit.
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
+        predicted = safe_sparse_dot(X, self.coef_.T, dense_output=True)
+        predicted += self.intercept_  # in place: predictions of all targets are large
+        return predicted
+
+    @property
+    def sparse_coef_(self) -> sparse.csr_array:
+        """Weights in CSR format, of shape (n_targets, n_features)."""
+        check_is_fitted(self)
+        return sparse.csr_array(np.atleast_2d(self.coef_))
+
+    def _warn_unless_converged(self, solution: Solution) -> None:
+        if solution.converged.all():
+            return
+        unconverged = np.flatnonzero(~solution.converged)
+        gap = solution.dual_gap[unconverged]
+        largest_gap = "none known" if np.isnan(gap).all() else f"{np.nanmax(gap):.2g}"
+        first = ", ".join(map(str, unconverged[:5])) + (", ..." if unconverged.size > 5 else "")
+        if (solution.n_iter[unconverged] >= self.max_iter).any():
+            remedy = "Increase max_iter."
+        else:
+            remedy = (
+                "Rounding allows no more: the features are nearly collinear. Add a ridge penalty, "
+                f"or increase tol{'' if self.coef_.dtype == np.float64 else ', or use float64'}."
+            )
+        warnings.warn(
+            f"{unconverged.size} of {solution.converged.size} targets did not reach the "
+            f"tolerance: largest KKT violation {solution.kkt_violation.max():.2g}, largest "
+            f"duality gap {largest_gap} (targets {first}). {remedy}",
+            ConvergenceWarning,
+            stacklevel=5,
+        )
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags

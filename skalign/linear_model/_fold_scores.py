@@ -1,0 +1,280 @@
+"""Scores of every candidate encoder over the folds of a cross-validation, target by target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skalign.linear_model._folds import (
+    BlockScores,
+    FoldScorer,
+    Grid,
+    Problem,
+    SeparateFits,
+    SharedMoments,
+    Split,
+)
+from skalign.solvers._blocks import gram_pays, target_blocks
+from skalign.solvers._design import Design, check_finite
+from skalign.solvers._moments import Fold, TargetMoments
+from skalign.solvers._path import L1_SPAN, alpha_max, l1_share, l2_grid
+from skalign.solvers._threads import map_blocks, quick_products
+
+GRAM_BYTES = 2**31  # more than this is not spent on the Grams of all folds
+
+
+@dataclass(frozen=True, eq=False)
+class FoldScores:
+    """Scores of all candidates, strongest alpha first and within it largest l1_ratio first.
+
+    Attributes
+    ----------
+    alphas : ndarray of shape (n_candidates, n_targets)
+        Strength of every candidate.
+    l1_ratios : ndarray of shape (n_candidates,)
+        Share of its l1 penalty.
+    r, r_se, theta, n_active : ndarray of shape (n_candidates, n_targets)
+        Means over folds, and the standard error of that of r.
+    pooled_r : ndarray of shape (n_folds, n_candidates)
+        Mean r over targets.
+    """
+
+    alphas: NDArray
+    l1_ratios: NDArray
+    r: NDArray
+    r_se: NDArray
+    theta: NDArray
+    n_active: NDArray
+    pooled_r: NDArray
+
+
+def fold_scores(
+    problem: Problem,
+    splits: Sequence[Split],
+    grid: Grid,
+    l1_ratios: Sequence[float],
+    *,
+    alpha_per_target: bool,
+    n_jobs: int | None,
+    progress: Callable[..., Iterable] | None,
+) -> FoldScores:
+    """Fit every candidate on every training part, and score it on what is held out.
+
+    Parameters
+    ----------
+    problem : Problem
+        Data and encoder.
+    splits : sequence of (train, test) index arrays
+        The folds.
+    grid : int or ndarray of shape (n_alphas, 1 or n_targets)
+        Descending alphas, or how many.
+    l1_ratios : sequence of float
+        Descending shares of the l1 penalty.
+    alpha_per_target : bool
+        Whether a grid that is made here starts at every target's own alpha_max.
+    n_jobs : int or None
+        Number of threads over blocks of targets.
+    progress : callable or None
+        Called as ``progress(blocks, total=n_blocks)``.
+
+    Returns
+    -------
+    FoldScores
+        Mean scores and their errors.
+    """
+    with ExitStack() as stack:
+        whole = problem.design()
+        n_samples, n_features = whole.X.shape
+        stack.enter_context(quick_products(n_samples, n_features, n_jobs))
+        blocks = list(target_blocks(whole, problem.n_targets, n_copies=4))
+        grids = [
+            _grid(problem, whole, grid, ratio, blocks, alpha_per_target) for ratio in l1_ratios
+        ]
+        n_alphas = grids[0] if isinstance(grids[0], int) else len(grids[0])
+        means = FoldMeans(problem.n_targets, n_alphas, l1_ratios, len(splits))
+
+        def score_all() -> Iterator[None]:
+            for first, folds in _fold_scorers(problem, whole, splits, grids, l1_ratios):
+                score_one = partial(_score_block, problem, whole, grids, l1_ratios, folds)
+                with closing(map_blocks(score_one, blocks, n_jobs)) as found:
+                    for block, (alphas, scores) in zip(blocks, found, strict=True):
+                        means.alphas[:, block] = alphas
+                        for k, of_fold in enumerate(scores):
+                            means.add(first + k, block, of_fold)
+                        yield
+
+        n_rounds = 1 if _shares_moments(problem, whole, splits, grids, l1_ratios) else len(splits)
+        results: Iterable = score_all()
+        if progress is not None:
+            results = progress(results, total=n_rounds * len(blocks))
+        for _ in results:
+            pass
+    return means.finish()
+
+
+def _score_block(
+    problem: Problem,
+    whole: Design,
+    grids: Sequence[Grid],
+    l1_ratios: Sequence[float],
+    folds: Sequence[FoldScorer],
+    block: slice,
+) -> tuple[NDArray, list[BlockScores]]:
+    """Alphas (n_candidates, n_block), and the scores of every fold."""
+    Y_block = np.asarray(problem.Y[:, block], dtype=whole.dtype)
+    moments = TargetMoments(*whole.moments(Y_block))
+    check_finite(moments.squared_norms, whole.dtype, np.arange(problem.n_targets)[block])
+    alphas, scores = [], []
+    for ratio, grid in zip(l1_ratios, grids, strict=True):
+        if isinstance(grid, int):
+            of_block = _l1_grid(problem, whole, moments.q, ratio, grid)
+        else:
+            of_block = np.broadcast_to(grid, (len(grid), problem.n_targets))[:, block]
+        alphas.append(of_block)
+        scores.append([fold.score(Y_block, block, moments, of_block, ratio) for fold in folds])
+    return _interleave(alphas), [_merge(parts) for parts in zip(*scores, strict=True)]
+
+
+def _merge(parts: Sequence[BlockScores]) -> BlockScores:
+    """Scores of all l1_ratios in one fold."""
+    errors = [one.r_se for one in parts if one.r_se is not None]
+    return BlockScores(
+        _interleave([one.r for one in parts]),
+        _interleave([one.theta for one in parts]),
+        _interleave([one.n_active for one in parts]),
+        _interleave(errors) if errors else None,
+    )
+
+
+def _interleave(parts: Sequence[NDArray]) -> NDArray:
+    """Tables (n_alphas, n_targets), one per l1_ratio, as one with alphas in the slow place."""
+    return np.stack(parts, axis=1).reshape(-1, parts[0].shape[1])
+
+
+class FoldMeans:
+    """Means over folds of all scores, and the spread of r, updated as folds come."""
+
+    def __init__(
+        self, n_targets: int, n_alphas: int, l1_ratios: Sequence[float], n_folds: int
+    ) -> None:
+        self._l1_ratios = np.tile(l1_ratios, n_alphas)
+        shape = self._l1_ratios.size, n_targets
+        self.alphas = np.empty(shape)
+        self._r, self._theta, self._n_active = (np.zeros(shape) for _ in range(3))
+        self._squares = np.zeros(shape)  # sum of squared deviations of r from its mean
+        self._pooled_r = np.zeros((n_folds, shape[0]))
+        self._r_se: NDArray | None = None
+
+    def add(self, fold: int, block: slice, scores: BlockScores) -> None:
+        """Take in the scores of the block in the fold of that number; folds come in order."""
+        deviation = scores.r - self._r[:, block]
+        self._r[:, block] += deviation / (fold + 1)
+        self._squares[:, block] += deviation * (scores.r - self._r[:, block])
+        for total, value in ((self._theta, scores.theta), (self._n_active, scores.n_active)):
+            total[:, block] += (value - total[:, block]) / (fold + 1)
+        self._pooled_r[fold] += scores.r.sum(axis=1) / self.alphas.shape[1]
+        if scores.r_se is not None:
+            self._r_se = np.empty_like(self._r) if self._r_se is None else self._r_se
+            self._r_se[:, block] = scores.r_se
+
+    def finish(self) -> FoldScores:
+        """The means, theta NaN where every fold was empty."""
+        n_folds = len(self._pooled_r)
+        r_se = self._r_se
+        if r_se is None:
+            r_se = np.sqrt(self._squares / (n_folds - 1) / n_folds)
+        theta = np.where(self._n_active > 0, self._theta, np.nan)
+        return FoldScores(
+            self.alphas, self._l1_ratios, self._r, r_se, theta, self._n_active, self._pooled_r
+        )
+
+
+def _shares_moments(
+    problem: Problem,
+    whole: Design,
+    splits: Sequence[Split],
+    grids: Sequence[Grid],
+    l1_ratios: Sequence[float],
+) -> bool:
+    """Whether training parts get their moments by subtraction, all folds at a time."""
+    n_samples, n_features = problem.X.shape
+    closed_form = not problem.positive and not all(
+        l1_share(problem.penalty, ratio) and (isinstance(grid, int) or grid.all())
+        for ratio, grid in zip(l1_ratios, grids, strict=True)
+    )
+    return (
+        len(splits) > 1
+        and not closed_form
+        and not whole.is_sparse
+        and gram_pays(whole, problem.n_targets)
+        and 2 * len(splits) * n_features**2 * whole.dtype.itemsize <= GRAM_BYTES
+        and all(_is_complement(train, test, n_samples) for train, test in splits)
+    )
+
+
+def _fold_scorers(
+    problem: Problem,
+    whole: Design,
+    splits: Sequence[Split],
+    grids: Sequence[Grid],
+    l1_ratios: Sequence[float],
+) -> Iterator[tuple[int, list[FoldScorer]]]:
+    """Scorers that go through the targets together, and the number of the first fold.
+
+    All of them where they share moments; else one at a time, for each holds a copy of its images.
+    """
+    if _shares_moments(problem, whole, splits, grids, l1_ratios):
+        gram = whole.gram()
+        yield (
+            0,
+            [
+                SharedMoments(problem, Fold(problem.X, problem.weight, *split, whole, gram))
+                for split in splits
+            ],
+        )
+        return
+    for number, split in enumerate(splits):
+        with_error = len(splits) == 1
+        yield number, [SeparateFits(problem, split, grids, l1_ratios, with_error=with_error)]
+
+
+def _is_complement(train: NDArray, test: NDArray, n_samples: int) -> bool:
+    """Whether every sample is in one of the two parts, once."""
+    counts = np.bincount(np.concatenate([train, test]), minlength=n_samples)
+    return bool((counts == 1).all())
+
+
+def _grid(
+    problem: Problem,
+    whole: Design,
+    grid: Grid,
+    ratio: float,
+    blocks: Iterable[slice],
+    alpha_per_target: bool,
+) -> Grid:
+    """Alphas as far as they are known before the targets are looked at, in their blocks."""
+    if not isinstance(grid, int):
+        return grid
+    if not l1_share(problem.penalty, ratio):
+        return l2_grid(whole, problem.penalty, grid)
+    if alpha_per_target:
+        return grid
+    strongest = 0.0
+    for block in blocks:
+        q, _, squared_norms = whole.moments(problem.Y[:, block])
+        check_finite(squared_norms, whole.dtype, np.arange(problem.n_targets)[block])
+        strongest = max(strongest, _l1_grid(problem, whole, q, ratio, 1).max())
+    return strongest * np.geomspace(1, L1_SPAN, grid)[:, None]
+
+
+def _l1_grid(
+    problem: Problem, whole: Design, q: NDArray, ratio: float, n_alphas: int
+) -> NDArray[np.float64]:
+    """Alphas (n_alphas, n_targets) from alpha_max of every target."""
+    strongest = alpha_max(q, problem.penalty, ratio, problem.positive, whole.total_weight)
+    return strongest * np.geomspace(1, L1_SPAN, n_alphas)[:, None]
