@@ -91,7 +91,8 @@ def fold_scores(
         whole = problem.design()
         n_samples, n_features = whole.X.shape
         stack.enter_context(quick_products(n_samples, n_features, n_jobs))
-        blocks = list(target_blocks(whole, problem.n_targets, n_copies=4))
+        n_copies = 4 + (grid if isinstance(grid, int) else len(grid))
+        blocks = list(target_blocks(whole, problem.n_targets, n_copies))
         grids = [
             _grid(problem, whole, grid, ratio, blocks, alpha_per_target) for ratio in l1_ratios
         ]

@@ -93,16 +93,18 @@ class SharedMoments:
         """Scores at alphas (n_alphas, n_targets)."""
         problem, fold = self._problem, self._fold
         training, held_out = fold.targets(Y_block, moments)
-        coef = np.zeros_like(training.q)
-        found = []
-        for alpha in alphas:
-            penalty = penalty_scale(
+        penalties = [
+            penalty_scale(
                 problem.penalty, alpha, ratio, n_targets=alpha.size, total_weight=fold.total_weight
             )
-            solve_in_gram_space(
-                fold.gram, training.q, training.squared_norms, penalty, coef,
-                positive=problem.positive, tol=problem.tol, max_iter=problem.max_iter,
-            )  # fmt: skip
+            for alpha in alphas
+        ]
+        solutions = solve_in_gram_space(
+            fold.gram, training.q, training.squared_norms, penalties, None,
+            positive=problem.positive, tol=problem.tol, max_iter=problem.max_iter,
+        )  # fmt: skip
+        found = []
+        for coef in (solution.coef for solution in solutions):
             mean, offset = np.zeros(coef.shape[1]), np.zeros(len(coef))
             if not problem.center:
                 mean = fold.held_out.mean

@@ -133,6 +133,21 @@ cdef inline void refresh(Workspace* ws, const floating* G, const floating* q) no
         g[j] = hidden(ws, w)
 
 
+cdef inline void change_l2(Workspace* ws, const floating* G, double l2) noexcept nogil:
+    """Another ridge penalty, for the same weights."""
+    cdef int i
+    cdef floating more = <floating> (l2 - ws.l2)
+    if more == 0:
+        return
+    for i in range(ws.k):
+        (<floating*> ws.H)[<size_t> i * (ws.ld + 1)] = (
+            G[<size_t> ws.active[i] * (ws.p + 1)] + <floating> l2
+        )
+        (<floating*> ws.r)[i] -= more * (<floating*> ws.w)[i]
+    ws.l2 = l2
+    ws.n_factored = 0
+
+
 cdef inline floating top(int n, bint positive, const floating* x) noexcept nogil:
     """The largest of x (of its absolute values where signs are free) and 0."""
     cdef int i, lane

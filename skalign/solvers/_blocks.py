@@ -1,6 +1,6 @@
 """Blocks of targets on one design: how they are cut, and how each is solved and certified."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -118,18 +118,36 @@ class BlockSolver:
             coef = self._solve_least_squares(block, penalty.l2)
             residual = block.prepared - self.design.predict(coef)
             return self._certified(block, penalty, coef, n_iter, residual)
+        if self._gram is not None:
+            (solution,) = self._solve_in_gram_space(block, [penalty], coef)
+            return solution
         if coef is None:
             coef = np.zeros((n_targets, n_features), dtype)
-        if self._gram is not None:
-            return solve_in_gram_space(
-                self._gram, block.q, block.squared_norms, penalty, coef,
-                positive=self.positive, tol=self.tol, max_iter=self.max_iter,
-            )  # fmt: skip
         residual = solve_working_set(
             self.design, block.prepared, block.q, block.squared_norms, penalty.l1, penalty.l2,
             self.positive, self.tol, self.max_iter, coef, n_iter,
         )  # fmt: skip
         return self._certified(block, penalty, coef, n_iter, residual)
+
+    def path(self, block: TargetBlock, penalties: Sequence[Scale]) -> Iterator[BlockSolution]:
+        """Solve a block under one penalty after the other, each from the solution before."""
+        if self._gram is not None and self._least_squares is None:
+            yield from self._solve_in_gram_space(block, penalties, None)
+            return
+        coef = None
+        for penalty in penalties:
+            solution = self.solve(block, penalty, None if coef is None else coef.copy())
+            coef = solution.coef
+            yield solution
+
+    def _solve_in_gram_space(
+        self, block: TargetBlock, penalties: Sequence[Scale], coef: NDArray | None
+    ) -> list[BlockSolution]:
+        assert self._gram is not None
+        return solve_in_gram_space(
+            self._gram, block.q, block.squared_norms, penalties, coef,
+            positive=self.positive, tol=self.tol, max_iter=self.max_iter,
+        )  # fmt: skip
 
     def intercept(self, block: TargetBlock, coef: NDArray) -> NDArray:
         """Intercepts (n_targets,) that go with weights; zeros where none is fitted."""
@@ -185,21 +203,24 @@ def solve_in_gram_space(
     gram: NDArray,
     q: NDArray,
     squared_norms: NDArray,
-    penalty: Scale,
-    coef: NDArray,
+    penalties: Sequence[Scale],
+    coef: NDArray | None,
     *,
     positive: bool,
     tol: float,
     max_iter: int,
-) -> BlockSolution:
-    """Solve a block by the kernel, from the weights `coef`, which become the solution."""
-    n_targets = q.shape[0]
-    n_iter, kkt, gap = np.empty(n_targets, np.int32), np.empty(n_targets), np.empty(n_targets)
-    bound = np.full(n_targets, max_iter, np.int32)
+) -> list[BlockSolution]:
+    """Solve a block by the kernel under one penalty after the other, from the weights `coef`."""
+    shape = len(penalties), q.shape[0]
+    weights = np.empty((*shape, q.shape[1]), q.dtype)
+    weights[0] = 0 if coef is None else coef
+    n_iter, kkt, gap = np.empty(shape, np.int32), np.empty(shape), np.empty(shape)
     solve_block(
-        gram, q, squared_norms, penalty.l1, penalty.l2, positive, tol, bound, coef, n_iter, kkt, gap
-    )
-    return BlockSolution(coef, n_iter, kkt, gap)
+        gram, q, squared_norms, np.array([penalty.l1 for penalty in penalties]),
+        np.array([penalty.l2 for penalty in penalties]), positive, tol,
+        np.full(q.shape[0], max_iter, np.int32), weights, n_iter, kkt, gap,
+    )  # fmt: skip
+    return [BlockSolution(*of_alpha) for of_alpha in zip(weights, n_iter, kkt, gap, strict=True)]
 
 
 def target_blocks(design: Design, n_targets: int, n_copies: int = 1) -> Iterator[slice]:

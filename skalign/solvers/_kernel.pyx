@@ -20,8 +20,8 @@ from libc.math cimport HUGE_VAL, NAN, fabs
 from libc.stdlib cimport free, malloc
 
 from skalign.solvers._active_set cimport (
-    Workspace, activate, active_residual, drop_zeros, keep, larger, objective, refresh, smaller,
-    start, top, worst_excess,
+    Workspace, activate, active_residual, change_l2, drop_zeros, keep, larger, objective, refresh,
+    smaller, start, top, worst_excess,
 )
 from skalign.solvers._steps cimport coordinate_descent, newton
 
@@ -37,9 +37,12 @@ cdef double SETTLED = 0.02  # violations below this fraction of max|q|: time for
 
 cdef int solve_target(
     Workspace* ws, const floating* G, const floating* q, double yy, double scale, double tol,
-    int max_iter, floating* w_full
+    int max_iter, bint resumed, floating* w_full
 ) noexcept nogil:
-    """Solve from the weights in w_full, write the solution there; returns the iterations spent."""
+    """Solve from the weights in w_full, write the solution there; returns the iterations spent.
+
+    `resumed`: the workspace holds those weights already, with an up to date gradient.
+    """
     cdef int j, n_iter = 0, stalled = 0
     cdef double epsilon = DBL_EPSILON if floating is double else FLT_EPSILON
     cdef double noise = 16 * epsilon * scale
@@ -51,11 +54,16 @@ cdef int solve_target(
     cdef floating bar, below
     cdef floating* g = <floating*> ws.g
     cdef floating* w = <floating*> ws.w
-    start(ws, G, q, w_full)
-    exact = ws.k == 0  # the active weights solve their own problem
-    if ws.k and not objective(ws, q, w) < 0:  # worse than zero weights: only costs time
+    if not resumed:
         start(ws, G, q, w_full)
-        exact = True
+    if ws.k and not objective(ws, q, w) < 0:  # worse than zero weights: only costs time
+        for j in range(p):
+            w_full[j] = 0
+        start(ws, G, q, w_full)
+    if ws.k:  # first let them settle among themselves, before others are judged by their gradient
+        n_iter += newton(ws, tight, noise, max_iter, w)
+        refresh(ws, G, q)
+    exact = True
     while n_iter < max_iter:
         n_iter += 1
         worst = worst_excess(ws, w)
@@ -145,19 +153,22 @@ def solve_block(
     const floating[:, ::1] G,  # IN (n_features, n_features)
     const floating[:, ::1] Q,  # IN (n_targets, n_features)
     const double[::1] yy,  # IN (n_targets,) squared norms of the targets
-    const double[::1] l1,  # IN (n_targets,)
-    const double[::1] l2,  # IN (n_targets,)
+    const double[:, ::1] l1,  # IN (n_alphas, n_targets)
+    const double[:, ::1] l2,  # IN (n_alphas, n_targets)
     bint positive,
     double tol,
-    const int[::1] max_iter,  # IN (n_targets,)
-    floating[:, ::1] W,  # IN the start, OUT the solution (n_targets, n_features)
-    int[::1] n_iter,  # OUT (n_targets,)
-    double[::1] kkt,  # OUT (n_targets,) relative to max|q|
-    double[::1] gap,  # OUT (n_targets,) in the units of 1/2 |y - Xw|^2
+    const int[::1] max_iter,  # IN (n_targets,) for every alpha
+    floating[:, :, ::1] W,  # IN at the first alpha the start, OUT (n_alphas, n_targets, n_features)
+    int[:, ::1] n_iter,  # OUT (n_alphas, n_targets)
+    double[:, ::1] kkt,  # OUT (n_alphas, n_targets) relative to max|q|
+    double[:, ::1] gap,  # OUT (n_alphas, n_targets) in the units of 1/2 |y - Xw|^2
 ):
-    """Solve every target of a block without the GIL; weights and certificates are written in place."""
+    """Solve every target of a block at every alpha, each from the one before, without the GIL.
+
+    Weights and certificates are written in place.
+    """
     cdef Workspace ws
-    cdef int v, p = G.shape[0], n_targets = Q.shape[0]
+    cdef int v, a, p = G.shape[0], n_targets = Q.shape[0], n_alphas = W.shape[0]
     cdef size_t item = sizeof(floating)
     cdef double scale
     ws.p = p
@@ -179,11 +190,17 @@ def solve_block(
         ws.Hstep = <floating*> ws.g + 4 * p
         with nogil:
             for v in range(n_targets):
-                ws.l1 = l1[v]
-                ws.l2 = l2[v]
                 scale = top(p, False, &Q[v, 0])
-                n_iter[v] = solve_target(&ws, &G[0, 0], &Q[v, 0], yy[v], scale, tol, max_iter[v], &W[v, 0])
-                certify(&ws, scale, yy[v], &Q[v, 0], &kkt[v], &gap[v], &W[v, 0])
+                for a in range(n_alphas):
+                    if a == 0:
+                        ws.l2 = l2[a, v]
+                    else:
+                        change_l2(&ws, &G[0, 0], l2[a, v])
+                    ws.l1 = l1[a, v]
+                    n_iter[a, v] = solve_target(
+                        &ws, &G[0, 0], &Q[v, 0], yy[v], scale, tol, max_iter[v], a > 0, &W[a, v, 0]
+                    )
+                    certify(&ws, scale, yy[v], &Q[v, 0], &kkt[a, v], &gap[a, v], &W[a, v, 0])
     finally:
         free(ws.active)
         free(ws.g)

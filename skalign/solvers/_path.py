@@ -162,14 +162,13 @@ def path_of_block(
     total_weight: float,
 ) -> Iterator[BlockSolution]:
     """Solutions of a block at alphas (n_alphas, n_targets), each started from the one before."""
-    coef = None
-    for alpha in alphas:
-        scale = penalty_scale(
-            penalty, alpha, l1_ratio, n_targets=alpha.size, total_weight=total_weight
-        )
-        solution = solver.solve(targets, scale, None if coef is None else coef.copy())
-        coef = solution.coef
-        yield solution
+    return solver.path(
+        targets,
+        [
+            penalty_scale(penalty, alpha, l1_ratio, n_targets=alpha.size, total_weight=total_weight)
+            for alpha in alphas
+        ],
+    )
 
 
 def count_active(coef: Any) -> NDArray[np.int64]:

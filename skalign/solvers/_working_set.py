@@ -56,7 +56,11 @@ def solve_working_set(
     n_targets = q.shape[0]
     allowed = tol * np.abs(q).max(axis=1, keepdims=True, initial=0)
     bound = l1[:, None].astype(design.dtype)
-    gap, kkt, spent = np.empty(n_targets), np.empty(n_targets), np.empty(n_targets, np.int32)
+    gap, kkt, spent = (
+        np.empty((1, n_targets)),
+        np.empty((1, n_targets)),
+        np.empty((1, n_targets), np.int32),
+    )
     n_iter[:] = 0
     working = np.flatnonzero(coef.any(axis=0))
     columns = design.columns(working)
@@ -64,13 +68,13 @@ def solve_working_set(
     together = ENTER_TOGETHER
     while True:
         if working.size:
-            solution = np.ascontiguousarray(coef[:, working])
+            solution = np.ascontiguousarray(coef[np.newaxis, :, working])
             solve_block(
                 np.ascontiguousarray(columns.T @ columns),
                 np.ascontiguousarray(q[:, working]),
                 squared_norms,
-                l1,
-                l2,
+                l1[np.newaxis],
+                l2[np.newaxis],
                 positive,
                 tol,
                 max_iter - n_iter,
@@ -79,9 +83,9 @@ def solve_working_set(
                 kkt,
                 gap,
             )
-            n_iter += spent
-            coef[:, working] = solution
-            residual = prepared - columns @ solution.T
+            n_iter += spent[0]
+            coef[:, working] = solution[0]
+            residual = prepared - columns @ solution[0].T
         gradient = design.cross(residual)
         excess = (gradient if positive else np.abs(gradient)) - bound
         excess[:, working] = 0

@@ -1,0 +1,315 @@
+"""The front of predictivity, reorientation and sparsity among candidates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import check_array
+from sklearn.utils.extmath import safe_sparse_dot
+from sklearn.utils.validation import check_is_fitted
+
+from skalign.metrics import pearson_r, tuning_reorientation
+from skalign.model_selection._refit import last_iteration, read_score, read_theta
+
+_EMPTY_THETA = 2.0  # what an empty target counts as in a mean: the worst, as in AlignmentScorer
+
+
+@dataclass(frozen=True, eq=False)
+class AlignmentFront:
+    """Predictivity, reorientation and sparsity of candidates, and which of them are a fair choice.
+
+    Made by its class methods. Arrays are of shape (n_candidates,) where targets are averaged, and
+    (n_candidates, n_targets) otherwise.
+
+    Parameters
+    ----------
+    candidate : ndarray of shape (n_candidates,)
+        Index of the candidate in what the front was made from.
+    params : dict of str to ndarray
+        Its parameters; where targets are averaged but have alphas of their own, the median.
+    r : ndarray
+        Predictivity, from -1 to 1; high is good. A constant prediction counts as 0.
+    r_se : ndarray
+        Standard error of `r`; NaN where there is none.
+    theta : ndarray
+        Tuning reorientation, from 0 to 2; low is aligned. NaN where the candidate is empty, for
+        all targets if averaged; of others, an empty target counts as 2 in the mean, as in
+        :class:`~skalign.metrics.AlignmentScorer`.
+    n_active : ndarray
+        Number of active units, or its mean.
+    nonempty_fraction : ndarray
+        Fraction of the targets with active units.
+    chosen_fraction : ndarray
+        Fraction of the targets for which the candidate was chosen. It sums to less than 1 over
+        candidates if targets were left empty, and to 0 if nothing has chosen.
+
+    See Also
+    --------
+    skalign.inspection.AlignmentFrontDisplay : The front as a figure.
+    least_reorientation : A rule that chooses a candidate on it.
+
+    Notes
+    -----
+    A candidate is on the front if no other one has at least its r, at most its theta and at most
+    its number of units, and is better in one of these. A candidate that is empty or no better than
+    a constant prediction (r at most 0) is neither on the front nor keeps others off it: nothing
+    is sparser, or less reoriented, than a model that does not predict.
+    """
+
+    candidate: NDArray[np.intp]
+    params: dict[str, NDArray[Any]]
+    r: NDArray[np.float64]
+    r_se: NDArray[np.float64]
+    theta: NDArray[np.float64]
+    n_active: NDArray[np.float64]
+    nonempty_fraction: NDArray[np.float64]
+    chosen_fraction: NDArray[np.float64]
+
+    @cached_property
+    def on_front(self) -> NDArray[np.bool_]:
+        """Whether no other candidate is better in one respect and as good in the others."""
+        return pareto_optimal(self.r, self.theta, self.n_active)
+
+    @property
+    def chosen(self) -> NDArray[np.bool_]:
+        """Whether the candidate was chosen, for any target."""
+        return self.chosen_fraction > 0
+
+    @classmethod
+    def from_cv_results(cls, search_or_cv_results: Any) -> AlignmentFront:
+        """Front of a search of scikit-learn, means over targets and splits.
+
+        Parameters
+        ----------
+        search_or_cv_results : fitted search or dict
+            With ``scoring=AlignmentScorer()``; or its ``cv_results_``, where nothing is marked as
+            chosen. Of a halving search, the last iteration counts.
+
+        Returns
+        -------
+        AlignmentFront
+            One row per candidate. An empty target counts as the scorer says.
+
+        Raises
+        ------
+        ValueError
+            If scores are missing.
+        """
+        search = search_or_cv_results
+        if is_search := not isinstance(search, Mapping):
+            check_is_fitted(search, "cv_results_")
+        results = search.cv_results_ if is_search else search
+        if "params" not in results:
+            raise ValueError(
+                'cv_results must be those of a search of scikit-learn, with "params", got '
+                f"{sorted(results)}. For SparsePositiveEncoderCV take from_encoder_cv."
+            )
+        rows = last_iteration(results)
+        r, r_se = read_score(results, "r", rows)
+        nonempty_fraction, _ = read_score(results, "nonempty_fraction", rows)
+        theta = read_theta(results, "neg_theta", rows)
+        params = [results["params"][row] for row in rows]
+        names = dict.fromkeys(name for values in params for name in values)  # in their order
+        best = getattr(search, "best_index_", -1)  # none where nothing was refitted
+        return cls(
+            candidate=rows,
+            params={name: _column(params, name) for name in names},
+            r=r,
+            r_se=r_se,
+            theta=np.where(nonempty_fraction == 0, np.nan, theta),
+            n_active=read_score(results, "n_active", rows)[0],
+            nonempty_fraction=nonempty_fraction,
+            chosen_fraction=(rows == best).astype(float),
+        )
+
+    @classmethod
+    def from_encoder_cv(cls, encoder: Any, *, per_target: bool = False) -> AlignmentFront:
+        """Front of a fitted :class:`~skalign.linear_model.SparsePositiveEncoderCV`.
+
+        Parameters
+        ----------
+        encoder : SparsePositiveEncoderCV
+            Fitted.
+        per_target : bool, default=False
+            Whether every target has a front of its own, or targets are averaged.
+
+        Returns
+        -------
+        AlignmentFront
+            One row per candidate, or per candidate and target. Averaged, ``r_se`` is the mean of
+            the targets' standard errors, which bounds that of the mean from above.
+        """
+        check_is_fitted(encoder, ["cv_results_", "best_index_"])
+        results = encoder.cv_results_
+        n_active = np.asarray(results["mean_test_n_active"], dtype=np.float64)
+        candidate = np.arange(len(n_active))
+        params = {"alpha": np.broadcast_to(results["param_alpha"], n_active.shape)}
+        l1_ratio = np.asarray(results["param_l1_ratio"], dtype=np.float64)
+        if not np.isnan(l1_ratio).all():
+            params["l1_ratio"] = np.broadcast_to(l1_ratio[:, np.newaxis], n_active.shape)
+        front = cls(
+            candidate=candidate,
+            params=params,
+            r=np.asarray(results["mean_test_r"], dtype=np.float64),
+            r_se=np.asarray(results["se_test_r"], dtype=np.float64),
+            theta=np.asarray(results["mean_test_theta"], dtype=np.float64),
+            n_active=n_active,
+            nonempty_fraction=(n_active > 0).astype(float),
+            chosen_fraction=(candidate[:, np.newaxis] == encoder.best_index_).astype(float),
+        )
+        return front if per_target else front._averaged()
+
+    @classmethod
+    def from_path(
+        cls,
+        path: Any,
+        X: Any,
+        y: ArrayLike,
+        *,
+        per_target: bool = False,
+        center: bool = False,
+        sample_weight: ArrayLike | None = None,
+    ) -> AlignmentFront:
+        """Front of the alphas of a path, scored on given images.
+
+        Parameters
+        ----------
+        path : record
+            What :func:`~skalign.linear_model.sparse_positive_path` returns.
+        X : {array-like, sparse matrix} of shape (n_images, n_features)
+            Images, best ones that the path was not fitted to.
+        y : array-like of shape (n_images, n_targets) or (n_images,)
+            Observed responses.
+        per_target : bool, default=False
+            Whether every target has a front of its own, or targets are averaged.
+        center : bool, default=False
+            Whether theta, taken to the predicted responses, centres features and predictions.
+        sample_weight : array-like of shape (n_images,), default=None
+            Weights of the images in r and theta.
+
+        Returns
+        -------
+        AlignmentFront
+            One row per alpha, or per alpha and target; without standard errors, and nothing
+            chosen.
+        """
+        X = check_array(X, accept_sparse="csr", dtype=[np.float64, np.float32], input_name="X")
+        alphas, n_active = np.asarray(path.alphas), np.asarray(path.n_active, dtype=np.float64)
+        r, theta = np.empty((2, *n_active.shape))
+        for k in range(len(n_active)):
+            coef = path.coef_at(k)
+            if coef.shape[1] != X.shape[1]:
+                raise ValueError(
+                    f"X must have the {coef.shape[1]} features that the path was fitted to, got "
+                    f"{X.shape[1]}."
+                )
+            predicted = safe_sparse_dot(X, coef.T, dense_output=True) + path.intercept[k]
+            r[k] = pearson_r(y, predicted, sample_weight=sample_weight, undefined=0.0)
+            theta[k] = tuning_reorientation(
+                X, predicted, coef, center=center, sample_weight=sample_weight
+            )
+        front = cls(
+            candidate=np.arange(len(n_active)),
+            params={"alpha": np.broadcast_to(alphas, n_active.shape)},
+            r=r,
+            r_se=np.full(n_active.shape, np.nan),
+            theta=theta,
+            n_active=n_active,
+            nonempty_fraction=(n_active > 0).astype(float),
+            chosen_fraction=np.zeros(n_active.shape),
+        )
+        return front if per_target else front._averaged()
+
+    def for_target(self, target: int) -> AlignmentFront:
+        """Front of one target, of shape (n_candidates,).
+
+        Parameters
+        ----------
+        target : int
+            Its index.
+
+        Returns
+        -------
+        AlignmentFront
+            One row per candidate.
+        """
+        if self.r.ndim == 1:
+            raise ValueError(
+                "for_target needs a front per target, made with per_target=True; this one is "
+                "averaged over targets."
+            )
+        return self._apply(lambda table: table[:, target])
+
+    def to_frame(self) -> Any:
+        """One row per candidate, or per candidate and target, as a pandas DataFrame.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns ``candidate``, ``target`` if targets are not averaged, one per parameter,
+            ``r``, ``r_se``, ``theta``, ``n_active``, ``nonempty_fraction``, ``on_front``,
+            ``chosen`` and ``chosen_fraction``.
+
+        Raises
+        ------
+        ImportError
+            If pandas is missing.
+        """
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise ImportError('A table needs pandas: pip install "skalign[table]".') from error
+        n_targets = self.r[0].size
+        columns: dict[str, Any] = {"candidate": np.repeat(self.candidate, n_targets)}
+        if self.r.ndim == 2:
+            columns["target"] = np.tile(np.arange(n_targets), len(self.r))
+        columns |= {name: values.ravel() for name, values in self.params.items()}
+        names = ["r", "r_se", "theta", "n_active", "nonempty_fraction", "on_front", "chosen"]
+        columns |= {name: getattr(self, name).ravel() for name in [*names, "chosen_fraction"]}
+        return pd.DataFrame(columns).infer_objects()
+
+    def _apply(self, function: Any, **fixed: Any) -> AlignmentFront:
+        """Reduce every array over targets by the function, but for those fixed."""
+        names = {field.name for field in fields(self)} - {"candidate", "params", *fixed}
+        reduced = {name: function(getattr(self, name)) for name in names}
+        params = {name: function(values) for name, values in self.params.items()}
+        return AlignmentFront(self.candidate, **({"params": params} | reduced | fixed))
+
+    def _averaged(self) -> AlignmentFront:
+        is_empty = (self.n_active == 0).all(axis=1)
+        theta = np.nan_to_num(self.theta, nan=_EMPTY_THETA).mean(axis=1)
+        return self._apply(
+            lambda table: table.mean(axis=1),
+            params={name: np.median(values, axis=1) for name, values in self.params.items()},
+            r=np.nan_to_num(self.r).mean(axis=1),
+            theta=np.where(is_empty, np.nan, theta),
+        )
+
+
+def pareto_optimal(
+    r: NDArray[Any], theta: NDArray[Any], n_active: NDArray[Any]
+) -> NDArray[np.bool_]:
+    """Whether no other candidate is better in one respect and as good in the others.
+
+    Candidates are along the first axis; those that are empty or predict nothing do not count.
+    """
+    counts = (r > 0) & ~np.isnan(theta) & (n_active > 0)
+    optimal = counts.copy()
+    for k in range(len(r)):
+        as_good = (r >= r[k]) & (theta <= theta[k]) & (n_active <= n_active[k])
+        better = (r > r[k]) | (theta < theta[k]) | (n_active < n_active[k])
+        optimal[k] &= ~(counts & as_good & better).any(axis=0)
+    return optimal
+
+
+def _column(params: list[dict[str, Any]], name: str) -> NDArray[Any]:
+    """One parameter of all candidates, each value whole; NaN where a grid does not have it."""
+    column = np.empty(len(params), dtype=object)
+    for k, values in enumerate(params):
+        column[k] = values.get(name, np.nan)
+    return column

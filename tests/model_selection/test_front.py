@@ -1,0 +1,285 @@
+"""The front against a slow definition, and its tables against what they are made from."""
+
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skalign import AlignmentScorer, SparsePositiveEncoder
+from skalign.linear_model import SparsePositiveEncoderCV, sparse_positive_path
+from skalign.metrics import alignment
+from skalign.model_selection import AlignmentFront, least_reorientation
+from skalign.model_selection._front import pareto_optimal
+
+
+class Fitted(BaseEstimator):
+    """An estimator with the attributes of a fitted one."""
+
+    def fit(self, X, y):
+        raise NotImplementedError
+
+    @classmethod
+    def like(cls, **attributes):
+        fitted = cls()
+        vars(fitted).update(attributes)
+        return fitted
+
+
+def make_front(r, theta, n_active):
+    r, theta, n_active = (np.asarray(table, dtype=float) for table in (r, theta, n_active))
+    zeros = np.zeros(r.shape)
+    return AlignmentFront(np.arange(len(r)), {}, r, zeros, theta, n_active, zeros, zeros)
+
+
+def slow_front(r, theta, n_active):
+    """Of one target, by pairs."""
+    points = [
+        (-r[k], theta[k], n_active[k]) if r[k] > 0 and theta[k] >= 0 and n_active[k] > 0 else None
+        for k in range(len(r))
+    ]
+    return [
+        own is not None
+        and not any(
+            other is not None
+            and other != own
+            and all(a <= b for a, b in zip(other, own, strict=True))
+            for other in points
+        )
+        for own in points
+    ]
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.integers(1, 7), st.integers(1, 3), st.data())
+def test_front_is_what_nothing_else_beats(n_candidates, n_targets, data):
+    def table(values):
+        elements = st.sampled_from(values)
+        return data.draw(arrays(float, (n_candidates, n_targets), elements=elements))
+
+    r = table([np.nan, -0.5, 0.0, 0.25, 0.5, 0.75])
+    theta = table([np.nan, 0.0, 0.5, 1.0])
+    n_active = table([np.nan, 0.0, 1.0, 2.0, 3.0])
+    columns = zip(r.T, theta.T, n_active.T, strict=True)
+    expected = np.transpose([slow_front(*column) for column in columns])
+    assert_array_equal(pareto_optimal(r, theta, n_active), expected)
+    assert_array_equal(pareto_optimal(r[:, 0], theta[:, 0], n_active[:, 0]), expected[:, 0])
+
+
+def test_front_by_hand():
+    r = [0.5, 0.5, 0.4, 0.6, 0.5, 0.0, -0.1]
+    theta = [0.3, 0.3, 0.1, 0.9, 0.4, 0.0, 0.0]
+    n_active = [3, 3, 3, 9, 2, 1, 1]  # twins both stay; nothing beats fewer units, but for r 0
+    front = make_front(r, theta, n_active)
+    assert_array_equal(front.on_front, [True, True, True, True, True, False, False])
+    assert_array_equal(make_front([0.5, 0.4], [0.3, 0.3], [3, 3]).on_front, [True, False])
+
+
+@pytest.fixture(scope="module")
+def data():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((120, 12))
+    signs = np.array([[1, 1, -1], [1, 0, 0], [0, 1, 0]])
+    Y = X[:, :3] @ signs + rng.standard_normal((120, 3))
+    Y[:, 2] = -X.sum(axis=1)  # no positive map reaches it
+    return X, Y
+
+
+@pytest.fixture(scope="module")
+def search(data):
+    pipeline = make_pipeline(StandardScaler(), SparsePositiveEncoder())
+    name = "sparsepositiveencoder__"
+    grid = [
+        {f"{name}penalty": ["lasso"], f"{name}alpha": [0.01, 0.3, 1e3]},
+        {f"{name}penalty": ["ols"]},
+    ]
+    rule = least_reorientation(0.3)
+    return GridSearchCV(pipeline, grid, scoring=AlignmentScorer(), refit=rule, cv=4).fit(*data)
+
+
+def test_from_a_search(search):
+    front = AlignmentFront.from_cv_results(search)
+    results = search.cv_results_
+    assert_allclose(front.r, results["mean_test_r"])
+    assert_allclose(front.r_se, results["std_test_r"] / np.sqrt(3))
+    assert_allclose(front.n_active, results["mean_test_n_active"])
+    assert_allclose(front.nonempty_fraction, results["mean_test_nonempty_fraction"])
+    is_empty = np.array([False, False, True, False])
+    assert_allclose(front.theta[~is_empty], -results["mean_test_neg_theta"][~is_empty])
+    assert_array_equal(np.isnan(front.theta), is_empty)
+    assert not front.on_front[is_empty].any()
+    assert_array_equal(np.flatnonzero(front.chosen), [search.best_index_])
+    assert_array_equal(front.chosen_fraction.sum(), 1)
+
+
+def test_from_results_nothing_is_chosen(search):
+    front = AlignmentFront.from_cv_results(search.cv_results_)
+    assert not front.chosen.any()
+    assert_allclose(front.r, AlignmentFront.from_cv_results(search).r)
+
+
+def test_of_a_halving_search_the_last_iteration(search):
+    results = search.cv_results_ | {"iter": np.array([0, 1, 0, 1])}
+    front = AlignmentFront.from_cv_results(Fitted.like(cv_results_=results, best_index_=3))
+    assert_array_equal(front.candidate, [1, 3])
+    assert_array_equal(front.chosen, [False, True])
+    assert front.params["sparsepositiveencoder__alpha"][0] == 0.3
+    assert_allclose(front.r, results["mean_test_r"][[1, 3]])
+
+
+def test_frame_has_a_row_per_candidate(search):
+    pytest.importorskip("pandas")
+    front = AlignmentFront.from_cv_results(search)
+    frame = front.to_frame()
+    scores = ["r", "r_se", "theta", "n_active", "nonempty_fraction", "on_front", "chosen"]
+    name = "sparsepositiveencoder__"
+    params = [f"{name}alpha", f"{name}penalty"]
+    assert sorted(frame.columns) == sorted(["candidate", *params, *scores, "chosen_fraction"])
+    assert_array_equal(frame[f"{name}alpha"], [0.01, 0.3, 1e3, np.nan])
+    assert frame[f"{name}alpha"].dtype == float
+    assert frame["on_front"].dtype == frame["chosen"].dtype == bool
+    assert frame.loc[frame["chosen"], "candidate"].item() == search.best_index_
+
+
+@pytest.fixture
+def encoder_cv():
+    """What a fitted SparsePositiveEncoderCV offers: three candidates, two targets, one left out."""
+    nan = np.nan
+    results = {
+        "param_alpha": np.array([[1.0, 3.0], [0.5, 2.0], [0.1, 1.0]]),
+        "param_l1_ratio": np.full(3, nan),
+        "mean_test_r": np.array([[0.4, 0.0], [0.5, -0.1], [0.6, nan]]),
+        "se_test_r": np.array([[0.1, 0.0], [0.2, 0.3], [0.1, 0.0]]),
+        "mean_test_theta": np.array([[0.1, nan], [0.2, 0.6], [0.4, nan]]),
+        "mean_test_n_active": np.array([[1.0, 0.0], [2.0, 1.5], [5.0, 0.0]]),
+    }
+    return Fitted.like(cv_results_=results, best_index_=np.array([1, -1]))
+
+
+def test_from_an_encoder_per_target(encoder_cv):
+    front = AlignmentFront.from_encoder_cv(encoder_cv, per_target=True)
+    assert_array_equal(front.r, encoder_cv.cv_results_["mean_test_r"])
+    assert_array_equal(front.chosen, [[False, False], [True, False], [False, False]])
+    assert_array_equal(front.on_front, [[True, False], [True, False], [True, False]])
+    assert_array_equal(front.nonempty_fraction, [[1, 0], [1, 1], [1, 0]])
+    frame = front.to_frame()
+    assert_array_equal(frame["target"], [0, 1] * 3)
+    assert_array_equal(frame["alpha"], [1, 3, 0.5, 2, 0.1, 1])
+    assert "l1_ratio" not in frame
+    single = front.for_target(0)
+    assert single.r.shape == single.params["alpha"].shape == (3,)
+    assert_array_equal(single.chosen, [False, True, False])
+    assert_array_equal(single.on_front, [True, True, True])
+
+
+def test_from_an_encoder_averaged(encoder_cv):
+    encoder_cv.cv_results_["param_l1_ratio"] = np.array([0.5, 0.5, 1.0])
+    front = AlignmentFront.from_encoder_cv(encoder_cv)
+    assert_allclose(front.r, [0.2, 0.2, 0.3])
+    assert_allclose(front.r_se, [0.05, 0.25, 0.05])
+    assert_allclose(front.theta, [1.05, 0.4, 1.2])  # an empty target counts as 2
+    assert_allclose(front.n_active, [0.5, 1.75, 2.5])
+    assert_allclose(front.nonempty_fraction, [0.5, 1, 0.5])
+    assert_array_equal(front.chosen_fraction, [0, 0.5, 0])  # the other target was left empty
+    assert_allclose(front.params["alpha"], [2, 1.25, 0.55])
+    assert_array_equal(front.to_frame()["l1_ratio"], [0.5, 0.5, 1.0])
+    with pytest.raises(ValueError, match="for_target needs a front per target"):
+        front.for_target(0)
+
+
+def test_candidate_that_is_empty_for_all_has_no_theta(encoder_cv):
+    encoder_cv.cv_results_["mean_test_n_active"][0] = 0
+    encoder_cv.cv_results_["mean_test_theta"][0] = np.nan
+    front = AlignmentFront.from_encoder_cv(encoder_cv)
+    assert_array_equal(np.isnan(front.theta), [True, False, False])
+    assert not front.on_front[0]
+
+
+def test_from_a_fitted_encoder(data):
+    with pytest.warns(UserWarning, match="1 of 3 targets were left empty"):
+        encoder = SparsePositiveEncoderCV(alphas=[1e3, 0.3, 0.01], select="one_se").fit(*data)
+    per_target = AlignmentFront.from_encoder_cv(encoder, per_target=True)
+    assert_array_equal(per_target.chosen[:, 2], False)
+    assert_array_equal(per_target.chosen[:, :2].argmax(axis=0), encoder.best_index_[:2])
+    assert_array_equal(per_target.params["alpha"], np.repeat([[1e3], [0.3], [0.01]], 3, axis=1))
+    assert np.isnan(per_target.theta[0]).all()
+    averaged = AlignmentFront.from_encoder_cv(encoder)
+    assert_allclose(averaged.chosen_fraction.sum(), 2 / 3)
+    assert_allclose(averaged.r, encoder.cv_results_["mean_test_r"].mean(axis=1))
+
+
+def path_and_fits(alphas, X, Y):
+    fits = [SparsePositiveEncoder("lasso", alpha).fit(X, Y) for alpha in alphas]
+    return sparse_positive_path(X, Y, alphas=alphas, sparse_output=True), fits
+
+
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
+def test_from_a_path_is_the_alignment_of_every_alpha(data, container):
+    X, Y = data
+    alphas = np.array([[1e3] * 3, [0.5, 0.4, 0.3], [0.01] * 3])
+    path, fits = path_and_fits(alphas, X[:80], Y[:80])
+    weight = np.linspace(0, 1, 40)
+    front = AlignmentFront.from_path(
+        path, container(X[80:]), Y[80:], per_target=True, center=True, sample_weight=weight
+    )
+    for k, fit in enumerate(fits):
+        expected = alignment(
+            fit, X[80:], Y[80:], center=True, sample_weight=weight, undefined_r=0.0
+        )
+        assert_allclose(front.r[k], expected.r, atol=1e-6)
+        assert_allclose(front.theta[k], expected.theta, atol=1e-6)
+        assert_array_equal(front.n_active[k], expected.n_active)
+    assert_array_equal(front.params["alpha"], alphas)
+    assert np.isnan(front.r_se).all()
+    assert not front.chosen.any()
+    assert np.isnan(front.theta[0]).all()
+
+
+def test_from_a_path_averaged_is_what_the_scorer_says(data):
+    X, Y = data
+    path, fits = path_and_fits(np.array([0.3, 0.01]), X[:80], Y[:80])
+    front = AlignmentFront.from_path(path, X[80:], Y[80:])
+    scores = [AlignmentScorer()(fit, X[80:], Y[80:]) for fit in fits]
+    assert_allclose(front.r, [score["r"] for score in scores], atol=1e-6)
+    assert_allclose(front.theta, [-score["neg_theta"] for score in scores], atol=1e-6)
+    assert_allclose(front.n_active, [score["n_active"] for score in scores])
+    assert_allclose(front.nonempty_fraction, [score["nonempty_fraction"] for score in scores])
+    assert front.nonempty_fraction[0] < 1
+
+
+def test_path_of_other_features_is_refused(data):
+    X, Y = data
+    with pytest.raises(ValueError, match=r"X must have the 12 features .* got 5"):
+        AlignmentFront.from_path(sparse_positive_path(X, Y), X[:, :5], Y)
+
+
+def test_what_is_no_search_is_refused(encoder_cv):
+    with pytest.raises(TypeError, match="not an estimator"):
+        AlignmentFront.from_cv_results([])
+    with pytest.raises(NotFittedError):
+        AlignmentFront.from_cv_results(GridSearchCV(SparsePositiveEncoder(), {}))
+    with pytest.raises(NotFittedError):
+        AlignmentFront.from_encoder_cv(SparsePositiveEncoder())
+    with pytest.raises(ValueError, match="take from_encoder_cv"):
+        AlignmentFront.from_cv_results(encoder_cv.cv_results_)
+
+
+def test_search_with_other_scores_is_refused(data):
+    search = GridSearchCV(SparsePositiveEncoder(), {"alpha": [0.1]}).fit(*data)
+    with pytest.raises(ValueError, match="scoring=AlignmentScorer"):
+        AlignmentFront.from_cv_results(search)
+
+
+def test_missing_pandas_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(ImportError, match=r"skalign\[table\]"):
+        make_front([0.5], [0.1], [1]).to_frame()
