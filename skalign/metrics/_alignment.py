@@ -13,6 +13,7 @@ from skalign.metrics._directions import check_number
 from skalign.metrics._linear_map import LinearMap, linear_maps
 from skalign.metrics._predictivity import pearson_r
 from skalign.metrics._reorientation import tuning_reorientation
+from skalign.metrics._tables import import_pandas
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,10 +47,7 @@ class Alignment:
         ImportError
             If pandas is missing.
         """
-        try:
-            import pandas as pd
-        except ImportError as error:
-            raise ImportError('A table needs pandas: pip install "skalign[table]".') from error
+        pd = import_pandas()
         columns = {"r": self.r, "theta": self.theta, "n_active": self.n_active}
         return pd.DataFrame({"target": np.arange(self.r.size), **columns})
 

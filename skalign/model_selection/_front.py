@@ -14,6 +14,7 @@ from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted
 
 from skalign.metrics import pearson_r, tuning_reorientation
+from skalign.metrics._tables import import_pandas
 from skalign.model_selection._refit import last_iteration, read_score, read_theta
 
 _EMPTY_THETA = 2.0  # what an empty target counts as in a mean: the worst, as in AlignmentScorer
@@ -260,10 +261,7 @@ class AlignmentFront:
         ImportError
             If pandas is missing.
         """
-        try:
-            import pandas as pd
-        except ImportError as error:
-            raise ImportError('A table needs pandas: pip install "skalign[table]".') from error
+        pd = import_pandas()
         n_targets = self.r[0].size
         columns: dict[str, Any] = {"candidate": np.repeat(self.candidate, n_targets)}
         if self.r.ndim == 2:

@@ -10,6 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, ndtri
 from sklearn.utils import check_random_state, check_scalar
 
+from skalign.metrics._tables import import_pandas
+
 Method = Literal["percentile", "basic", "BCa"]
 
 
@@ -63,10 +65,7 @@ class BootstrapInterval:
         ImportError
             If pandas is missing.
         """
-        try:
-            import pandas as pd
-        except ImportError as error:
-            raise ImportError('A table needs pandas: pip install "skalign[table]".') from error
+        pd = import_pandas()
         names = ("estimate", "low", "high", "standard_error", "n_undefined")
         frame = pd.DataFrame({name: np.atleast_1d(getattr(self, name)) for name in names})
         if np.ndim(self.estimate):
@@ -110,10 +109,7 @@ class AlignmentIntervals:
         ImportError
             If pandas is missing.
         """
-        try:
-            import pandas as pd
-        except ImportError as error:
-            raise ImportError('A table needs pandas: pip install "skalign[table]".') from error
+        pd = import_pandas()
         frames = []
         for measure, mean, targets in (
             ("r", self.r, self.target_r),

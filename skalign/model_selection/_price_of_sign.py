@@ -14,6 +14,7 @@ from sklearn.pipeline import Pipeline
 
 from skalign.metrics import alignment
 from skalign.metrics._linear_map import linear_maps
+from skalign.metrics._tables import import_pandas
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +80,7 @@ class PriceOfSign:
         names = [f"{score}_{fit}" for score in ("r", "theta") for fit in _FITS]
         names += ["n_active_signed", "n_active_positive", "negative_share"]
         columns = {name: getattr(self, name) for name in names}
-        return _pandas().DataFrame({"target": np.arange(self.r_signed.size), **columns})
+        return import_pandas().DataFrame({"target": np.arange(self.r_signed.size), **columns})
 
     def units_frame(self) -> Any:
         """One row per unit, most negative weight first, as a pandas DataFrame.
@@ -99,7 +100,7 @@ class PriceOfSign:
         if self.unit_names is not None:
             columns["name"] = self.unit_names
         columns |= {"negative_weight": self.negative_weight, "n_negative": self.n_negative}
-        frame = _pandas().DataFrame(columns)
+        frame = import_pandas().DataFrame(columns)
         return frame.sort_values(
             "negative_weight", ascending=False, kind="stable", ignore_index=True
         )
@@ -267,11 +268,3 @@ def _unit_names(fitted: Any, features: Any) -> NDArray[Any] | None:
         return fitted[:-1].get_feature_names_out()
     except (AttributeError, ValueError):  # a step that does not know
         return None
-
-
-def _pandas() -> Any:
-    try:
-        import pandas
-    except ImportError as error:
-        raise ImportError('A table needs pandas: pip install "skalign[table]".') from error
-    return pandas

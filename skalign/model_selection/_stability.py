@@ -20,6 +20,7 @@ from skalign.metrics._directions import ImageSpace
 from skalign.metrics._draws import Images
 from skalign.metrics._linear_map import linear_maps
 from skalign.metrics._problem import to_dense
+from skalign.metrics._tables import import_pandas
 
 _N_PROBES = 64  # images that tell whether the units are the same in every fit
 _SAME_UNIT = 0.99  # correlation over them
@@ -69,10 +70,7 @@ class SelectionStability:
         ImportError
             If pandas is missing.
         """
-        try:
-            import pandas as pd
-        except ImportError as error:
-            raise ImportError('A table needs pandas: pip install "skalign[table]".') from error
+        pd = import_pandas()
         names = ("stability", "n_active", "n_empty")
         columns = {name: getattr(self, name) for name in names}
         return pd.DataFrame({"target": np.arange(self.stability.size), **columns})
