@@ -3,17 +3,32 @@
 import re
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 
 
-def test_grid_search_runs():
-    (code,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
-    scope: dict = {}
-    exec(compile(code, "README.md", "exec"), scope)
-    r = scope["search"].cv_results_["mean_test_r"]
+@pytest.fixture(scope="module")
+def snippets():
+    """Names that each Python snippet leaves behind."""
+    scopes = []
+    for code in re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL):
+        scopes.append({})
+        exec(compile(code, "README.md", "exec"), scopes[-1])
+    return scopes
+
+
+def test_grid_search_runs(snippets):
+    r = snippets[0]["search"].cv_results_["mean_test_r"]
     assert r.shape == (4,)
     assert r.max() > 0.6
+
+
+def test_choice_runs(snippets):
+    encoder, intervals = snippets[1]["encoder"], snippets[1]["intervals"]
+    assert encoder.alpha_.shape == (5,)
+    assert intervals.theta.low < intervals.theta.estimate < intervals.theta.high
 
 
 def test_ci_runs_the_readme_commands():
