@@ -9,6 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array
 
+# Candidates with the same active units differ by rounding only, which must not choose.
+EQUAL = 1e-9
+
 Select = Literal["best", "one_se", "least_reorientation", "fewest_units"]
 
 
@@ -76,9 +79,10 @@ def choose(
     Notes
     -----
     A candidate that is empty (as told by any of the arrays given) or no better than a constant
-    prediction, r at most 0, cannot be chosen, and is not the best either. Of equal candidates the
-    first, most regularised one is taken. Theta alone misleads where few units are active, for a
-    single unit is its own prediction: that is why the rule looks at r first.
+    prediction, r at most 0, cannot be chosen, and is not the best either. Of equal candidates (r
+    and theta within 1e-9) the first, most regularised one is taken. Theta alone misleads where few
+    units are active, for a single unit is its own prediction: that is why the rule looks at r
+    first.
 
     References
     ----------
@@ -129,13 +133,16 @@ def choose(
         eligible &= tables["n_active"] > 0
     is_left = eligible.any(axis=0)
     reached = np.where(eligible, r_table, -np.inf)
-    chosen = reached.argmax(axis=0)
+    near = eligible & (r_table >= reached.max(axis=0) - EQUAL)
+    chosen = near.argmax(axis=0)
     if select != "best":
         gap = _largest_gap(allowed, tables.get("r_se"), chosen, is_left)
-        near = eligible & (r_table >= reached.max(axis=0) - gap)
+        near = eligible & (r_table >= reached.max(axis=0) - gap - EQUAL)
         costs = {"least_reorientation": "theta", "fewest_units": "n_active"}
-        cost = tables[costs[select]] if select in costs else 0.0
-        chosen = np.where(near, cost, np.inf).argmin(axis=0)
+        if select in costs:
+            cost = np.where(near, tables[costs[select]], np.inf)
+            near &= cost <= cost.min(axis=0) + EQUAL
+        chosen = near.argmax(axis=0)
     return np.where(is_left, chosen, -1)
 
 

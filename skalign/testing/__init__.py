@@ -39,19 +39,14 @@ try:
         parametrize_with_encoder_checks,
     )
     from skalign.testing._formula import reorientation_formula
+    from skalign.testing._problems import EncodingProblem, encoding_problems
     from skalign.testing._property_check import PropertyCheck
     from skalign.testing._reorientation import (
         check_reorientation,
         parametrize_with_reorientation_checks,
         reorientation_checks,
     )
-    from skalign.testing._strategies import (
-        EncodingProblem,
-        encoding_problems,
-        features,
-        targets,
-        weights,
-    )
+    from skalign.testing._strategies import features, targets, weights
 except ModuleNotFoundError as error:
     if error.name != "hypothesis":
         raise

@@ -63,7 +63,9 @@ class Encoder:
                 f"strategy of these; got {estimator!r}."
             ) from error
         own = parameters.get("penalty")
-        found = penalty or (own if own in PENALTIES else None)
+        # A penalty whose strength is chosen in the fit is no declared objective.
+        is_declared = own == "ols" or (own in PENALTIES and "alpha" in parameters)
+        found = penalty or (own if is_declared else None)
         alpha = parameters.get("alpha", 0.0 if found == "ols" else None)
         if found is not None and not isinstance(alpha, int | float | np.number):
             raise ValueError(

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from scipy.stats import ortho_group
 
 from skalign.testing._formula import reorientation_formula
+from skalign.testing._problems import EncodingProblem, encoding_problems
 from skalign.testing._property_check import Statements
-from skalign.testing._strategies import EncodingProblem, encoding_problems, features
+from skalign.testing._strategies import features
 
 STATEMENTS = Statements()
 

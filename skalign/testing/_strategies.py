@@ -1,9 +1,9 @@
-"""Hypothesis strategies for features, targets and weights, from plain to degenerate."""
+"""Hypothesis strategies for features, for targets and for weights, plain and degenerate."""
 
 from __future__ import annotations
 
 from numbers import Integral
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
@@ -13,112 +13,19 @@ from numpy.typing import DTypeLike, NDArray
 Size = int | st.SearchStrategy[int]
 Floats = DTypeLike | st.SearchStrategy[Any]
 
-_UP_TO_8 = st.integers(1, 8)
-_UP_TO_4 = st.integers(1, 4)
+UP_TO_8 = st.integers(1, 8)
+UP_TO_4 = st.integers(1, 4)
 # Eighths: sums of them are exact, and dependent, orthogonal and constant columns are common.
 _GRID = st.integers(-16, 16)
 _SCALE = 32.0  # a power of two keeps sums exact
 _COLUMNS = ["as drawn"] * 6 + ["zero", "constant", "copy", "opposite", "large", "small"]
 
 
-class EncodingProblem(NamedTuple):
-    """What a linear map is fitted to, and weights that it might have.
-
-    A named tuple, so that ``measure(*problem)`` works.
-
-    Parameters
-    ----------
-    features : ndarray of shape (n_images, n_units)
-        Responses of the units.
-    targets : ndarray of shape (n_images, n_targets)
-        Responses to be reached.
-    weights : ndarray of shape (n_targets, n_units)
-        Weights in scikit-learn's layout; not those that fit the targets.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skalign.testing import EncodingProblem
-    >>> problem = EncodingProblem(np.eye(3, 2), np.ones((3, 1)), np.array([[1.0, 0.5]]))
-    >>> features, targets, weights = problem
-    >>> problem.weights.shape
-    (1, 2)
-    """
-
-    features: NDArray[Any]
-    targets: NDArray[Any]
-    weights: NDArray[Any]
-
-
-@st.composite
-def encoding_problems(
-    draw: st.DrawFn,
-    *,
-    n_images: Size | None = None,
-    n_units: Size = _UP_TO_8,
-    n_targets: Size = _UP_TO_4,
-    positive: bool = False,
-    sparse: bool = False,
-    dtype: Floats = np.float64,
-    degenerate: bool = True,
-) -> EncodingProblem:
-    """Small encoding problems: features, targets and weights that fit in shape.
-
-    Parameters
-    ----------
-    n_images : int or strategy of int, default=None
-        Number of images. By default 1 to 8; 2 to 8 more than there are units unless
-        `degenerate`, so that the features have full rank, centred too.
-    n_units : int or strategy of int, default=integers(1, 8)
-        Number of units.
-    n_targets : int or strategy of int, default=integers(1, 4)
-        Number of targets.
-    positive : bool, default=False
-        Whether no weight is negative.
-    sparse : bool, default=False
-        Whether most weights are zero. The array is dense all the same.
-    dtype : {float64, float32} or strategy of these, default=float64
-        Type of all three arrays.
-    degenerate : bool, default=True
-        Whether the problem may have what breaks a hasty implementation, see :func:`features`,
-        :func:`targets` and :func:`weights`.
-
-    Returns
-    -------
-    SearchStrategy of EncodingProblem
-        Named tuples of ``features`` (n_images, n_units), ``targets`` (n_images, n_targets) and
-        ``weights`` (n_targets, n_units).
-
-    See Also
-    --------
-    features, targets, weights : Strategies for one array.
-
-    Examples
-    --------
-    >>> from hypothesis import given
-    >>> from skalign.testing import encoding_problems
-    >>> @given(encoding_problems(positive=True))
-    ... def test_positive_weights_keep_positive_features_positive(problem):
-    ...     assert (abs(problem.features) @ problem.weights.T >= 0).all()
-    >>> test_positive_weights_keep_positive_features_positive()
-    """
-    drawn_units = _size(draw, n_units, "n_units")
-    drawn_targets = _size(draw, n_targets, "n_targets")
-    drawn_images = _n_images(draw, n_images, drawn_units, degenerate)
-    drawn_dtype = _drawn(draw, dtype)
-    common = {"dtype": drawn_dtype, "degenerate": degenerate}
-    return EncodingProblem(
-        draw(features(drawn_images, drawn_units, **common)),
-        draw(targets(drawn_images, drawn_targets, **common)),
-        draw(weights(drawn_targets, drawn_units, positive=positive, sparse=sparse, **common)),
-    )
-
-
 @st.composite
 def features(
     draw: st.DrawFn,
     n_images: Size | None = None,
-    n_units: Size = _UP_TO_8,
+    n_units: Size = UP_TO_8,
     *,
     dtype: Floats = np.float64,
     degenerate: bool = True,
@@ -161,8 +68,8 @@ def features(
     ...     assert np.linalg.matrix_rank(X - X.mean(axis=0)) == X.shape[1]
     >>> test_rank_is_full()
     """
-    drawn_units = _size(draw, n_units, "n_units")
-    drawn_images = _n_images(draw, n_images, drawn_units, degenerate)
+    drawn_units = draw_size(draw, n_units, "n_units")
+    drawn_images = draw_n_images(draw, n_images, drawn_units, degenerate)
     return _responses(draw, (drawn_images, drawn_units), dtype, degenerate, stream=0)
 
 
@@ -170,7 +77,7 @@ def features(
 def targets(
     draw: st.DrawFn,
     n_images: Size | None = None,
-    n_targets: Size = _UP_TO_4,
+    n_targets: Size = UP_TO_4,
     *,
     dtype: Floats = np.float64,
     degenerate: bool = True,
@@ -210,16 +117,16 @@ def targets(
     ...     assert (Y.std(axis=0) > 0).all()
     >>> test_no_target_is_constant()
     """
-    drawn_targets = _size(draw, n_targets, "n_targets")
-    drawn_images = _n_images(draw, n_images, drawn_targets, degenerate)
+    drawn_targets = draw_size(draw, n_targets, "n_targets")
+    drawn_images = draw_n_images(draw, n_images, drawn_targets, degenerate)
     return _responses(draw, (drawn_images, drawn_targets), dtype, degenerate, stream=1)
 
 
 @st.composite
 def weights(
     draw: st.DrawFn,
-    n_targets: Size = _UP_TO_4,
-    n_units: Size = _UP_TO_8,
+    n_targets: Size = UP_TO_4,
+    n_units: Size = UP_TO_8,
     *,
     positive: bool = False,
     sparse: bool = False,
@@ -263,7 +170,7 @@ def weights(
     ...     assert (W.sum(axis=1) > 0).all()
     >>> test_every_target_is_reached()
     """
-    shape = _size(draw, n_targets, "n_targets"), _size(draw, n_units, "n_units")
+    shape = draw_size(draw, n_targets, "n_targets"), draw_size(draw, n_units, "n_units")
     fill = st.just(0) if sparse else st.nothing()
     array = draw(arrays(np.int8, shape, elements=_GRID, fill=fill)) / 8
     if positive:
@@ -273,7 +180,7 @@ def weights(
             row *= draw(st.sampled_from([1.0, 1.0, 1.0, 0.0, _SCALE, 1 / _SCALE]))
         elif not row.any():
             row[draw(st.integers(0, shape[1] - 1))] = 1.0
-    return array.astype(_drawn(draw, dtype))
+    return array.astype(draw_value(draw, dtype))
 
 
 def _responses(
@@ -301,15 +208,17 @@ def _responses(
         # Noise that owes nothing to the grid: no sum of columns cancels it.
         rng = np.random.default_rng([stream, draw(st.integers(0, 255))])
         array += rng.standard_normal(shape)
-    return array.astype(_drawn(draw, dtype))
+    return array.astype(draw_value(draw, dtype))
 
 
-def _drawn(draw: st.DrawFn, value: Any) -> Any:
+def draw_value(draw: st.DrawFn, value: Any) -> Any:
+    """What a strategy gives, or a value itself."""
     return draw(value) if isinstance(value, st.SearchStrategy) else value
 
 
-def _size(draw: st.DrawFn, size: Size, name: str) -> int:
-    drawn = _drawn(draw, size)
+def draw_size(draw: st.DrawFn, size: Size, name: str) -> int:
+    """A checked size."""
+    drawn = draw_value(draw, size)
     if not isinstance(drawn, Integral) or drawn < 1:
         raise ValueError(
             f"{name} must be a positive integer or a hypothesis strategy of these; got {drawn!r}."
@@ -317,10 +226,11 @@ def _size(draw: st.DrawFn, size: Size, name: str) -> int:
     return int(drawn)
 
 
-def _n_images(draw: st.DrawFn, n_images: Size | None, n_columns: int, degenerate: bool) -> int:
+def draw_n_images(draw: st.DrawFn, n_images: Size | None, n_columns: int, degenerate: bool) -> int:
+    """A checked number of images, by default one that suits as many columns."""
     if n_images is None:
-        n_images = _UP_TO_8 if degenerate else st.integers(n_columns + 2, n_columns + 8)
-    drawn = _size(draw, n_images, "n_images")
+        n_images = UP_TO_8 if degenerate else st.integers(n_columns + 2, n_columns + 8)
+    drawn = draw_size(draw, n_images, "n_images")
     if drawn < 2 and not degenerate:
         raise ValueError(
             f"n_images must be at least 2 where degenerate=False, for a single image is; got "

@@ -363,3 +363,16 @@ def test_splits_without_weight_are_an_error(data):
     X, Y, _ = data
     with pytest.raises(ValueError, match=r"test part of every split.*that of split 0 has 0"):
         SparsePositiveEncoderCV(cv=4).fit(X, Y, np.arange(60) >= 15)
+
+
+def test_rounding_does_not_choose():
+    rng = np.random.default_rng(0)
+    for _ in range(30):
+        X, y = rng.standard_normal((13, 1)), rng.standard_normal(13)
+        y += 2 * X[:, 0]
+        plain, weighted = (
+            SparsePositiveEncoderCV().fit(X, y, weight) for weight in (None, np.ones(13))
+        )
+        # One unit: r is the same at every alpha.
+        assert_array_equal(plain.best_index_, weighted.best_index_)
+        assert_allclose(plain.alpha_, weighted.alpha_)

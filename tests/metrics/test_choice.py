@@ -144,3 +144,11 @@ def test_r_is_a_table_of_finite_numbers():
         choose("best", [0.1, 0.2])
     with pytest.raises(ValueError, match="infinity"):
         choose("best", [[np.inf]])
+
+
+def test_rounding_does_not_choose():
+    r = np.array([[0.5, 0.5], [0.5 + 1e-12, 0.5 + 1e-6]])
+    assert_array_equal(choose("best", r), [0, 1])
+    theta = np.array([[0.3, 0.3], [0.3 - 1e-12, 0.3 - 1e-6]])
+    chosen = choose("least_reorientation", r, theta=theta, tolerance=0.1)
+    assert_array_equal(chosen, [0, 1])

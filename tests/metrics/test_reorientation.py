@@ -21,6 +21,7 @@ from skalign.testing import (
 
 scales = st.sampled_from([1e-200, 1e-100, 1e-3, 1.0, 7.0, 1e100, 1e200])
 few = settings(max_examples=40, deadline=None)
+fewer = settings(max_examples=25, deadline=None)
 
 
 def by_both_products(*problem, **options):
@@ -43,7 +44,7 @@ def random_problem(n_images=20, n_units=30, n_targets=8, seed=0):
     return features, rng.standard_normal((n_images, n_targets)) + 1, weights
 
 
-@parametrize_with_reorientation_checks(by_both_products, atol=1e-12, settings=few)
+@parametrize_with_reorientation_checks(by_both_products, atol=1e-12, settings=fewer)
 def test_is_tuning_reorientation(check):
     check()
 
@@ -53,7 +54,7 @@ def test_is_tuning_reorientation(check):
     center=True,
     undefined=2,
     atol=1e-12,
-    settings=few,
+    settings=fewer,
 )
 def test_is_tuning_reorientation_centred(check):
     check()

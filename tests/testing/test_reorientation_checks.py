@@ -21,7 +21,7 @@ few = hypothesis.settings(quick, max_examples=8)
 right = reorientation_formula
 
 
-@parametrize_with_reorientation_checks(tuning_reorientation, right, atol=1e-12, settings=few)
+@parametrize_with_reorientation_checks(tuning_reorientation, atol=1e-12, settings=few)
 def test_skaligns_own_measure(check):
     check()
 
