@@ -81,8 +81,8 @@ class LinearEncoder(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, Base
             return
         unconverged = np.flatnonzero(~solution.converged)
         gap = solution.dual_gap[unconverged]
+        worst = solution.kkt_violation[unconverged].max()
         largest_gap = "none known" if np.isnan(gap).all() else f"{np.nanmax(gap):.2g}"
-        first = ", ".join(map(str, unconverged[:5])) + (", ..." if unconverged.size > 5 else "")
         if (solution.n_iter[unconverged] >= self.max_iter).any():
             remedy = "Increase max_iter."
         else:
@@ -92,8 +92,8 @@ class LinearEncoder(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, Base
             )
         warnings.warn(
             f"{unconverged.size} of {solution.converged.size} targets did not reach the "
-            f"tolerance: largest KKT violation {solution.kkt_violation.max():.2g}, largest "
-            f"duality gap {largest_gap} (targets {first}). {remedy}",
+            f"tolerance: largest KKT violation {worst:.2g}, largest "
+            f"duality gap {largest_gap} (targets {first_of(unconverged)}). {remedy}",
             ConvergenceWarning,
             stacklevel=5,
         )
@@ -102,3 +102,8 @@ class LinearEncoder(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, Base
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def first_of(targets: NDArray) -> str:
+    """The first few of some targets, for a message."""
+    return ", ".join(map(str, targets[:5])) + (", ..." if targets.size > 5 else "")

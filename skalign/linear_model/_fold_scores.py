@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
@@ -25,7 +25,7 @@ from skalign.solvers._moments import Fold, TargetMoments
 from skalign.solvers._path import L1_SPAN, alpha_max, l1_share, l2_grid
 from skalign.solvers._threads import map_blocks, quick_products
 
-GRAM_BYTES = 2**31  # more than this is not spent on the Grams of all folds
+FOLD_BYTES = 2**31  # of Grams and held-out features of the folds that share moments
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +40,8 @@ class FoldScores:
         Share of its l1 penalty.
     r, r_se, theta, n_active : ndarray of shape (n_candidates, n_targets)
         Means over folds, and the standard error of that of r.
+    kkt_violation : ndarray of shape (n_candidates, n_targets)
+        Largest over folds.
     pooled_r : ndarray of shape (n_folds, n_candidates)
         Mean r over targets.
     """
@@ -50,6 +52,7 @@ class FoldScores:
     r_se: NDArray
     theta: NDArray
     n_active: NDArray
+    kkt_violation: NDArray
     pooled_r: NDArray
 
 
@@ -93,26 +96,24 @@ def fold_scores(
         stack.enter_context(quick_products(n_samples, n_features, n_jobs))
         n_copies = 4 + (grid if isinstance(grid, int) else len(grid))
         blocks = list(target_blocks(whole, problem.n_targets, n_copies))
-        grids = [
-            _grid(problem, whole, grid, ratio, blocks, alpha_per_target) for ratio in l1_ratios
-        ]
-        n_alphas = grids[0] if isinstance(grids[0], int) else len(grids[0])
+        grid = _grid(problem, whole, grid, l1_ratios, blocks, alpha_per_target)
+        n_alphas = grid if isinstance(grid, int) else len(grid)
         means = FoldMeans(problem.n_targets, n_alphas, l1_ratios, len(splits))
+        rounds = _plan(problem, whole, splits, grid, l1_ratios)
 
-        def score_all() -> Iterator[None]:
-            for first, folds in _fold_scorers(problem, whole, splits, grids, l1_ratios):
-                score_one = partial(_score_block, problem, whole, grids, l1_ratios, folds)
+        def score_all() -> Generator[None]:
+            for numbers, folds in _fold_scorers(problem, whole, splits, rounds, grid, l1_ratios):
+                score_one = partial(_score_block, problem, whole, grid, l1_ratios, folds)
                 with closing(map_blocks(score_one, blocks, n_jobs)) as found:
                     for block, (alphas, scores) in zip(blocks, found, strict=True):
                         means.alphas[:, block] = alphas
-                        for k, of_fold in enumerate(scores):
-                            means.add(first + k, block, of_fold)
+                        for number, of_fold in zip(numbers, scores, strict=True):
+                            means.add(number, block, of_fold)
                         yield
 
-        n_rounds = 1 if _shares_moments(problem, whole, splits, grids, l1_ratios) else len(splits)
-        results: Iterable = score_all()
+        results: Iterable = stack.enter_context(closing(score_all()))
         if progress is not None:
-            results = progress(results, total=n_rounds * len(blocks))
+            results = progress(results, total=len(rounds.groups) * len(blocks))
         for _ in results:
             pass
     return means.finish()
@@ -121,7 +122,7 @@ def fold_scores(
 def _score_block(
     problem: Problem,
     whole: Design,
-    grids: Sequence[Grid],
+    grid: Grid,
     l1_ratios: Sequence[float],
     folds: Sequence[FoldScorer],
     block: slice,
@@ -130,15 +131,15 @@ def _score_block(
     Y_block = np.asarray(problem.Y[:, block], dtype=whole.dtype)
     moments = TargetMoments(*whole.moments(Y_block))
     check_finite(moments.squared_norms, whole.dtype, np.arange(problem.n_targets)[block])
-    alphas, scores = [], []
-    for ratio, grid in zip(l1_ratios, grids, strict=True):
-        if isinstance(grid, int):
-            of_block = _l1_grid(problem, whole, moments.q, ratio, grid)
-        else:
-            of_block = np.broadcast_to(grid, (len(grid), problem.n_targets))[:, block]
-        alphas.append(of_block)
-        scores.append([fold.score(Y_block, block, moments, of_block, ratio) for fold in folds])
-    return _interleave(alphas), [_merge(parts) for parts in zip(*scores, strict=True)]
+    if isinstance(grid, int):
+        alphas = _l1_grid(problem, whole, moments.q, l1_ratios, grid)
+    else:
+        alphas = np.broadcast_to(grid, (len(grid), problem.n_targets))[:, block]
+    scores = [
+        _merge([fold.score(Y_block, block, moments, alphas, ratio) for ratio in l1_ratios])
+        for fold in folds
+    ]
+    return np.repeat(alphas, len(l1_ratios), axis=0), scores
 
 
 def _merge(parts: Sequence[BlockScores]) -> BlockScores:
@@ -148,6 +149,7 @@ def _merge(parts: Sequence[BlockScores]) -> BlockScores:
         _interleave([one.r for one in parts]),
         _interleave([one.theta for one in parts]),
         _interleave([one.n_active for one in parts]),
+        _interleave([one.kkt_violation for one in parts]),
         _interleave(errors) if errors else None,
     )
 
@@ -166,7 +168,7 @@ class FoldMeans:
         self._l1_ratios = np.tile(l1_ratios, n_alphas)
         shape = self._l1_ratios.size, n_targets
         self.alphas = np.empty(shape)
-        self._r, self._theta, self._n_active = (np.zeros(shape) for _ in range(3))
+        self._r, self._theta, self._n_active, self._kkt = (np.zeros(shape) for _ in range(4))
         self._squares = np.zeros(shape)  # sum of squared deviations of r from its mean
         self._pooled_r = np.zeros((n_folds, shape[0]))
         self._r_se: NDArray | None = None
@@ -178,6 +180,7 @@ class FoldMeans:
         self._squares[:, block] += deviation * (scores.r - self._r[:, block])
         for total, value in ((self._theta, scores.theta), (self._n_active, scores.n_active)):
             total[:, block] += (value - total[:, block]) / (fold + 1)
+        self._kkt[:, block] = np.maximum(self._kkt[:, block], scores.kkt_violation)
         self._pooled_r[fold] += scores.r.sum(axis=1) / self.alphas.shape[1]
         if scores.r_se is not None:
             self._r_se = np.empty_like(self._r) if self._r_se is None else self._r_se
@@ -191,57 +194,74 @@ class FoldMeans:
             r_se = np.sqrt(self._squares / (n_folds - 1) / n_folds)
         theta = np.where(self._n_active > 0, self._theta, np.nan)
         return FoldScores(
-            self.alphas, self._l1_ratios, self._r, r_se, theta, self._n_active, self._pooled_r
-        )
+            self.alphas, self._l1_ratios, self._r, r_se, theta, self._n_active, self._kkt,
+            self._pooled_r,
+        )  # fmt: skip
 
 
-def _shares_moments(
+@dataclass(frozen=True)
+class Rounds:
+    """In what groups the folds go through the targets.
+
+    Attributes
+    ----------
+    shared : bool
+        Whether training parts get their moments by subtraction.
+    groups : list of range
+        Numbers of the folds that go together: as many as fit in memory where moments are shared,
+        else one at a time, for each holds a copy of its images.
+    """
+
+    shared: bool
+    groups: list[range]
+
+
+def _plan(
     problem: Problem,
     whole: Design,
     splits: Sequence[Split],
-    grids: Sequence[Grid],
+    grid: Grid,
     l1_ratios: Sequence[float],
-) -> bool:
-    """Whether training parts get their moments by subtraction, all folds at a time."""
+) -> Rounds:
     n_samples, n_features = problem.X.shape
-    closed_form = not problem.positive and not all(
-        l1_share(problem.penalty, ratio) and (isinstance(grid, int) or grid.all())
-        for ratio, grid in zip(l1_ratios, grids, strict=True)
-    )
-    return (
+    shares = [l1_share(problem.penalty, ratio) for ratio in l1_ratios]
+    has_l1 = all(shares) and (isinstance(grid, int) or bool(grid.all()))
+    shared = (
         len(splits) > 1
-        and not closed_form
+        and (problem.positive or has_l1)  # the others have closed forms
         and not whole.is_sparse
         and gram_pays(whole, problem.n_targets)
-        and 2 * len(splits) * n_features**2 * whole.dtype.itemsize <= GRAM_BYTES
         and all(_is_complement(train, test, n_samples) for train, test in splits)
     )
+    size = 1
+    if shared:
+        n_held_out = max(len(test) for _, test in splits)
+        bytes_each = n_features * (2 * n_features + n_held_out) * whole.dtype.itemsize
+        size = max(1, FOLD_BYTES // bytes_each)
+    groups = [range(k, min(k + size, len(splits))) for k in range(0, len(splits), size)]
+    return Rounds(shared, groups)
 
 
 def _fold_scorers(
     problem: Problem,
     whole: Design,
     splits: Sequence[Split],
-    grids: Sequence[Grid],
+    rounds: Rounds,
+    grid: Grid,
     l1_ratios: Sequence[float],
-) -> Iterator[tuple[int, list[FoldScorer]]]:
-    """Scorers that go through the targets together, and the number of the first fold.
-
-    All of them where they share moments; else one at a time, for each holds a copy of its images.
-    """
-    if _shares_moments(problem, whole, splits, grids, l1_ratios):
-        gram = whole.gram()
-        yield (
-            0,
-            [
-                SharedMoments(problem, Fold(problem.X, problem.weight, *split, whole, gram))
-                for split in splits
-            ],
-        )
-        return
-    for number, split in enumerate(splits):
-        with_error = len(splits) == 1
-        yield number, [SeparateFits(problem, split, grids, l1_ratios, with_error=with_error)]
+) -> Iterator[tuple[range, list[FoldScorer]]]:
+    """Scorers of one group of folds after the other, and their numbers."""
+    gram = whole.gram() if rounds.shared else None
+    for group in rounds.groups:
+        folds: list[FoldScorer] = []
+        for split in (splits[number] for number in group):
+            if gram is not None:
+                fold = Fold(problem.X, problem.weight, *split, whole, gram)
+                folds.append(SharedMoments(problem, fold))
+            else:
+                with_error = len(splits) == 1
+                folds.append(SeparateFits(problem, split, grid, l1_ratios, with_error=with_error))
+        yield group, folds
 
 
 def _is_complement(train: NDArray, test: NDArray, n_samples: int) -> bool:
@@ -254,28 +274,35 @@ def _grid(
     problem: Problem,
     whole: Design,
     grid: Grid,
-    ratio: float,
+    l1_ratios: Sequence[float],
     blocks: Iterable[slice],
     alpha_per_target: bool,
 ) -> Grid:
     """Alphas as far as they are known before the targets are looked at, in their blocks."""
     if not isinstance(grid, int):
         return grid
-    if not l1_share(problem.penalty, ratio):
+    if not l1_share(problem.penalty, max(l1_ratios)):
         return l2_grid(whole, problem.penalty, grid)
     if alpha_per_target:
         return grid
-    strongest = 0.0
+    largest: NDArray | None = None
     for block in blocks:
         q, _, squared_norms = whole.moments(problem.Y[:, block])
         check_finite(squared_norms, whole.dtype, np.arange(problem.n_targets)[block])
-        strongest = max(strongest, _l1_grid(problem, whole, q, ratio, 1).max())
-    return strongest * np.geomspace(1, L1_SPAN, grid)[:, None]
+        strongest = _l1_grid(problem, whole, q, l1_ratios, grid).max(axis=1, keepdims=True)
+        largest = strongest if largest is None else np.maximum(largest, strongest)
+    assert largest is not None
+    return largest
 
 
 def _l1_grid(
-    problem: Problem, whole: Design, q: NDArray, ratio: float, n_alphas: int
+    problem: Problem, whole: Design, q: NDArray, l1_ratios: Sequence[float], n_alphas: int
 ) -> NDArray[np.float64]:
-    """Alphas (n_alphas, n_targets) from alpha_max of every target."""
-    strongest = alpha_max(q, problem.penalty, ratio, problem.positive, whole.total_weight)
-    return strongest * np.geomspace(1, L1_SPAN, n_alphas)[:, None]
+    """Alphas (n_alphas, n_targets) from alpha_max of every target.
+
+    One grid for all shares of the l1 penalty: from alpha_max at the smallest that is not zero, to
+    as far below alpha_max at the largest as the grid of a single one goes.
+    """
+    least = min(ratio for ratio in l1_ratios if l1_share(problem.penalty, ratio))
+    strongest = alpha_max(q, problem.penalty, least, problem.positive, whole.total_weight)
+    return strongest * np.geomspace(1, L1_SPAN * least / max(l1_ratios), n_alphas)[:, None]

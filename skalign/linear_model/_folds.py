@@ -69,6 +69,7 @@ class BlockScores(NamedTuple):
     r: NDArray
     theta: NDArray
     n_active: NDArray
+    kkt_violation: NDArray
     r_se: NDArray | None
 
 
@@ -117,14 +118,14 @@ class SharedMoments:
                     mean=mean, offset=offset, total_weight=fold.held_out.total_weight, **EMPTY,
                 )
             )  # fmt: skip
-        return _stack(found)
+        return _stack(found, [solution.kkt for solution in solutions])
 
 
 class SeparateFits:
     """Any other fold: fitted to its training images, scored on its test images."""
 
     def __init__(
-        self, problem: Problem, split: Split, grids: Sequence[Grid], l1_ratios: Sequence[float],
+        self, problem: Problem, split: Split, grid: Grid, l1_ratios: Sequence[float],
         *, with_error: bool,
     ) -> None:  # fmt: skip
         self._problem, (self._train, self._test) = problem, split
@@ -132,8 +133,8 @@ class SeparateFits:
         self._with_error = with_error
         self._design = design = problem.design(self._train)
         self._solvers = {}
-        for grid, ratio in zip(grids, l1_ratios, strict=True):
-            alphas = np.ones(1) if isinstance(grid, int) else grid.ravel()
+        alphas = np.ones(1) if isinstance(grid, int) else grid.ravel()
+        for ratio in l1_ratios:
             scale = penalty_scale(
                 problem.penalty, alphas, ratio, n_targets=alphas.size,
                 total_weight=design.total_weight,
@@ -152,24 +153,28 @@ class SeparateFits:
         weight = None if problem.weight is None else problem.weight[self._test]
         targets = solver.prepare(Y_block[self._train], np.arange(problem.n_targets)[block])
         total = self._design.total_weight
-        found, errors = [], []
+        found, errors, violations = [], [], []
         for solution in path_of_block(solver, targets, problem.penalty, alphas, ratio, total):
             coef = solution.coef
             predicted = X_test @ coef.T + solver.intercept(targets, coef)
-            r = pearson_r(Y_test, predicted, sample_weight=weight, undefined=0.0)
+            r = pearson_r(Y_test, predicted, sample_weight=weight, undefined=EMPTY["undefined_r"])
             theta = tuning_reorientation(
-                X_test, predicted, coef, center=problem.center, sample_weight=weight, undefined=2.0
-            )
+                X_test, predicted, coef, center=problem.center, sample_weight=weight,
+                undefined=EMPTY["undefined_theta"],
+            )  # fmt: skip
             found.append(Alignment(r, theta, count_active(coef)))
+            violations.append(solution.kkt)
             if self._with_error:
                 errors.append(pearson_r_standard_error(Y_test, predicted, sample_weight=weight))
-        return _stack(found)._replace(r_se=np.array(errors) if self._with_error else None)
+        scores = _stack(found, violations)
+        return scores._replace(r_se=np.array(errors)) if self._with_error else scores
 
 
-def _stack(found: Sequence[Alignment]) -> BlockScores:
+def _stack(found: Sequence[Alignment], violations: Sequence[NDArray]) -> BlockScores:
     return BlockScores(
         np.array([one.r for one in found]),
         np.array([one.theta for one in found]),
         np.array([one.n_active for one in found]),
+        np.array(violations),
         None,
     )

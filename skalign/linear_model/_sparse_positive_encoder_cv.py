@@ -8,17 +8,22 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import check_cv
 from sklearn.utils import indexable
 
-from skalign.linear_model._base import LinearEncoder
+from skalign.linear_model._base import LinearEncoder, first_of
 from skalign.linear_model._callback import begin_tasks, end_fit, with_callbacks
 from skalign.linear_model._fold_scores import FoldScores, fold_scores
 from skalign.linear_model._folds import Problem, Split
 from skalign.metrics import choose
+from skalign.metrics._choice import choose_within
 from skalign.solvers import Penalty, Solution, penalty_scale, solve
 from skalign.solvers._arguments import check_stopping
 from skalign.solvers._path import check_alphas
+
+# Up to here r and theta differ by rounding only.
+EQUAL = {np.dtype(np.float64): 1e-9, np.dtype(np.float32): 1e-6}
 
 
 class SparsePositiveEncoderCV(LinearEncoder):
@@ -36,7 +41,8 @@ class SparsePositiveEncoderCV(LinearEncoder):
         Strengths to choose from, or their number. By number they are evenly spaced in the
         logarithm: with an l1 penalty over two decades from the least alpha at which the target (the
         last of all targets, unless `alpha_per_target`) is empty; in ridge over six decades, from
-        the sum of squares of all centred features.
+        the sum of squares of all centred features. Several l1_ratios share a grid, down from what
+        the smallest of them asks for.
     l1_ratio : float or array-like of shape (n_l1_ratios,), default=0.5
         Share or shares of the l1 penalty in "elasticnet", also chosen for every target.
     cv : int, cross-validation generator or iterable, default=None
@@ -81,11 +87,13 @@ class SparsePositiveEncoderCV(LinearEncoder):
     best_index_ : ndarray of shape (n_targets,)
         Which candidate was chosen; -1 for a target that was left empty.
     empty_targets_ : ndarray of int
-        Targets that were left empty: no candidate was better than a constant prediction.
+        Targets that were left empty: no candidate was better than a constant prediction or,
+        without `alpha_per_target`, the one for all has no weight for them.
     cv_results_ : dict of ndarray
         Of every candidate, the largest alpha first, ``"param_alpha"``, ``"mean_test_r"``,
-        ``"se_test_r"``, ``"mean_test_theta"`` and ``"mean_test_n_active"``, each of shape
-        (n_candidates, n_targets), and ``"param_l1_ratio"`` (n_candidates,).
+        ``"se_test_r"``, ``"mean_test_theta"``, ``"mean_test_n_active"`` and
+        ``"max_kkt_violation"``, each of shape (n_candidates, n_targets), and ``"param_l1_ratio"``
+        (n_candidates,); at the same alpha, the largest l1_ratio first.
     coef_ : ndarray of shape (n_targets, n_features) or (n_features,)
         Weights; 1-D if y was.
     sparse_coef_ : sparse array of shape (n_targets, n_features)
@@ -210,7 +218,8 @@ class SparsePositiveEncoderCV(LinearEncoder):
         UserWarning
             If targets were left empty.
         ConvergenceWarning
-            If targets did not reach `tol` within `max_iter` iterations in the final fit.
+            If targets did not reach `tol` within `max_iter` iterations, in a fold or in the final
+            fit.
         """
         named_X = X
         X, y, sample_weight = self._check_data(X, y, sample_weight)
@@ -227,10 +236,10 @@ class SparsePositiveEncoderCV(LinearEncoder):
             problem, splits, grid, l1_ratios, alpha_per_target=self.alpha_per_target,
             n_jobs=self.n_jobs, progress=partial(begin_tasks, self, **data),
         )  # fmt: skip
-        best = self._choose(scores)
+        best = self._choose(scores, X.dtype)
         solution = self._fit_chosen(X, Y, sample_weight, splits, scores, best)
         self._keep(named_X, y, solution)
-        self._keep_choice(y, scores, best)
+        self._keep_choice(y, scores, best, tol)
         self.n_splits_ = len(splits)
         end_fit(self, **data)
         return self
@@ -263,7 +272,12 @@ class SparsePositiveEncoderCV(LinearEncoder):
 
     def _check_splits(self, X: Any, y: NDArray, weight: NDArray | None, groups: Any) -> list[Split]:
         _, _, groups = indexable(X, y, groups)
-        splits = list(check_cv(self.cv).split(X, y, groups))
+        splits = [
+            (np.asarray(train), np.asarray(test))
+            for train, test in check_cv(self.cv).split(X, y, groups)
+        ]
+        if not splits:
+            raise ValueError(f"cv must make at least one split; {self.cv!r} makes none.")
         if self.refit == "train" and len(splits) != 1:
             raise ValueError(
                 'refit="train" needs a single split, such as PredefinedSplit makes of one '
@@ -271,7 +285,13 @@ class SparsePositiveEncoderCV(LinearEncoder):
             )
         for number, split in enumerate(splits):
             for part, samples, least in zip(("training", "test"), split, (1, 2), strict=True):
-                n_seen = len(samples) if weight is None else np.count_nonzero(weight[samples])
+                if samples.dtype.kind not in "iu" or ((samples < 0) | (samples >= len(y))).any():
+                    raise ValueError(
+                        f"Splits of cv must be integers from 0 to n_samples - 1 = {len(y) - 1}; "
+                        f"the {part} part of split {number} is {samples!r}."
+                    )
+                seen = np.unique(samples)
+                n_seen = len(seen) if weight is None else np.count_nonzero(weight[seen])
                 if n_seen < least:
                     raise ValueError(
                         f"The {part} part of every split of cv must have at least {least} "
@@ -280,7 +300,7 @@ class SparsePositiveEncoderCV(LinearEncoder):
                     )
         return splits
 
-    def _choose(self, scores: FoldScores) -> NDArray[np.intp]:
+    def _choose(self, scores: FoldScores, dtype: np.dtype) -> NDArray[np.intp]:
         """Chosen candidate of every target; -1 where it is left empty."""
         r, r_se, theta, n_active = scores.r, scores.r_se, scores.theta, scores.n_active
         n_targets = r.shape[1]
@@ -293,14 +313,17 @@ class SparsePositiveEncoderCV(LinearEncoder):
                 r_se = r_se.mean(axis=1, keepdims=True)
             theta = np.where(np.isnan(theta), 2.0, theta).mean(axis=1, keepdims=True)
             n_active = n_active.mean(axis=1, keepdims=True)
-        best = choose(
-            self.select, r, r_se=r_se, theta=theta, n_active=n_active, tolerance=self.tolerance
-        )
+        best = choose_within(
+            EQUAL[dtype], self.select, r, r_se=r_se, theta=theta, n_active=n_active,
+            tolerance=self.tolerance,
+        )  # fmt: skip
         if self.alpha_per_target:
             return best
         best = np.repeat(best, n_targets)
-        # One alpha for all is empty for some: those are counted, too.
-        return np.where(scores.n_active[best, np.arange(n_targets)] > 0, best, -1)
+        # What suits most may leave a target empty; one that nothing predicts stays so.
+        is_empty = scores.n_active[best, np.arange(n_targets)] == 0
+        hopeless = ~((scores.r > 0) & (scores.n_active > 0)).any(axis=0)
+        return np.where(is_empty | hopeless, -1, best)
 
     def _fit_chosen(
         self,
@@ -315,25 +338,27 @@ class SparsePositiveEncoderCV(LinearEncoder):
         empty = best < 0
         alpha = scores.alphas[best, np.arange(len(best))]
         alpha[empty] = scores.alphas[0, empty]  # the cheapest
-        if self.refit == "train":
-            train, _ = splits[0]
-            X, Y = X[train], Y[train]
-            weight = None if weight is None else weight[train]
+        if self.refit == "train":  # by weights, so that targets are still read block by block
+            times = np.bincount(splits[0][0], minlength=len(Y)).astype(np.float64)
+            weight = times if weight is None else times * weight
         solution = solve(
             X, Y, self.penalty, alpha, l1_ratio=scores.l1_ratios[best], positive=self.positive,
             fit_intercept=self.fit_intercept, sample_weight=weight, tol=self.tol,
             max_iter=self.max_iter, n_jobs=self.n_jobs,
         )  # fmt: skip
         if empty.any():
+            if self.fit_intercept:  # the mean of the target
+                mean = (np.ones(len(Y)) if weight is None else weight) @ X
+                mean = mean / (len(Y) if weight is None else weight.sum())
+                solution.intercept[empty] += solution.coef[empty] @ mean.astype(X.dtype)
             solution.coef[empty], solution.n_iter[empty] = 0, 0
-            solution.intercept[empty] = 0
-            if self.fit_intercept:
-                solution.intercept[empty] = np.average(Y[:, empty], axis=0, weights=weight)
             solution.kkt_violation[empty] = solution.dual_gap[empty] = np.nan
             solution.converged[empty] = True
         return solution
 
-    def _keep_choice(self, y: NDArray, scores: FoldScores, best: NDArray[np.intp]) -> None:
+    def _keep_choice(
+        self, y: NDArray, scores: FoldScores, best: NDArray[np.intp], tol: float
+    ) -> None:
         is_net = self.penalty == "elasticnet"
         self.best_index_ = best
         self.empty_targets_ = np.flatnonzero(best < 0)
@@ -349,14 +374,28 @@ class SparsePositiveEncoderCV(LinearEncoder):
             "se_test_r": scores.r_se,
             "mean_test_theta": scores.theta,
             "mean_test_n_active": scores.n_active,
+            "max_kkt_violation": scores.kkt_violation,
         }
+        missed = scores.kkt_violation > tol
+        if missed.any():
+            targets = np.flatnonzero(missed.any(axis=0))
+            warnings.warn(
+                f"In the folds, {targets.size} of {best.size} targets did not reach the tolerance "
+                f"at every alpha (targets {first_of(targets)}): largest KKT violation "
+                f'{scores.kkt_violation.max():.2g}; all are in cv_results_["max_kkt_violation"]. '
+                "Their scores may be off. Increase max_iter, or leave out the smallest alphas.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
         n_empty = self.empty_targets_.size
         if n_empty:
-            first = ", ".join(map(str, self.empty_targets_[:5])) + (", ..." if n_empty > 5 else "")
+            why = "no candidate predicts them better than a constant"
+            if not self.alpha_per_target:
+                why += ", or the one that suits all leaves them empty"
             warnings.warn(
-                f"{n_empty} of {best.size} targets were left empty: no candidate predicts them "
-                f"better than a constant (targets {first}; all are in empty_targets_). Their r "
-                "counts as 0. Look at their noise ceiling, or drop them.",
+                f"{n_empty} of {best.size} targets were left empty: {why} (targets "
+                f"{first_of(self.empty_targets_)}; all are in empty_targets_). Their r counts as "
+                "0. Look at their noise ceiling, or drop them.",
                 UserWarning,
                 stacklevel=4,
             )

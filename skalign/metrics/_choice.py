@@ -105,6 +105,22 @@ def choose(
     >>> choose("least_reorientation", r, theta=theta, tolerance=0.2)
     array([ 0, -1])
     """
+    return choose_within(
+        EQUAL, select, r, r_se=r_se, theta=theta, n_active=n_active, tolerance=tolerance
+    )
+
+
+def choose_within(
+    equal: float,
+    select: Select,
+    r: ArrayLike,
+    *,
+    r_se: ArrayLike | None,
+    theta: ArrayLike | None,
+    n_active: ArrayLike | None,
+    tolerance: float | str,
+) -> NDArray[np.intp]:
+    """`choose`, with what counts as equal given: single precision leaves larger differences."""
     if select not in get_args(Select):
         names = ", ".join(f'"{name}"' for name in get_args(Select))
         raise ValueError(f"select must be one of {names}, got {select!r}.")
@@ -133,15 +149,15 @@ def choose(
         eligible &= tables["n_active"] > 0
     is_left = eligible.any(axis=0)
     reached = np.where(eligible, r_table, -np.inf)
-    near = eligible & (r_table >= reached.max(axis=0) - EQUAL)
+    near = eligible & (r_table >= reached.max(axis=0) - equal)
     chosen = near.argmax(axis=0)
     if select != "best":
         gap = _largest_gap(allowed, tables.get("r_se"), chosen, is_left)
-        near = eligible & (r_table >= reached.max(axis=0) - gap - EQUAL)
+        near = eligible & (r_table >= reached.max(axis=0) - gap - equal)
         costs = {"least_reorientation": "theta", "fewest_units": "n_active"}
         if select in costs:
             cost = np.where(near, tables[costs[select]], np.inf)
-            near &= cost <= cost.min(axis=0) + EQUAL
+            near &= cost <= cost.min(axis=0) + equal
         chosen = near.argmax(axis=0)
     return np.where(is_left, chosen, -1)
 

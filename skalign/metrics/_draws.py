@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
 from sklearn.utils import check_random_state
 
 from skalign.solvers import check_sample_weight
@@ -102,7 +103,8 @@ class LeaveOneOut(Draws):
         images = self.images
         sums, weight = rows * images.weight, images.weight
         if images.groups is not None:
-            member = np.eye(images.n_groups)[images.groups]
+            place = np.arange(len(images.groups)), images.groups
+            member = sparse.csr_array((np.ones(len(images.groups)), place))
             sums, weight = sums @ member, weight @ member
         return (sums.sum(axis=1, keepdims=True) - sums) / (weight.sum() - weight)
 

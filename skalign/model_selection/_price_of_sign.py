@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from sklearn import get_config
 from sklearn.base import clone
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.pipeline import Pipeline
 
 from skalign.metrics import alignment
@@ -249,6 +250,8 @@ def _positive_parameter(encoder: Any) -> str:
 
 def _weight_name(encoder: Any) -> str:
     """What ``fit`` calls the sample weights: with routing off, a pipeline wants its step named."""
+    if isinstance(encoder, TransformedTargetRegressor):  # hands them on as they are
+        return _weight_name(encoder.regressor)
     if isinstance(encoder, Pipeline) and not get_config()["enable_metadata_routing"]:
         name, step = encoder.steps[-1]
         return f"{name}__{_weight_name(step)}"

@@ -9,8 +9,7 @@ them. The held-out part is always centred, for Pearson's r is. With m means and 
 with an intercept, and without one ``X'X - X_test' X_test - s_test m_test m_test'``.
 """
 
-from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +19,10 @@ from skalign.solvers._design import Design
 # A squared norm that loses all but this fraction of itself is computed afresh: beyond, the
 # difference would be made of rounding.
 LOST = {np.dtype(np.float64): 1e-6, np.dtype(np.float32): 1e-2}
+
+
+# A target all of whose products with features are this many rounding errors has none.
+ROUNDINGS = 64
 
 
 class TargetMoments(NamedTuple):
@@ -77,29 +80,34 @@ class Fold:
         self.train, self.test = train, test
         self.held_out = self._design(test, centre=True)
         self.held_out_gram = self.held_out.gram()
+        self.total_weight = float(len(train) if weight is None else weight[train].sum())
         test_weight, test_mean = self.held_out.total_weight, self.held_out.mean
-        self.total_weight = whole.total_weight - test_weight
-        self._shift = whole.mean - test_mean if whole.centred else test_mean
+        shift = whole.mean - test_mean if whole.centred else test_mean
+        self._shift = np.where(whole.norms > 0, shift, 0)
         # What the outer product of the shifts weighs.
         self._between = test_weight
-        if whole.centred:
-            self._between *= whole.total_weight / self.total_weight
         self.mean = whole.mean
         if whole.centred:
-            self.mean = whole.mean + test_weight / self.total_weight * self._shift
+            self._between *= whole.total_weight / self.total_weight
+            self.mean = whole.mean + test_weight / self.total_weight * shift
         outer = self._between * np.outer(self._shift, self._shift)
         self.gram = gram - self.held_out_gram - outer.astype(whole.dtype)
-        self._lost = self.gram.diagonal() <= LOST[whole.dtype] * gram.diagonal()
-        if self._lost.any():
-            X_train = self._training.X
-            self.gram[:, self._lost] = X_train.T @ X_train[:, self._lost]
+        eps = np.finfo(whole.dtype).eps
+        self._rounding = ROUNDINGS * eps * whole.norms  # of a feature's product with a unit target
+        left = self.gram.diagonal() / np.where(whole.norms > 0, gram.diagonal(), 1)
+        self._lost = np.flatnonzero((left <= LOST[whole.dtype]) & (whole.norms > 0))
+        self._lost_columns: Design | None = None
+        if self._lost.size:
+            training = self._training()
+            self._lost_columns = self._design(train, self._centred, self._lost)
+            self.gram[:, self._lost] = training.X.T @ self._lost_columns.X
             self.gram[self._lost] = self.gram[:, self._lost].T
 
-    def _design(self, samples: NDArray, centre: bool) -> Design:
+    def _design(self, samples: NDArray, centre: bool, features: Any = slice(None)) -> Design:
         weight = None if self._weight is None else self._weight[samples]
-        return Design.prepare(self._X[samples], sample_weight=weight, centre=centre)
+        X = self._X[samples][:, features]
+        return Design.prepare(X, sample_weight=weight, centre=centre)
 
-    @cached_property
     def _training(self) -> Design:
         """The training part itself, looked at only where subtraction loses too much."""
         return self._design(self.train, self._centred)
@@ -117,13 +125,17 @@ class Fold:
             shift = moments.mean - held_out.mean
             mean = mean + self.held_out.total_weight / self.total_weight * shift
         between = self._between * np.outer(shift, self._shift)
+        between[moments.squared_norms == 0] = 0
         q = moments.q - held_out.q - between.astype(moments.q.dtype)
         squared_norms = moments.squared_norms - held_out.squared_norms - self._between * shift**2
-        if self._lost.any():
-            prepared, _, _ = self._training.targets(Y_block[self.train])
-            q[:, self._lost] = prepared.T @ self._training.X[:, self._lost]
-        lost = squared_norms <= LOST[q.dtype] * moments.squared_norms
-        if lost.any():
-            found = self._training.moments(Y_block[self.train][:, lost])
+        if self._lost_columns is not None:
+            prepared, _, _ = self._lost_columns.targets(Y_block[self.train])
+            q[:, self._lost] = prepared.T @ self._lost_columns.X
+        size = np.sqrt(moments.squared_norms)[:, np.newaxis]
+        q[(np.abs(q) <= size * self._rounding).all(axis=1)] = 0
+        left = squared_norms / np.where(moments.squared_norms > 0, moments.squared_norms, 1)
+        lost = np.flatnonzero((left <= LOST[q.dtype]) & (moments.squared_norms > 0))
+        if lost.size:
+            found = self._training().moments(Y_block[self.train][:, lost])
             q[lost], mean[lost], squared_norms[lost] = found
         return TargetMoments(q, mean, squared_norms), held_out

@@ -2,6 +2,7 @@
 
 import pickle
 import warnings
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import Lasso
 from sklearn.model_selection import (
     GridSearchCV,
@@ -18,6 +20,7 @@ from sklearn.model_selection import (
     PredefinedSplit,
     RepeatedKFold,
     ShuffleSplit,
+    check_cv,
 )
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -27,7 +30,7 @@ from skalign import AlignmentScorer, SparsePositiveEncoder, SparsePositiveEncode
 from skalign.linear_model import _fold_scores
 from skalign.metrics import alignment, choose
 from skalign.metrics._bootstrap import pearson_r_standard_error
-from skalign.solvers import certify
+from skalign.solvers import _blocks, certify
 from tests.reference import ENCODERS
 
 ALPHAS = {"ols": [0.0], "ridge": [300, 30, 3], "lasso": [0.3, 0.1, 0.03], "elasticnet": [0.4, 0.1]}
@@ -156,13 +159,16 @@ def test_any_splitter(data, name, center):
     assert_is_loop(encoder, loop(encoder, X, Y, splits, [0.3, 0.1, 0.03], weight))
 
 
-@pytest.mark.parametrize("kind", ["sparse", "float32", "frame", "memory limit"])
-def test_inputs(data, kind, monkeypatch, tmp_path):
+@pytest.mark.parametrize("kind", ["sparse", "float32", "frame", "memory limit", "wide"])
+def test_inputs(data, kind, monkeypatch):
     X, Y, _ = data
     expected = fit_quietly(SparsePositiveEncoderCV(alphas=[0.3, 0.1, 0.03]), X, Y)
     given = {"sparse": sparse.csr_array, "float32": np.float32, "frame": pd.DataFrame}
     if kind == "memory limit":
-        monkeypatch.setattr(_fold_scores, "GRAM_BYTES", 0)
+        monkeypatch.setattr(_fold_scores, "FOLD_BYTES", 0)  # one fold at a time
+    if kind == "wide":
+        monkeypatch.setattr(_blocks, "GRAM_FEATURES", 0)
+        monkeypatch.setattr(_blocks, "GRAM_FEATURES_PER_TARGET", 0)
     given_X = given.get(kind, np.asarray)(X)
     if kind == "frame":
         given_X.columns = [f"unit {i}" for i in range(8)]
@@ -173,17 +179,53 @@ def test_inputs(data, kind, monkeypatch, tmp_path):
     assert_allclose(encoder.coef_, expected.coef_, atol=tolerance)
 
 
-def test_columns_and_targets_that_a_fold_loses_are_computed_afresh():
+@pytest.mark.parametrize(
+    ("dtype", "factor"),
+    [(np.float64, 1e3), (np.float64, 1e5), (np.float64, 1e8), (np.float32, 30), (np.float32, 1e4)],
+)
+def test_what_subtraction_loses_is_computed_afresh(dtype, factor):
+    """A feature and a target that have all but a trace of their norm in the first fold."""
     rng = np.random.default_rng(0)
-    X = rng.standard_normal((40, 4)) + 1
-    X[:, 1] = 1e-9 * rng.standard_normal(40)
-    X[:10, 1] = 1e9 * rng.standard_normal(10)  # all its norm is in the first fold
-    X[10:, 2] = 5.0  # and this is constant without it
-    Y = X[:, [0, 3, 0]] + rng.standard_normal((40, 3))
-    Y[:10, 2] *= 1e8
-    encoder = SparsePositiveEncoderCV(alphas=[0.1, 0.01], cv=4).fit(X, Y)
+    X = rng.standard_normal((40, 4))
+    Y = X @ rng.exponential(size=(4, 3)) + rng.standard_normal((40, 3))
+    X[:10, 1] *= factor
+    Y[:10, 2] *= 100 * factor
+    X, Y = X.astype(dtype), Y.astype(dtype)
     splits = list(KFold(4).split(X))
-    assert_is_loop(encoder, loop(encoder, X, Y, splits, [0.1, 0.01]))
+    encoder = SparsePositiveEncoderCV(alphas=[0.1, 0.01], cv=4).fit(X, Y)
+    r, _, n_active = loop(encoder, X, Y, splits, [0.1, 0.01])
+    tolerance = 1e-9 if dtype == np.float64 else 1e-4
+    assert n_active[0, 1].min() > 1  # the feature's weight matters without the first fold
+    assert_allclose(encoder.cv_results_["mean_test_r"], r.mean(axis=0), atol=tolerance)
+
+
+def test_constants_cost_nothing(data):
+    """Silent units and voxels, constant everywhere or in a training part only."""
+    X, Y, weight = data
+    X[:, 0], X[15:, 1] = 0, 7.3
+    Y[:, 1], Y[:, 2] = 0, 5.1
+    Y[15:, 3] = 2.2
+    encoder = SparsePositiveEncoderCV(alphas=[0.1, 0.01], cv=4)
+    with pytest.warns(UserWarning, match="left empty"):
+        encoder.fit(X, Y, weight)
+    assert_is_loop(encoder, loop(encoder, X, Y, list(KFold(4).split(X)), [0.1, 0.01], weight))
+    assert {1, 2} <= set(encoder.empty_targets_)
+
+
+@pytest.mark.parametrize(("penalty", "alpha"), [("ols", 0), ("ridge", 1.0), ("elasticnet", 0.1)])
+def test_rounding_in_a_fold_is_not_fitted(penalty, alpha):
+    """In the training part of one fold targets are orthogonal to all features."""
+    rng = np.random.default_rng(0)
+    factorial = np.array(list(product([-1.0, 1.0], repeat=4)))
+    orthogonal = (factorial[:, 0] * factorial[:, 1])[:, None] * rng.uniform(0.1, 1, 4)
+    other = rng.standard_normal((16, 3))
+    X = np.vstack([other, factorial[:, :3] * rng.uniform(0.1, 1, 3)])
+    Y = np.vstack([other @ np.ones((3, 4)), orthogonal])
+    encoder = SparsePositiveEncoderCV(penalty, [alpha], l1_ratio=0, cv=2)
+    with pytest.warns(UserWarning, match="4 of 4 targets were left empty"):
+        encoder.fit(X, Y)
+    assert_array_equal(encoder.cv_results_["mean_test_n_active"], 1.5)
+    assert_array_equal(encoder.cv_results_["mean_test_r"], 0)
 
 
 def test_validation_set_as_in_the_paper(data):
@@ -249,6 +291,68 @@ def test_one_alpha_for_all_is_what_a_search_finds(data):
     assert_allclose(encoder.coef_, search.best_estimator_.coef_, atol=1e-12)
     pooled = encoder.cv_results_["mean_test_r"].mean(axis=1)
     assert_allclose(pooled, search.cv_results_["mean_test_r"], atol=1e-9)
+
+
+@pytest.mark.parametrize("cv", [3, PredefinedSplit(np.where(np.arange(60) < 40, -1, 0))])
+@pytest.mark.parametrize("select", ["one_se", "least_reorientation", "fewest_units"])
+def test_one_alpha_for_all_looks_at_scores_averaged_over_targets(data, select, cv, monkeypatch):
+    monkeypatch.setattr(_blocks, "BLOCK_TARGETS", 2)
+    X, Y, _ = data
+    alphas = [3.0, 1.0, 0.3, 0.1, 0.03]
+    encoder = SparsePositiveEncoderCV(alphas=alphas, alpha_per_target=False, cv=cv, select=select)
+    fit_quietly(encoder, X, Y)
+    splits = list(check_cv(cv).split(X))
+    r, theta, n_active = loop(encoder, X, Y, splits, alphas)
+    mean_theta = np.where(n_active.any(axis=0), theta.mean(axis=0), 2.0).mean(axis=1)
+    pooled = r.mean(axis=2)
+    if len(splits) > 1:
+        se = pooled.std(axis=0, ddof=1) / np.sqrt(len(splits))
+    else:
+        se = encoder.cv_results_["se_test_r"].mean(axis=1)
+    scores = (pooled.mean(axis=0), se, mean_theta, n_active.mean(axis=(0, 2)))
+    r, se, theta, n_active = (score[:, np.newaxis] for score in scores)
+    best = choose(select, r, r_se=se, theta=theta, n_active=n_active)
+    assert_array_equal(encoder.best_index_, [best[0]] * 4 + [-1])
+    assert_array_equal(encoder.alpha_, [alphas[best[0]]] * 4 + [np.inf])
+
+
+def test_one_alpha_for_all_names_those_that_it_leaves_empty():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((60, 3))
+    Y = 10 * X[:, [0, 0, 0, 1]] + rng.standard_normal((60, 4))
+    Y[:, 3] /= 100  # predicted well, but at small alphas only
+    encoder = SparsePositiveEncoderCV(alphas=[5.0, 1e-3], alpha_per_target=False, select="one_se")
+    encoder.set_params(alphas=[5.0])
+    with pytest.warns(UserWarning, match="or the one that suits all leaves them empty"):
+        encoder.fit(X, Y)
+    assert_array_equal(encoder.empty_targets_, [3])
+    assert encoder.kkt_violation_[:3].max() < 1e-7
+
+
+def test_one_grid_for_all_ratios_descends():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((80, 6))
+    Y = X @ rng.exponential(size=(6, 4)) + rng.standard_normal((80, 4))
+    encoder = SparsePositiveEncoderCV("elasticnet", 5, l1_ratio=[0.1, 1.0, 0.5]).fit(X, Y)
+    alphas = encoder.cv_results_["param_alpha"]
+    assert (np.diff(alphas, axis=0) <= 0).all()
+    assert_array_equal(encoder.cv_results_["param_l1_ratio"], [1.0, 0.5, 0.1] * 5)
+    below = SparsePositiveEncoder("elasticnet", 0.999 * alphas[0], l1_ratio=0.1).fit(X, Y)
+    at_max = SparsePositiveEncoder("elasticnet", alphas[0], l1_ratio=0.1).fit(X, Y)
+    assert (np.count_nonzero(below.coef_, axis=1) == 1).all()
+    assert not at_max.coef_.any()
+    last_of_lasso = 0.01 * alphas[0] * 0.1  # two decades below alpha_max at ratio 1
+    assert_allclose(alphas[-1], last_of_lasso)
+
+
+def test_folds_that_do_not_converge_are_told(data):
+    X, Y, _ = data
+    encoder = SparsePositiveEncoderCV("lasso", [1e-6], max_iter=1, positive=False)
+    with pytest.warns(ConvergenceWarning) as warned:
+        encoder.fit(X, Y[:, :4])
+    messages = [str(one.message) for one in warned]
+    assert any(message.startswith("In the folds, 4 of 4 targets") for message in messages)
+    assert (encoder.cv_results_["max_kkt_violation"] > 1e-7).all()
 
 
 def test_grids_start_where_the_first_weight_appears(data):
@@ -345,6 +449,9 @@ BAD = {
         ValueError,
         "alphas must be 1-D with alpha_per_target=False",
     ),
+    "no split": ({"cv": []}, ValueError, "cv must make at least one split"),
+    "split beyond": ({"cv": [([0, 1], [2, 60])]}, ValueError, "integers from 0 to n_samples"),
+    "twice the same": ({"cv": [([0, 1], [50, 50])]}, ValueError, "at least 2 sample"),
     "folds of one": ({"cv": 60}, ValueError, "at least 2 sample.*Use fewer or larger folds"),
 }
 
@@ -365,14 +472,15 @@ def test_splits_without_weight_are_an_error(data):
         SparsePositiveEncoderCV(cv=4).fit(X, Y, np.arange(60) >= 15)
 
 
-def test_rounding_does_not_choose():
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_rounding_does_not_choose(dtype):
     rng = np.random.default_rng(0)
     for _ in range(30):
-        X, y = rng.standard_normal((13, 1)), rng.standard_normal(13)
+        X, y = rng.standard_normal((13, 1)).astype(dtype), rng.standard_normal(13).astype(dtype)
         y += 2 * X[:, 0]
         plain, weighted = (
             SparsePositiveEncoderCV().fit(X, y, weight) for weight in (None, np.ones(13))
         )
-        # One unit: r is the same at every alpha.
+        # One unit: r is the same at every alpha, but the first, at which some folds are empty.
         assert_array_equal(plain.best_index_, weighted.best_index_)
-        assert_allclose(plain.alpha_, weighted.alpha_)
+        assert plain.best_index_[0] < 5

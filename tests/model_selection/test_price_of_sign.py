@@ -222,3 +222,16 @@ def test_missing_pandas_is_named(data, monkeypatch):
     for make_table in (price.to_frame, price.units_frame):
         with pytest.raises(ImportError, match=r"skalign\[table\]"):
             make_table()
+
+
+def test_weights_reach_the_encoder_inside_a_target_transformer():
+    rng = np.random.default_rng(0)
+    X, weight = rng.standard_normal((60, 4)), rng.uniform(0.1, 2, 60)
+    Y = X[:, :2] - X[:, 2:] + rng.standard_normal((60, 2))
+    inner = make_pipeline(StandardScaler(), SparsePositiveEncoder())
+    wrapped = TransformedTargetRegressor(inner, transformer=FunctionTransformer())
+    plain = price_of_sign(inner, X, Y, X, Y, sample_weight=weight)
+    price = price_of_sign(wrapped, X, Y, X, Y, sample_weight=weight)
+    np.testing.assert_allclose(price.r_signed, plain.r_signed)
+    unweighted = price_of_sign(wrapped, X, Y, X, Y)
+    assert np.abs(price.r_signed - unweighted.r_signed).max() > 1e-6
