@@ -64,31 +64,31 @@ class SelectiveUnitLocalizer(SelectorMixin, BaseEstimator):
     ----------
     categories_ : ndarray of shape (n_categories,)
         The categories of the localizer images, sorted.
-    preferred_category_ : ndarray of shape (n_features_in_,)
+    preferred_category_ : ndarray of shape (`n_features_in_`,)
         The category with the largest mean response of each unit; the first of equals.
-    contrasts_ : ndarray of shape (n_contrasts,) or (n_contrasts, n_features_in_)
+    contrasts_ : ndarray of shape (n_contrasts,) or (n_contrasts, `n_features_in_`)
         The categories that the target is held against, all but itself in sorted order. With
         ``category=None`` they differ between units.
-    t_values_ : ndarray of shape (n_contrasts, n_features_in_)
+    t_values_ : ndarray of shape (n_contrasts, `n_features_in_`)
         t statistics; positive where the target category drives the unit more.
-    p_values_ : ndarray of shape (n_contrasts, n_features_in_)
+    p_values_ : ndarray of shape (n_contrasts, `n_features_in_`)
         Two-sided p-values, not corrected.
-    q_values_ : ndarray of shape (n_contrasts, n_features_in_)
+    q_values_ : ndarray of shape (n_contrasts, `n_features_in_`)
         p-values after Benjamini-Yekutieli adjustment across the units of each contrast.
-    selectivity_ : ndarray of shape (n_features_in_,)
+    selectivity_ : ndarray of shape (`n_features_in_`,)
         Mean of `t_values_` over contrasts; higher is more selective. NaN where it is
         undefined: such a unit never passes.
-    selective_ : ndarray of shape (n_features_in_,), dtype=bool
+    selective_ : ndarray of shape (`n_features_in_`,), dtype=bool
         The units that pass, before the cut to `n_units`.
-    ranking_ : ndarray of shape (n_features_in_,), dtype=int
+    ranking_ : ndarray of shape (`n_features_in_`,), dtype=int
         Position of each unit in the order of `selectivity_`, whether it passes or not: 1 is
         the most selective, undefined units come last. ``np.argsort(ranking_)`` lists the units
         from the most selective on.
-    support_ : ndarray of shape (n_features_in_,), dtype=bool
+    support_ : ndarray of shape (`n_features_in_`,), dtype=bool
         The units that are kept.
     n_features_in_ : int
         Number of units seen during `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the units seen during `fit`, where `X` has names that are all strings.
 
     See Also

@@ -106,7 +106,7 @@ class SparsePositiveEncoderCV(LinearEncoder):
         Iterations and certificates of the final fit; 0 and NaN for targets left empty.
     n_features_in_ : int
         Number of features seen in fit.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features seen in fit, if they were all strings.
 
     See Also

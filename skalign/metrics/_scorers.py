@@ -12,6 +12,7 @@ from sklearn.utils.metadata_routing import UNUSED
 from skalign.metrics._alignment import alignment, check_target, theta_of_maps
 from skalign.metrics._directions import check_number
 from skalign.metrics._linear_map import linear_maps
+from skalign.metrics._noise_ceiling import NoiseCeiling, normalize_scores
 from skalign.metrics._predictivity import pearson_r
 
 
@@ -129,6 +130,10 @@ class PearsonScorer(_Scorer):
 
     Parameters
     ----------
+    ceiling : NoiseCeiling, default=None
+        What r is divided by, target by target, in unit "r" and above 0: see :func:`noise_ceiling`.
+        A parameter, not metadata, for it has a value per target and none per image. Without it, r
+        is not normalised.
     undefined : float, default=0.0
         What r counts as for a target that is predicted, or observed, to be constant: such a model
         explains nothing.
@@ -137,6 +142,7 @@ class PearsonScorer(_Scorer):
     --------
     AlignmentScorer : Reorientation, predictivity and sparsity in one pass.
     pearson_r : The measure, for every target.
+    normalize_scores : The same division, for scores that are at hand.
 
     Examples
     --------
@@ -148,9 +154,18 @@ class PearsonScorer(_Scorer):
     >>> search = GridSearchCV(Ridge(), {"alpha": [0.1, 1000]}, scoring=PearsonScorer())
     >>> search.fit(X, y).best_params_
     {'alpha': 0.1}
+
+    Each r as a share of what the noise of its target allows:
+
+    >>> from skalign.metrics import noise_ceiling
+    >>> ceiling = noise_ceiling([0.5, 1.0, 2.0], n_repeats=3)
+    >>> scorer = PearsonScorer(ceiling=ceiling)
+    >>> PearsonScorer()(search, X, y) < scorer(search, X, y)
+    True
     """
 
-    def __init__(self, *, undefined: float = 0.0) -> None:
+    def __init__(self, *, ceiling: NoiseCeiling | None = None, undefined: float = 0.0) -> None:
+        self.ceiling = ceiling
         self.undefined = undefined
 
     def score(
@@ -172,13 +187,26 @@ class PearsonScorer(_Scorer):
         Returns
         -------
         float
-            Mean r over targets, from -1 to 1; greater is better.
+            Mean r over targets, from -1 to 1, or mean share of the ceiling; greater is better.
+
+        Raises
+        ------
+        TypeError
+            If `ceiling` is an array, whose unit nobody knows.
+        ValueError
+            If `ceiling` is in another unit, has not one value per target, or is 0 or NaN anywhere.
         """
         undefined = check_number(self.undefined, "undefined")
-        predicted = estimator.predict(X)
-        return float(
-            pearson_r(y, predicted, sample_weight=sample_weight, undefined=undefined).mean()
-        )
+        r = pearson_r(y, estimator.predict(X), sample_weight=sample_weight, undefined=undefined)
+        if self.ceiling is not None:
+            r = normalize_scores(r, self.ceiling, unit="r")
+            if not (self.ceiling.values > 0).all():
+                raise ValueError(
+                    "ceiling must be above 0 for every target, got "
+                    f"{(~(self.ceiling.values > 0)).sum()} that are 0 or NaN. Score reliable "
+                    "targets only, see reliable_targets, and give ceiling[mask]."
+                )
+        return float(r.mean())
 
 
 class AlignmentScorer(_Scorer):

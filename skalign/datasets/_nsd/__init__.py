@@ -1,0 +1,1 @@
+"""The Natural Scenes Dataset, read from a folder in its own layout."""

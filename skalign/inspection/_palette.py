@@ -1,0 +1,5 @@
+"""Colours that readers with any colour vision tell apart: those of Okabe and Ito."""
+
+BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
+MATCHED, MISMATCHED = BLUE, ORANGE
+GROUPS = BLUE, ORANGE, GREEN, "#CC79A7", "#E69F00", "#56B4E9", "#000000"

@@ -1,0 +1,298 @@
+"""Noise ceilings: how well a perfect model could predict noisy responses, and scores beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from skalign.metrics._directions import check_number
+from skalign.metrics._repeats import Repeats, VarianceComponents, components_of
+
+Unit = Literal["r", "variance"]
+
+
+@dataclass(frozen=True, eq=False)
+class NoiseCeiling:
+    """The best score that noise lets a model reach, for every target, and the unit it is in.
+
+    Returned by :func:`noise_ceiling`. ``ceiling[mask]`` is the ceiling of some of the targets.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_targets,)
+        Ceilings from 0 to 1; NaN where a target never varies.
+    unit : {"r", "variance"}
+        Whether the values are correlations or shares of variance explained, which are their
+        squares.
+    """
+
+    values: NDArray[np.float64]
+    unit: Unit
+
+    def __post_init__(self) -> None:
+        values = np.asarray(self.values, dtype=np.float64)
+        if values.ndim != 1 or not (np.isnan(values) | ((values >= 0) & (values <= 1))).all():
+            raise ValueError(
+                "values must be of shape (n_targets,), each from 0 to 1 or NaN, got shape "
+                f"{values.shape} and values from {values.min()} to {values.max()}."
+            )
+        _check_unit(self.unit)
+        object.__setattr__(self, "values", values)
+
+    def __getitem__(self, targets: Any) -> NoiseCeiling:
+        return NoiseCeiling(np.atleast_1d(self.values[targets]), self.unit)
+
+    def to_unit(self, unit: Unit) -> NoiseCeiling:
+        """Give the same ceiling in a unit.
+
+        Parameters
+        ----------
+        unit : {"r", "variance"}
+            The unit.
+
+        Returns
+        -------
+        NoiseCeiling
+            Its values are squares, or roots, of these where the unit differs.
+
+        Raises
+        ------
+        ValueError
+            If there is no such unit.
+        """
+        if _check_unit(unit) == self.unit:
+            return self
+        return NoiseCeiling(self.values**2 if unit == "variance" else self.values**0.5, unit)
+
+
+def noise_ceiling_snr(
+    trials: ArrayLike, image_ids: ArrayLike | None = None, *, total_variance: float | None = None
+) -> NDArray[np.float64]:
+    r"""Signal-to-noise ratio of single trials, for every target: the ncsnr.
+
+    .. math::
+        \text{ncsnr} = \sqrt{\max(\sigma^2_\text{signal}, 0) / \sigma^2_\text{noise}}
+
+    Parameters
+    ----------
+    trials : array-like of shape (n_images, n_repeats, n_targets) or (n_trials, n_targets)
+        Responses of single trials. In three dimensions a missing repeat is NaN in all targets.
+    image_ids : array-like of shape (n_trials,), default=None
+        Which image each trial shows, for trials in two dimensions.
+    total_variance : float, default=None
+        Variance of single trials where it is known. 1 gives the ncsnr of the Natural Scenes Dataset
+        [1]_: responses z-scored in every session, images with three trials.
+
+    Returns
+    -------
+    ndarray of shape (n_targets,)
+        A ratio of standard deviations, at least 0; high is good. 0 where no signal was found, NaN
+        where a target never varies.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit, values are not finite but for missing repeats, an image has no trial,
+        there are fewer than two images, or no image was repeated.
+
+    See Also
+    --------
+    variance_components : Signal and noise variance, and when they are unbiased.
+    noise_ceiling : What it means for the scores of a model.
+    reliable_targets : Targets chosen by it, from training images.
+
+    Notes
+    -----
+    The variances are unbiased, their ratio is not where there is little signal: a target whose
+    average over three trials allows an r of .33 is found to allow .30 on average.
+
+    References
+    ----------
+    .. [1] Allen et al. (2022), "A massive 7T fMRI dataset to bridge cognitive neuroscience and
+       artificial intelligence", Nature Neuroscience 25:116-126,
+       :doi:`10.1038/s41593-021-00962-x`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skalign.metrics import noise_ceiling_snr
+    >>> rng = np.random.default_rng(0)
+    >>> signal, noise = rng.standard_normal((1000, 1, 2)), rng.standard_normal((1000, 3, 2))
+    >>> noise_ceiling_snr(signal * [0.5, 1] + noise).round(1)
+    array([0.5, 1. ])
+    """
+    return snr_of(components_of(Repeats(trials, image_ids), total_variance))
+
+
+def snr_of(components: VarianceComponents) -> NDArray[np.float64]:
+    """The ncsnr from signal and noise variance."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.sqrt(np.maximum(components.signal, 0) / components.noise)
+
+
+def noise_ceiling(
+    ncsnr: ArrayLike | None = None,
+    *,
+    trials: ArrayLike | None = None,
+    image_ids: ArrayLike | None = None,
+    n_repeats: int | ArrayLike | None = None,
+    unit: Unit = "r",
+) -> NoiseCeiling:
+    r"""Give the best score that a model of averaged trials can reach, for every target.
+
+    In explained variance, for averages over :math:`n_i` trials of image i,
+
+    .. math::
+        \text{NC} = \frac{\text{ncsnr}^2}{\text{ncsnr}^2 + \operatorname{mean}_i(1 / n_i)},
+
+    and in Pearson's r its square root.
+
+    Parameters
+    ----------
+    ncsnr : array-like of shape (n_targets,), default=None
+        Signal-to-noise ratio of single trials, from :func:`noise_ceiling_snr` or as a dataset
+        brings it along.
+    trials : array-like of shape (n_images, n_repeats, n_targets) or (n_trials, n_targets)
+        Single trials to find it from, instead of `ncsnr`.
+    image_ids : array-like of shape (n_trials,), default=None
+        Which image each trial shows, for trials in two dimensions.
+    n_repeats : int or array-like of shape (n_images,), default=None
+        How many trials the responses that a model is scored on are averages of: one number, or one
+        for every image scored. By default those of `trials`.
+    unit : {"r", "variance"}, default="r"
+        Whether the ceiling is for correlations or for explained variance.
+
+    Returns
+    -------
+    NoiseCeiling
+        ``values`` from 0 to 1, and their ``unit``.
+
+    Raises
+    ------
+    ValueError
+        If not just one of `ncsnr` and `trials` is given, `n_repeats` is missing or below 1, a ratio
+        is negative, or `trials` are refused (see :func:`noise_ceiling_snr`).
+
+    See Also
+    --------
+    normalize_scores : Scores as a share of the ceiling.
+    PearsonScorer : Takes a ceiling, for searches and cross-validation.
+
+    Notes
+    -----
+    A ceiling is an average: by chance a model can lie above it on few images. Estimated on the
+    images that a model is scored on it shares their noise; the ncsnr of training images does not.
+
+    Examples
+    --------
+    >>> from skalign.metrics import noise_ceiling
+    >>> noise_ceiling([0.2, 0.4, 1.0], n_repeats=3).values.round(2)
+    array([0.33, 0.57, 0.87])
+    >>> noise_ceiling([0.2, 0.4, 1.0], n_repeats=3, unit="variance").values.round(2)
+    array([0.11, 0.32, 0.75])
+
+    Scored on a hundred images, of which some were seen only once or twice:
+
+    >>> n_repeats = [1] * 20 + [2] * 30 + [3] * 50
+    >>> noise_ceiling([0.2, 0.4, 1.0], n_repeats=n_repeats).values.round(2)
+    array([0.27, 0.49, 0.81])
+    """
+    if (ncsnr is None) == (trials is None):
+        given = "neither" if ncsnr is None else "both"
+        raise ValueError(f"Either ncsnr or trials must be given, got {given}.")
+    if ncsnr is None:
+        components = components_of(Repeats(trials, image_ids))  # type: ignore[arg-type]
+        ratio = snr_of(components)
+        n_repeats = components.n_repeats if n_repeats is None else n_repeats
+    else:
+        ratio = np.asarray(ncsnr, dtype=np.float64)
+        if ratio.ndim != 1 or (ratio < 0).any():
+            raise ValueError(
+                "ncsnr must be of shape (n_targets,), at least 0 or NaN, got shape "
+                f"{ratio.shape} and a minimum of {ratio.min()}. Single trials are passed as trials."
+            )
+        if n_repeats is None:
+            raise ValueError("n_repeats must be given with ncsnr, got None.")
+    repeats = np.asarray(n_repeats, dtype=np.float64)
+    if repeats.ndim > 1 or not repeats.size or not (repeats >= 1).all():
+        raise ValueError(
+            "n_repeats must be a number of trials, or one for every image, at least 1, got "
+            f"{n_repeats!r}. Leave out images without trials."
+        )
+    with np.errstate(divide="ignore"):
+        variance = 1 / (1 + np.mean(1 / repeats) / ratio**2)
+    return NoiseCeiling(variance, "variance").to_unit(unit)
+
+
+def normalize_scores(
+    scores: ArrayLike, ceiling: NoiseCeiling, *, unit: Unit, undefined: float = np.nan
+) -> NDArray[np.float64]:
+    """Scores as a share of the noise ceiling: 1 is all that the noise allows.
+
+    Parameters
+    ----------
+    scores : array-like of shape (..., n_targets)
+        Correlations, or shares of variance explained, of models in the rows.
+    ceiling : NoiseCeiling
+        One value for every target, in the unit of the scores.
+    unit : {"r", "variance"}
+        What the scores are.
+    undefined : float, default=nan
+        Value for a target whose ceiling is 0 or NaN.
+
+    Returns
+    -------
+    ndarray of the shape of `scores`
+        Scores divided by the ceiling; high is good, above 1 by chance.
+
+    Raises
+    ------
+    TypeError
+        If `ceiling` is an array, whose unit nobody knows.
+    ValueError
+        If the units differ, there is not one ceiling per target, or an r lies outside [-1, 1].
+
+    See Also
+    --------
+    noise_ceiling : Makes the ceiling.
+    PearsonScorer : The same in searches and cross-validation.
+
+    Examples
+    --------
+    >>> from skalign.metrics import noise_ceiling, normalize_scores
+    >>> ceiling = noise_ceiling([0.4, 1.0], n_repeats=3)
+    >>> normalize_scores([0.4, 0.4], ceiling, unit="r").round(2)
+    array([0.7 , 0.46])
+    >>> normalize_scores([0.16, 0.16], ceiling.to_unit("variance"), unit="variance").round(2)
+    array([0.49, 0.21])
+    """
+    if not isinstance(ceiling, NoiseCeiling):
+        raise TypeError(
+            "ceiling must be a NoiseCeiling, which knows its unit, got "
+            f"{type(ceiling).__name__}. Take noise_ceiling, or NoiseCeiling(values, unit)."
+        )
+    if _check_unit(unit) != ceiling.unit:
+        raise ValueError(
+            f'ceiling must be in the unit of the scores, "{unit}", got one in "{ceiling.unit}". '
+            f'Take ceiling.to_unit("{unit}").'
+        )
+    undefined = check_number(undefined, "undefined")
+    table = np.asarray(scores, dtype=np.float64)
+    if table.shape[-1:] != ceiling.values.shape:
+        raise ValueError(
+            f"ceiling must have one value per target, got {ceiling.values.size} for scores of "
+            f"shape {table.shape}. ceiling[mask] is that of some targets."
+        )
+    if unit == "r" and (np.abs(table) > 1 + 1e-9).any():
+        raise ValueError(f"scores must lie in [-1, 1] where unit is 'r', got {table}.")
+    is_defined = ceiling.values > 0
+    return np.where(is_defined, table / np.where(is_defined, ceiling.values, 1), undefined)
+
+
+def _check_unit(unit: Any) -> Any:
+    if unit not in get_args(Unit):
+        raise ValueError(f'unit must be "r" or "variance", got {unit!r}.')
+    return unit

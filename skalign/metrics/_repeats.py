@@ -1,0 +1,283 @@
+"""Single trials: which image each shows, their averages, and the variance they share or do not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from skalign.metrics._directions import blocks, check_images
+
+
+@dataclass(frozen=True, eq=False)
+class VarianceComponents:
+    """What of a target's variance over single trials is signal, and what is noise.
+
+    Returned by :func:`variance_components`, in squared units of the responses.
+
+    Parameters
+    ----------
+    signal : ndarray of shape (n_targets,)
+        Variance over images of the expected response. Unbiased and therefore not truncated: with
+        little signal it can be negative.
+    noise : ndarray of shape (n_targets,)
+        Variance over the trials of one image.
+    n_repeats : ndarray of shape (n_images,)
+        Number of trials of every image.
+    """
+
+    signal: NDArray[np.float64]
+    noise: NDArray[np.float64]
+    n_repeats: NDArray[np.int64]
+
+
+def variance_components(
+    trials: ArrayLike, image_ids: ArrayLike | None = None, *, total_variance: float | None = None
+) -> VarianceComponents:
+    r"""Signal and noise variance of every target, from repeated trials of the same images.
+
+    With :math:`n_i` trials of image i and their mean :math:`\bar y_i`,
+
+    .. math::
+        \sigma^2_\text{noise} = \frac{\sum_{it} (y_{it} - \bar y_i)^2}{\sum_i (n_i - 1)}, \qquad
+        \sigma^2_\text{signal} = \operatorname{var}_i(\bar y_i)
+        - \sigma^2_\text{noise} \operatorname{mean}_i(1 / n_i),
+
+    the variance over images with one degree of freedom less than there are images.
+
+    Parameters
+    ----------
+    trials : array-like of shape (n_images, n_repeats, n_targets) or (n_trials, n_targets)
+        Responses of single trials. In three dimensions a missing repeat is NaN in all targets.
+    image_ids : array-like of shape (n_trials,), default=None
+        Which image each trial shows, for trials in two dimensions.
+    total_variance : float, default=None
+        Variance of single trials where it is known: 1 if the responses were z-scored in every
+        session. The signal is then what the noise leaves of it.
+
+    Returns
+    -------
+    VarianceComponents
+        ``signal``, ``noise`` and ``n_repeats``.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit, values are not finite but for missing repeats, an image has no trial,
+        there are fewer than two images, or no image was repeated.
+
+    See Also
+    --------
+    noise_ceiling_snr : The ratio of the two, as a standard deviation.
+
+    Notes
+    -----
+    Both components are unbiased, also where images have unequal numbers of trials, if the noise of
+    a trial depends neither on its image nor on other trials. Images shown once tell of the signal
+    only. Responses that drift between sessions are z-scored within each of them first: a drift
+    counts as noise. A target that never varies has two zeros.
+
+    Trials are read in blocks of targets, so that they may be memory-mapped.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skalign.metrics import variance_components
+    >>> rng = np.random.default_rng(0)
+    >>> signal, noise = 2 * rng.standard_normal((500, 1, 1)), rng.standard_normal((500, 3, 1))
+    >>> found = variance_components(signal + noise)
+    >>> found.signal.round(1), found.noise.round(1)
+    (array([4.]), array([1.]))
+    """
+    return components_of(Repeats(trials, image_ids), total_variance)
+
+
+def average_repeats(
+    trials: ArrayLike, image_ids: ArrayLike | tuple[ArrayLike, ...] | None = None
+) -> tuple[NDArray[Any], Any, NDArray[np.int64]]:
+    """Average the trials of each image, or the samples of each block.
+
+    Parameters
+    ----------
+    trials : array-like of shape (n_images, n_repeats, n_targets) or (n_trials, n_targets)
+        Responses of single trials. In three dimensions a missing repeat is NaN in all targets.
+    image_ids : array-like of shape (n_trials,), or tuple of these, default=None
+        Which image each trial shows, for trials in two dimensions. With a tuple of labels, such as
+        ``(run, category)`` in a block design, trials that are equal in all of them are averaged.
+
+    Returns
+    -------
+    averages : ndarray of shape (n_images, n_targets)
+        Mean responses; float32 if the trials are.
+    images : ndarray of shape (n_images,), or tuple of these
+        What `image_ids` holds, once, sorted: bring the features of the images into this order. For
+        trials in three dimensions the number of the row.
+    n_repeats : ndarray of shape (n_images,)
+        Number of trials averaged.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit, values are not finite but for missing repeats, or an image has no
+        trial.
+
+    See Also
+    --------
+    noise_ceiling : What averages over so many trials allow a model to reach.
+
+    Examples
+    --------
+    >>> from skalign.metrics import average_repeats
+    >>> averages, images, n_repeats = average_repeats([[1.0], [5.0], [3.0]], ["b", "a", "b"])
+    >>> averages.ravel(), images, n_repeats
+    (array([5., 2.]), array(['a', 'b'], dtype='<U1'), array([1, 2]))
+
+    Blocks of real fMRI, nine volumes each:
+
+    >>> from skalign.datasets import load_haxby_slice
+    >>> haxby = load_haxby_slice()
+    >>> averages, (run, category), n_repeats = average_repeats(
+    ...     haxby.data, (haxby.run, haxby.target)
+    ... )
+    >>> averages.shape, run[:3], category[:3].tolist(), n_repeats[:3]
+    ((96, 530), array([0, 0, 0]), ['bottle', 'cat', 'chair'], array([9, 9, 9]))
+    """
+    repeats = Repeats(trials, image_ids)
+    dtype = np.float32 if repeats.trials.dtype == np.float32 else np.float64
+    averages = np.empty((repeats.n_images, repeats.trials.shape[1]), dtype=dtype)
+    for block, values in repeats.blocks():
+        averages[:, block] = repeats.means(values)
+    return averages, repeats.images, repeats.n_repeats
+
+
+class Repeats:
+    """Single trials sorted by image, read in blocks of targets.
+
+    Parameters
+    ----------
+    trials : array-like of shape (n_images, n_repeats, n_targets) or (n_trials, n_targets)
+        Responses; in three dimensions a missing repeat is NaN in all targets.
+    image_ids : array-like of shape (n_trials,), tuple of these, or None
+        Which image each trial shows, for trials in two dimensions.
+    kept_images : array-like, default=None
+        The images to look at, all by default.
+    """
+
+    def __init__(
+        self,
+        trials: ArrayLike,
+        image_ids: ArrayLike | tuple[ArrayLike, ...] | None,
+        kept_images: ArrayLike | None = None,
+    ) -> None:
+        table: Any = check_images(trials, "trials", allow_nd=True)
+        if table.ndim not in (2, 3) or (table.ndim == 2) != (image_ids is not None):
+            raise ValueError(
+                "trials must be of shape (n_images, n_repeats, n_targets) without image_ids, or of "
+                f"shape (n_trials, n_targets) with image_ids, got {table.ndim} dimensions "
+                f"{'without' if image_ids is None else 'with'} image_ids."
+            )
+        self.trials: NDArray[Any] = table.reshape(-1, table.shape[-1])
+        if image_ids is None:
+            self.images: Any = np.arange(len(table))
+            image = np.repeat(self.images, table.shape[1])
+            is_there = ~np.isnan(self.trials[:, 0])
+        else:
+            self.images, image = _numbered(image_ids, len(table))
+            is_there = np.ones(len(table), dtype=bool)
+        is_asked = np.ones(len(image), dtype=bool)
+        n_repeats = np.bincount(image[is_there], minlength=image.max() + 1)
+        if kept_images is not None:
+            is_kept = _among(self.images, kept_images)
+            is_asked = is_kept[image]
+            self.images, n_repeats = self.images[is_kept], n_repeats[is_kept]
+        if not n_repeats.all():
+            raise ValueError(
+                "trials must have at least one trial of every image, got none of "
+                f"{(n_repeats == 0).sum()} images. Leave these images out."
+            )
+        self._missing = np.flatnonzero(is_asked & ~is_there)
+        rows = np.flatnonzero(is_asked & is_there)
+        self.rows = rows[np.argsort(image[rows], kind="stable")]
+        self.n_repeats: NDArray[np.int64] = n_repeats
+        self.n_images = n_repeats.size
+        self.image = np.repeat(np.arange(self.n_images), n_repeats)
+        self._first = np.cumsum(n_repeats) - n_repeats
+
+    def blocks(self) -> Iterator[tuple[slice, NDArray[np.float64]]]:
+        """Slices of targets, and their responses (n_trials, n_block) sorted by image."""
+        for block in blocks(self.trials.shape[1], 8 * self.rows.size):
+            values = np.asarray(self.trials[self.rows, block], dtype=np.float64)
+            missing = np.isnan(self.trials[self._missing, block])
+            if not np.isfinite(values).all() or not missing.all():
+                raise ValueError(
+                    "trials must be finite, save for missing repeats, which are NaN in all targets "
+                    "at once; got other NaN or infinity. Leave out targets that are not valid."
+                )
+            yield block, values
+
+    def means(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Mean over the trials of each image, (n_images, n_block)."""
+        return np.add.reduceat(values, self._first, axis=0) / self.n_repeats[:, np.newaxis]
+
+
+def components_of(repeats: Repeats, total_variance: float | None = None) -> VarianceComponents:
+    """Signal and noise variance from trials sorted by image."""
+    degrees = repeats.rows.size - repeats.n_images
+    if repeats.n_images < 2 or degrees == 0:
+        raise ValueError(
+            "trials must show at least two images, and at least one of them repeatedly, got "
+            f"{repeats.rows.size} trials of {repeats.n_images} images."
+        )
+    signal, noise = np.zeros((2, repeats.trials.shape[1]))
+    for block, values in repeats.blocks():
+        values -= values[0].copy()  # a target that never varies is exactly zero then
+        means = repeats.means(values)
+        within = np.square(values - means[repeats.image]).sum(axis=0) / degrees
+        if total_variance is None:
+            shared = means.var(axis=0, ddof=1) - within * np.mean(1 / repeats.n_repeats)
+        else:
+            shared = total_variance - within
+        signal[block], noise[block] = np.where(values.any(axis=0), [shared, within], 0)
+    return VarianceComponents(signal, noise, repeats.n_repeats)
+
+
+def _numbered(image_ids: Any, n_trials: int) -> tuple[Any, NDArray[np.intp]]:
+    """The distinct images, and the number of each trial's image among them."""
+    is_tuple = isinstance(image_ids, tuple) and np.ndim(image_ids[0]) > 0
+    labels = [np.asarray(label) for label in (image_ids if is_tuple else [image_ids])]
+    for label in labels:
+        if label.shape != (n_trials,):
+            raise ValueError(
+                f"image_ids must be 1-D, one label per trial, {n_trials} here; got shape "
+                f"{label.shape}."
+            )
+    if not is_tuple:
+        return np.unique(labels[0], return_inverse=True)
+    numbers = [np.unique(label, return_inverse=True)[1] for label in labels]
+    _, first, image = np.unique(
+        np.ravel_multi_index(numbers, [number.max() + 1 for number in numbers]),
+        return_index=True,
+        return_inverse=True,
+    )
+    return tuple(label[first] for label in labels), image
+
+
+def _among(images: Any, kept_images: ArrayLike) -> NDArray[np.bool_]:
+    kept = np.asarray(kept_images)
+    if isinstance(images, tuple):
+        raise ValueError("image_ids must be one label per trial, not a tuple, with train_images.")
+    if kept.ndim != 1 or kept.dtype == bool:
+        raise ValueError(
+            "train_images must be a 1-D array of image ids (numbers of rows, for trials in three "
+            f"dimensions), not a mask, got shape {kept.shape} and dtype {kept.dtype}."
+        )
+    unknown = np.setdiff1d(kept, images)
+    if unknown.size:
+        raise ValueError(
+            f"train_images must be images that trials show, got {unknown.size} that they do not, "
+            f"such as {unknown[0]!r}."
+        )
+    return np.isin(images, kept)

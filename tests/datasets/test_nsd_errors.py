@@ -1,0 +1,282 @@
+"""Every wrong or missing file of NSD, and every wrong argument, gets an error that says which."""
+
+import gzip
+import re
+
+import numpy as np
+import pytest
+from scipy.io import savemat
+
+from skalign.datasets import NSDSubject
+from tests.datasets.nsd_folder import (
+    AFFINE,
+    SHAPE,
+    design,
+    label_volumes,
+    paths,
+    write_folder,
+    write_session,
+    write_volume,
+)
+
+h5py = pytest.importorskip("h5py", reason="NSD is read with h5py")
+nibabel = pytest.importorskip("nibabel", reason="NSD is read with nibabel")
+
+
+@pytest.fixture
+def root(tmp_path):
+    """Session 1 of subject 1 as HDF5."""
+    write_folder(tmp_path, sessions=(1,))
+    return tmp_path
+
+
+def test_root(tmp_path, root):
+    with pytest.raises(FileNotFoundError, match=r"root must be the folder of NSD, got .*nowhere"):
+        NSDSubject(tmp_path / "nowhere", 1)
+    with pytest.raises(FileNotFoundError, match=r"holds nsddata and nsddata_betas: .*nsddata/nsdd"):
+        NSDSubject(root / "nsddata", 1)
+    folder = paths(root, 2).betas
+    with pytest.raises(FileNotFoundError, match=f"subject 2 are expected in {folder}"):
+        NSDSubject(root, 2)
+
+
+@pytest.mark.parametrize("subject", [0, 9])
+def test_subject(root, subject):
+    with pytest.raises(ValueError, match=f"subject == {subject}, must be"):
+        NSDSubject(root, subject)
+    with pytest.raises(TypeError, match="subject must be an instance of"):
+        NSDSubject(root, "subj01")
+    with pytest.raises(TypeError, match="betas must be the name of a folder"):
+        NSDSubject(root, 1, betas=3)
+
+
+@pytest.mark.parametrize(
+    ("file", "what"),
+    [
+        ("design", "The design of the experiment"),
+        ("ncsnr", "The volume of ncsnr"),
+        ("faces", "The volume of floc-faces"),
+    ],
+)
+@pytest.mark.parametrize("damage", ["missing", "foreign", "truncated"])
+def test_files_read_as_a_whole(root, file, what, damage):
+    where = paths(root)
+    where.faces = where.roi / "lh.floc-faces.nii.gz"
+    path = getattr(where, file)
+    content = path.read_bytes()
+    path.unlink()
+    error, message = ValueError, f"{what} cannot be read from {path}"
+    if damage == "missing":
+        error, message = FileNotFoundError, f"{what} is expected at {path}, and there is no such"
+    elif damage == "foreign":
+        path.write_text("<html>Access denied</html>")
+    else:
+        path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(error, match=re.escape(message)):
+        NSDSubject(root, 1).read(NSDSubject(root, 1).voxels("FFA-1", hemisphere="lh"))
+
+
+@pytest.mark.parametrize("kind", ["hdf5", "nii.gz"])
+@pytest.mark.parametrize("damage", ["foreign", "truncated"])
+def test_damaged_sessions(tmp_path, kind, damage):
+    write_folder(tmp_path, sessions=(1,), kind=kind)
+    path = paths(tmp_path).betas / f"betas_session01.{kind}"
+    content = path.read_bytes()
+    path.write_bytes(b"<html>Access denied</html>" if damage == "foreign" else content[:-5000])
+    with pytest.raises(ValueError, match=f"The responses of a session cannot be read from {path}"):
+        NSDSubject(tmp_path, 1).read("FFA-1")
+
+
+def test_missing_sessions(root):
+    path = paths(root).betas / "betas_session02.hdf5"
+    message = f"session 2 are expected at {path}, or as betas_session02.nii.gz beside it"
+    for call in (
+        NSDSubject(root, 1).trials,
+        lambda numbers: NSDSubject(root, 1).read("PPA", sessions=numbers),
+    ):
+        with pytest.raises(FileNotFoundError, match=message):
+            call([1, 2])
+    (paths(root).betas / "betas_session01.hdf5").unlink()
+    with pytest.raises(FileNotFoundError, match=r"session 1 are expected at .*session01\.hdf5"):
+        NSDSubject(root, 1).read("FFA-1")
+    with pytest.raises(FileNotFoundError, match=r"session 1 are expected at .*session01\.hdf5"):
+        _ = NSDSubject(root, 1).sessions
+
+
+@pytest.mark.parametrize("sessions", [[], [0], [1, 41], [1, 1], [1.0], 1, "12", [[1]]])
+def test_sessions(root, sessions):
+    with pytest.raises(
+        ValueError, match="sessions must be a list of different numbers from 1 to 40"
+    ):
+        NSDSubject(root, 1).trials(sessions)
+
+
+@pytest.mark.parametrize(
+    ("counts", "message"),
+    [
+        (np.zeros((749, *SHAPE), np.int16), r"shape \(750, 5, 7, 6\), \(trials, z, y, x\)"),
+        (np.zeros((750, 6, 7, 6), np.int16), r"grid of the regions, got \(750, 6, 7, 6\)"),
+        (np.zeros((750, *SHAPE[::-1]), np.int16), r"got \(750, 6, 7, 5\) from .*session01\.hdf5"),
+        (np.zeros((750, *SHAPE), np.float32), r"int16, percent signal change x 300, got float32"),
+        (np.zeros((750, *SHAPE), np.uint16), "int16, percent signal change x 300, got uint16"),
+    ],
+)
+def test_hdf5_that_is_not_nsds(root, counts, message):
+    write_session(paths(root).betas, 1, counts)
+    with pytest.raises(ValueError, match=message):
+        NSDSubject(root, 1).read("FFA-1")
+
+
+def test_hdf5_without_betas(root):
+    path = paths(root).betas / "betas_session01.hdf5"
+    with h5py.File(path, "w") as file:
+        file["data"] = [1]
+        file.create_group("betas")
+    with pytest.raises(
+        ValueError, match=rf"{path} must have a dataset \"betas\", got \['betas', 'd"
+    ):
+        NSDSubject(root, 1).read("FFA-1")
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "slope", "message"),
+    [
+        ((*SHAPE, 749), np.int16, None, r"shape \(6, 7, 5, 750\), \(x, y, z, trials\)"),
+        ((*SHAPE[::-1], 750), np.int16, None, r"grid of the regions, got \(5, 7, 6, 750\)"),
+        ((*SHAPE, 750), np.float32, None, "int16, percent signal change x 300, got float32"),
+        ((*SHAPE, 750), np.int16, 1 / 300, "without a scale factor in its header, got slope 0.003"),
+    ],
+)
+def test_nifti_that_is_not_nsds(root, shape, dtype, slope, message):
+    (paths(root).betas / "betas_session01.hdf5").unlink()
+    image = nibabel.Nifti1Image(np.zeros(shape, dtype), AFFINE)
+    if slope is not None:
+        image.header.set_slope_inter(slope, 0)
+    image.to_filename(paths(root).betas / "betas_session01.nii.gz")
+    with pytest.raises(ValueError, match=message):
+        NSDSubject(root, 1).read("FFA-1")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"sharedix": None}, r"variables masterordering, subjectim, sharedix; no \['sharedix'\]"),
+        (
+            {"subjectim": design()["subjectim"][:7]},
+            r"subjectim of 8 rows .* got shapes \(7, 10000\)",
+        ),
+        ({"masterordering": np.ones((1, 750))}, r"at least 30000 trials, got .* \(1, 750\)"),
+        (
+            {"masterordering": design()["masterordering"] - 1},
+            "masterordering must hold whole numbers from 1 to 10000",
+        ),
+        ({"subjectim": design()["subjectim"] - 1}, "subjectim must hold whole numbers from 1 to 7"),
+        ({"sharedix": design()["sharedix"] + 0.5}, "sharedix must hold whole numbers from 1 to 7"),
+        ({"sharedix": design()["sharedix"][:, ::-1] + 1}, "first columns of subjectim must be the"),
+    ],
+)
+def test_designs_that_are_not_nsds(root, change, message):
+    path = paths(root).design
+    content = {name: values for name, values in (design() | change).items() if values is not None}
+    savemat(path, content)
+    with pytest.raises(ValueError, match=message) as caught:
+        NSDSubject(root, 1).trials()
+    assert str(path) in str(caught.value)
+
+
+def test_regions_that_are_not_there(root):
+    subject = NSDSubject(root, 1)
+    known = r"floc-faces \(OFA, FFA-1, .*\); floc-places \(OPA, PPA, RSC\)"
+    with pytest.raises(ValueError, match=rf"no region 'FFA' in .*func1pt8mm/roi, .*{known}"):
+        subject.voxels("FFA")
+    with pytest.raises(ValueError, match="no region 'floc-places/FFA-1'"):
+        subject.voxels("floc-places/FFA-1")
+    with pytest.raises(ValueError, match="The region 'aTL-faces' has no voxels in subject 1"):
+        subject.voxels(["FFA-1", "aTL-faces"])
+    with pytest.raises(ValueError, match="no voxels in subject 1, hemisphere 'rh'"):
+        subject.voxels("mTL-faces", hemisphere="rh")
+    for regions in ([], None, [1], ""):
+        with pytest.raises((TypeError, ValueError), match="region"):
+            subject.voxels(regions)
+    for call in (subject.regions, lambda side: subject.voxels("FFA-1", hemisphere=side)):
+        with pytest.raises(ValueError, match='hemisphere must be "lh", "rh" or None for both'):
+            call("left")
+
+
+def test_a_collection_without_names_says_where_its_table_is_expected(root):
+    write_volume(paths(root).roi / "lh.streams.nii.gz", label_volumes()["floc-faces"])
+    message = rf"expected in {paths(root).label}, as lh\.streams\.mgz\.ctab"
+    with pytest.raises(ValueError, match=message):
+        NSDSubject(root, 1).voxels("ventral")
+
+
+def test_no_regions(root):
+    for path in paths(root).roi.iterdir():
+        path.unlink()
+    with pytest.raises(
+        FileNotFoundError, match=rf"such as floc-faces\.nii\.gz, .*{paths(root).roi}"
+    ):
+        NSDSubject(root, 1).voxels("FFA-1")
+
+
+@pytest.mark.parametrize("line", ["FFA-1", "two FFA-1", "2"])
+def test_label_tables_that_are_not(root, line):
+    path = paths(root).label / "rh.floc-faces.mgz.ctab"
+    path.write_text(f"0 Unknown\n{line}\n")
+    with pytest.raises(ValueError, match=f'Lines of {path} must be "label name", got {line!r}'):
+        NSDSubject(root, 1).regions()
+
+
+def test_volumes_on_other_grids(root):
+    where = paths(root)
+    subject = NSDSubject(root, 1)
+    write_volume(where.ncsnr, np.zeros((6, 7, 6), np.float32))
+    with pytest.raises(ValueError, match=rf"{where.ncsnr} must be on the grid .*\(6, 7, 5\), got"):
+        subject.voxels("FFA-1")
+    write_volume(where.roi / "floc-places.nii.gz", np.full((6, 7, 6), 2, np.int16))
+    with pytest.raises(
+        ValueError, match=r"one grid: that of 'PPA' has shape \(6, 7, 6\), that of 'F"
+    ):
+        subject.voxels(["FFA-1", "PPA"])
+    (where.roi / "floc-places.nii.gz").unlink()
+    write_volume(where.roi / "rh.floc-places.nii.gz", np.full((6, 7, 6), 2, np.int16))
+    with pytest.raises(ValueError, match=r"lh\.floc-places.*rh\.floc-places.* must be on one grid"):
+        subject.voxels("PPA")
+    write_volume(where.roi / "floc-places.nii.gz", np.zeros((*SHAPE, 2), np.int16))
+    with pytest.raises(
+        ValueError, match=r"floc-places must be a volume of three axes, got .*, 2\)"
+    ):
+        subject.voxels("PPA")
+
+
+@pytest.mark.parametrize("images", [[], [[1]], [0.5], [-1], [73_000], "12"])
+def test_images_that_are_not_rows_of_the_stimulus_file(root, images):
+    with pytest.raises(ValueError, match="images must be a list of rows of the stimulus file"):
+        NSDSubject(root, 1).read("FFA-1", images=images)
+
+
+def test_images_that_were_not_shown_or_are_named_twice(root):
+    subject = NSDSubject(root, 1)
+    shown = np.unique(subject.trials())
+    unseen = np.setdiff1d(np.arange(73_000), shown)[:2]
+    message = f"2 of {len(shown) + 2} were not, {unseen[0]} the first"
+    with pytest.raises(ValueError, match=message):
+        subject.read("FFA-1", images=[*shown, *unseen])
+    with pytest.raises(ValueError, match="images must all be different"):
+        subject.read("FFA-1", images=[shown[0], shown[1], shown[0]])
+
+
+def test_voxels_of_another_subject(root):
+    write_folder(root, subject=2, sessions=(1,))
+    voxels = NSDSubject(root, 2).voxels("FFA-1")
+    with pytest.raises(ValueError, match="must be those of subject 1, got subject 2's"):
+        NSDSubject(root, 1).read(voxels)
+
+
+def test_memory_errors_are_not_blamed_on_the_file(root, monkeypatch):
+    def fail(*args, **kwargs):
+        raise MemoryError
+
+    monkeypatch.setattr(gzip.GzipFile, "read", fail)
+    with pytest.raises(MemoryError):
+        NSDSubject(root, 1).voxels("FFA-1")

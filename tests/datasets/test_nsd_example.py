@@ -1,0 +1,146 @@
+"""The script for the FFA case runs on a small folder of NSD, end to end."""
+
+import contextlib
+import io
+import runpy
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from tests.datasets.nsd_folder import AFFINE, SHAPE, label_volumes, paths, write_folder
+
+pytest.importorskip("h5py", reason="NSD is read with h5py")
+nibabel = pytest.importorskip("nibabel", reason="NSD is read with nibabel")
+pandas = pytest.importorskip("pandas", reason="the script makes a table")
+matplotlib = pytest.importorskip("matplotlib", reason="the script draws")
+
+SCRIPT = Path(__file__).parents[2] / "examples" / "nsd_ffa.py"
+CATEGORIES = np.repeat(["faces", "objects", "scenes"], 20)
+PREFERRED = np.repeat(["faces", "scenes", "objects"], 10)  # of 30 units
+
+
+def make_features():
+    """Units with preferences, on a localizer set and on all images of the experiment."""
+    rng = np.random.default_rng(0)
+    localizer = rng.standard_normal((60, 30)) + 4 * (CATEGORIES[:, np.newaxis] == PREFERRED)
+    features = np.maximum(rng.standard_normal((73_000, 30)), 0).astype(np.float32)
+    features[:, 10:20] -= 0.8 * features[:, :10]  # scene units are pushed down by faces
+    return features, localizer
+
+
+def run(*arguments):
+    """Run the script and return what it printed."""
+    printed = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
+        matplotlib.use("agg")
+        patch.setattr("sys.argv", [str(SCRIPT), *map(str, arguments)])
+        runpy.run_path(str(SCRIPT))
+    matplotlib.pyplot.close("all")
+    return printed.getvalue()
+
+
+@pytest.fixture(scope="module")
+def example(tmp_path_factory):
+    """Two subjects, whose voxels follow the face units; of one session each in HDF5 and NIfTI."""
+    root = tmp_path_factory.mktemp("nsd")
+    features, localizer = make_features()
+
+    def signal(images):
+        return 3 * features[images, :10].mean(axis=1)[:, np.newaxis, np.newaxis, np.newaxis]
+
+    for subject, kind in [(1, "hdf5"), (5, "nii.gz")]:
+        write_folder(root, subject, kind=kind, signal=signal)
+    file = root / "network.npz"
+    images = np.random.default_rng(1).permutation(73_000)  # rows in any order
+    np.savez(
+        file,
+        images=images,
+        features=features[images],
+        localizer=localizer,
+        categories=CATEGORIES,
+    )
+    options = ["--subjects", 1, 5, "--n-train", 300, "--n-units", 10, "--out", root / "out"]
+    printed = run(root, file, *options)
+    table = pandas.read_csv(root / "out" / "results.csv")
+    return SimpleNamespace(root=root, file=file, printed=printed, table=table, options=options)
+
+
+def test_table(example):
+    table = example.table
+    assert list(table) == [
+        *["model", "layer", "units", "subject", "region", "penalty", "positive", "alpha"],
+        *["partition", "r", "theta", "n_active", "empty_fraction", "ceiling", "n_targets"],
+        *["seconds", "error"],
+    ]
+    assert len(table) == 2 * 2 * 4 * 2
+    assert table.groupby(["subject", "units", "penalty", "positive"]).size().eq(1).all()
+    assert table["model"].eq("network").all()
+    positive = table[table["positive"]].groupby("units")["r"].mean()
+    assert positive["faces"] > 0.4
+    assert positive["scenes"] < 0.15
+    signed = table[~table["positive"]].groupby(["units", "penalty"])[["r", "theta"]].mean()
+    assert (signed["r"]["scenes"] > 0.2).all()
+    assert (signed["theta"]["scenes"] > signed["theta"]["faces"] + 0.2).all()
+
+
+def test_printed_numbers_are_means_over_subjects(example):
+    lines = [line.split() for line in example.printed.splitlines()]
+    lines = [line for line in lines if line and line[0] in set(example.table["penalty"])]
+    assert len(lines) == 8
+    for penalty, positive, r_faces, r_scenes, *_ in lines:
+        of = example.table.query(f"penalty == {penalty!r} and positive == {positive}")
+        means = of.groupby("units")["r"].mean().round(2) + 0.0
+        assert (r_faces, r_scenes) == (f"{means['faces']:.2f}", f"{means['scenes']:.2f}")
+    ceiling = example.table["ceiling"].mean()
+    assert f"Voxel-averaged ceiling of r: {ceiling:.2f}." in example.printed
+    assert matplotlib.image.imread(example.root / "out" / "results.png").shape[1] > 600
+
+
+def test_ceilings_are_those_of_three_trials(example):
+    for subject, of_subject in example.table.groupby("subject"):
+        volume = nibabel.load(paths(example.root, subject).ncsnr).get_fdata()
+        ncsnr = volume[label_volumes()["floc-faces"] == 2]
+        ncsnr = ncsnr[ncsnr > 0.2]
+        ceiling = np.mean(np.sqrt(ncsnr**2 / (ncsnr**2 + 1 / 3)))
+        np.testing.assert_allclose(of_subject["ceiling"], ceiling, rtol=1e-5)
+        assert set(of_subject["n_targets"]) == {len(ncsnr)}
+
+
+def test_maps(example):
+    files = sorted((example.root / "out").glob("*.nii.gz"))
+    assert len(files) == 2 * 2 * 4 * 2
+    is_ffa = label_volumes()["floc-faces"] == 2
+    for row in example.table.itertuples():
+        sign = "positive" if row.positive else "signed"
+        name = f"subj{row.subject:02d}_FFA-1_{row.units}_{row.penalty}_{sign}.nii.gz"
+        image = nibabel.load(example.root / "out" / name)
+        assert image.shape == (*SHAPE, 3)
+        np.testing.assert_allclose(image.affine, AFFINE, atol=1e-5)
+        r, theta, n_active = np.moveaxis(image.get_fdata(), -1, 0)
+        assert not np.isfinite(r[~is_ffa]).any()
+        assert np.isfinite(r).sum() == row.n_targets
+        np.testing.assert_allclose(np.nanmean(r), row.r, atol=1e-6)
+        np.testing.assert_allclose(np.nanmean(n_active), row.n_active, atol=1e-6)
+        if np.isfinite(theta).any():
+            np.testing.assert_allclose(np.nanmean(theta), row.theta, atol=1e-6)
+
+
+def test_a_file_of_features_that_lacks_something_says_what(example, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        run(example.root, tmp_path / "none.npz")
+    assert "none.npz must be an .npz file of features" in capsys.readouterr().err
+    with np.load(example.file) as file:
+        arrays = dict(file)
+    np.savez(tmp_path / "few.npz", **{name: arrays[name] for name in ("features", "images")})
+    with pytest.raises(SystemExit):
+        run(example.root, tmp_path / "few.npz")
+    assert "few.npz must hold the arrays ['categories', 'localizer']" in capsys.readouterr().err
+    np.savez(
+        tmp_path / "half.npz",
+        **arrays | {"images": arrays["images"][:100], "features": arrays["features"][:100]},
+    )
+    with pytest.raises(SystemExit):
+        run(example.root, tmp_path / "half.npz", *example.options)
+    assert "must have features of the 300 images in the split" in capsys.readouterr().err
