@@ -74,6 +74,20 @@ def test_every_public_object_is_documented(path):
     assert not thing.__doc__.startswith(f"{path.rpartition('.')[2]}(")  # a dataclass's own
 
 
+def test_every_name_is_in_the_api_reference():
+    reference = Path(skalign.__file__).parents[1] / "doc" / "api.rst"
+    if not reference.exists():
+        pytest.skip("not a checkout")
+    listed = set(reference.read_text(encoding="utf-8").split())
+    offered_names = {
+        f"{module}.{name}"
+        for module in MODULES[1:]
+        for name in importlib.import_module(module).__all__
+        if callable(getattr(importlib.import_module(module), name))
+    }
+    assert not {name for name in offered_names if name.rpartition(".")[2] not in listed}
+
+
 def test_version_is_that_of_the_installed_package():
     try:
         installed = version("skalign")
