@@ -13,6 +13,7 @@ LAYERS = [  # from the top
     "benchmark",
     "model_selection",
     "linear_model",
+    "feature_extraction",
     "feature_selection",
     "metrics",
     "datasets",
