@@ -38,13 +38,17 @@ SCORES = ["mean_test_r", "se_test_r", "mean_test_theta", "mean_test_n_active"]
 
 
 @parametrize_with_checks(
-    [SparsePositiveEncoderCV(penalty, 3, positive=positive) for penalty, positive in ENCODERS]
-    + [
+    [
+        SparsePositiveEncoderCV(),
+        SparsePositiveEncoderCV("ols", positive=False),
+        SparsePositiveEncoderCV("ridge", 3, positive=False),
         SparsePositiveEncoderCV("elasticnet", 3, l1_ratio=[0.2, 0.9], select="one_se"),
-        SparsePositiveEncoderCV(select="least_reorientation", alpha_per_target=False),
-        SparsePositiveEncoderCV("lasso", [0.1, 0.01], fit_intercept=False, cv=2, n_jobs=2),
+        SparsePositiveEncoderCV(
+            "lasso", [0.1, 0.01], select="least_reorientation", alpha_per_target=False,
+            fit_intercept=False, cv=2, n_jobs=2,
+        ),
     ]
-)
+)  # fmt: skip
 @pytest.mark.filterwarnings("ignore:1 of 1 targets were left empty")  # the checks' data are noise
 def test_estimator_checks(estimator, check):
     check(estimator)
