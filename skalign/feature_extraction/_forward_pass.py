@@ -1,0 +1,155 @@
+"""Passes of images through a torch module, of which one layer's activations are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from difflib import get_close_matches
+from itertools import chain
+from threading import RLock
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import check_array
+
+# Hooks and the training flag belong to the module, which clones share over threads.
+_ONE_AT_A_TIME = RLock()
+
+
+def import_torch() -> Any:
+    """Import torch, which is optional."""
+    try:
+        import torch
+    except ImportError as error:
+        raise ImportError(
+            'LayerActivations needs PyTorch: pip install "skalign[torch]".'
+        ) from error
+    return torch
+
+
+def find_layer(model: Any, layer: str) -> Any:
+    """Return the submodule of that name, or raise and list the names close to it."""
+    layers = dict(model.named_modules(remove_duplicate=False))
+    if layer in layers:
+        return layers[layer]
+    last = str(layer).rpartition(".")[2]
+    close = get_close_matches(str(layer), layers, n=5, cutoff=0.5)
+    close += [name for name in layers if last and name.rpartition(".")[2] == last]
+    shown = list(dict.fromkeys(close))[:8] or [name for name in layers if name][:8]
+    kind = "close to it are" if close else "the first are"
+    raise ValueError(
+        f"layer must be a name in model.named_modules(), got {layer!r}; of {len(layers)} names "
+        f"{kind} {', '.join(map(repr, shown))}."
+    )
+
+
+@contextmanager
+def inference(model: Any, device: Any) -> Iterator[None]:
+    """Evaluate the module on a device, without gradients, and leave it as it was."""
+    torch = import_torch()
+    with _ONE_AT_A_TIME, torch.no_grad():
+        modes = [(module, module.training) for module in model.modules()]
+        home = {tensor.device for tensor in chain(model.parameters(), model.buffers())}
+        if device is not None and len(home) > 1:
+            raise ValueError(
+                f"device must be None for a model that is spread over devices, got {device!r}; "
+                f"this one is on {', '.join(sorted(map(str, home)))}."
+            )
+        try:
+            model.eval()
+            if device is not None:
+                model.to(device)
+            yield
+        finally:
+            for module, training in modes:
+                module.training = training
+            if device is not None and home:
+                model.to(*home)
+
+
+def run(
+    model: Any,
+    inputs: Any,
+    *,
+    layer: str,
+    at: str,
+    call: int | None,
+    pool: Callable[[Any], Any],
+) -> NDArray[np.float32]:
+    """Pass one batch through the model and return the layer's pooled activations."""
+    torch = import_torch()
+    module = find_layer(model, layer)
+    kept: list[Any] = []
+
+    def keep(activations: Any) -> None:
+        pooled = pool(activations)
+        if not isinstance(pooled, torch.Tensor):
+            raise TypeError(
+                f"The {at} of layer {layer!r} must be a tensor, or pooling a function that makes "
+                f"one of it, got a {type(pooled).__name__}."
+            )
+        # A copy: a module that works in place would overwrite what is kept.
+        kept.append(pooled.to("cpu", torch.float32, copy=True))
+
+    if at == "output":
+        handle = module.register_forward_hook(lambda module, args, output: keep(output))
+    else:
+        handle = module.register_forward_pre_hook(
+            lambda module, args, named: keep([*args, *named.values(), None][0]), with_kwargs=True
+        )
+    try:
+        model(inputs)
+    finally:
+        handle.remove()
+    activations = _take_call(kept, call, layer).numpy()
+    if activations.shape[:1] != (len(inputs),):
+        raise ValueError(
+            f"Layer {layer!r} must have one row of activations per image, got activations of shape "
+            f"{activations.shape} for {len(inputs)} images: choose another layer, or give a "
+            "pooling that returns (n_images, ...)."
+        )
+    return activations
+
+
+def _take_call(kept: list[Any], call: int | None, layer: str) -> Any:
+    if not kept:
+        raise ValueError(
+            f"Layer {layer!r} did not run when images passed through the model: choose one that "
+            "runs; containers such as ModuleList never do."
+        )
+    if call is None and len(kept) > 1:
+        raise ValueError(
+            f"Layer {layer!r} runs {len(kept)} times in one pass: say which run counts with call, "
+            f"from 0 (the first) to {len(kept) - 1} (the last, also -1)."
+        )
+    try:
+        return kept[call or 0]
+    except IndexError:
+        raise ValueError(
+            f"call must be from {-len(kept)} to {len(kept) - 1} for layer {layer!r}, which runs "
+            f"{len(kept)} times in one pass, got {call!r}."
+        ) from None
+
+
+def to_tensor(images: Any, model: Any, device: Any) -> Any:
+    """Copy a batch to the tensor that the model takes, finite and on its device."""
+    torch = import_torch()
+    weights = next(filter(torch.is_floating_point, model.parameters()), torch.empty(0))
+    if not isinstance(images, torch.Tensor):
+        images = check_array(images, dtype="numeric", allow_nd=True, input_name="X")
+        precision = "=f8" if weights.dtype == torch.float64 else "=f4"
+        is_float = images.dtype.kind == "f"
+        images = images.astype(precision if is_float else images.dtype.newbyteorder("="))
+        images = torch.from_numpy(images)
+    elif torch.is_floating_point(images) and not torch.isfinite(images).all():
+        raise ValueError("X must be finite, got NaN or infinity: mend or leave out those images.")
+    dtype = weights.dtype if torch.is_floating_point(images) else torch.int64
+    if dtype == torch.int64 and images.ndim > 2:
+        raise TypeError(
+            f"Images must be floats, scaled as the model expects, got {images.dtype} of shape "
+            f"{tuple(images.shape)}: scale them, for instance by images / 255, or let preprocess "
+            "do it."
+        )
+    # A copy: a first module that works in place would overwrite the caller's images.
+    return images.to(weights.device if device is None else device, dtype, copy=True)
