@@ -1,0 +1,197 @@
+"""One cell: an encoder from a model's units to a region, scored on test images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.model_selection import PredefinedSplit
+
+from skalign.benchmark._features import Split
+from skalign.benchmark._rows import Cell, Failure, Row, make_row, summarize
+from skalign.metrics import Alignment, alignment
+
+FeaturesOfLayers = dict[str, Split | Failure]  # features, or why there are none
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """What all layers of a cell have in common."""
+
+    cell: Cell
+    encoder: Any
+    responses: Split
+    ceiling: float
+    layer_cv: Any
+
+    def row(self, layer: str, partition: str, estimator: Any, start: float, **result: Any) -> Row:
+        """Make a row of the table, timed from `start` on."""
+        return make_row(
+            self.cell,
+            estimator,
+            layer=layer,
+            partition=partition,
+            ceiling=self.ceiling,
+            n_targets=self.responses.train.shape[1],
+            seconds=perf_counter() - start,
+            **result,
+        )
+
+
+def fit_cell(problem: Problem, layers: FeaturesOfLayers) -> list[Row]:
+    """Choose the layer where there are several, fit, and score on the test images.
+
+    Parameters
+    ----------
+    problem : Problem
+        The encoder, and the region's responses.
+    layers : dict of str to Split, or Failure
+        Features of every layer, or why there are none.
+
+    Returns
+    -------
+    list of dict
+        Rows of the table: where there are several layers, one for each, with the scores that it was
+        chosen by; last the test images'.
+    """
+    start = perf_counter()
+    rows: list[Row] = []
+    layer: str | None = next(iter(layers))
+    fitted = None
+    if len(layers) > 1:
+        rows, layer, fitted = _choose_layer(problem, layers)
+    try:
+        if layer is None:
+            raise ValueError(f"No layer could be fitted; of the first, {rows[0]['error']}")
+        features = _given(layers[layer])
+        if fitted is None:
+            fitted = _fit(problem, features)
+        found = _score(fitted, features.test, problem.responses.test)
+        row = problem.row(layer, "test", fitted, start, scores=summarize([found]))
+    except Exception as error:
+        row = problem.row(layer or "", "test", problem.encoder, start, error=error)
+    return [*rows, row]
+
+
+def _choose_layer(
+    problem: Problem, layers: FeaturesOfLayers
+) -> tuple[list[Row], str | None, Any | None]:
+    """Rows of all layers, the one with the largest r, and its encoder where that is fitted."""
+    rows: list[Row] = []
+    best, best_fitted, best_r = None, None, -np.inf
+    partition = _choice_partition(problem, layers)
+    for layer, maybe_features in layers.items():
+        start, fitted = perf_counter(), None
+        try:
+            features = _given(maybe_features)
+            if partition == "validation":
+                _check_validation_is_held_out(problem.encoder)
+                fitted = _fit(problem, features)
+                assert features.validation is not None
+                found = [_score(fitted, features.validation, problem.responses.validation)]
+            else:
+                found = _score_folds(problem, features)
+            estimator = problem.encoder if fitted is None else fitted
+            row = problem.row(layer, partition, estimator, start, scores=summarize(found))
+            if row["r"] > best_r:
+                best, best_fitted, best_r = layer, fitted, row["r"]
+        except Exception as error:
+            row = problem.row(layer, partition, problem.encoder, start, error=error)
+        rows.append(row)
+    return rows, best, best_fitted
+
+
+def _given(features: Split | Failure) -> Split:
+    if isinstance(features, Failure):
+        raise features
+    return features
+
+
+def _choice_partition(problem: Problem, layers: FeaturesOfLayers) -> str:
+    """Layers are chosen on validation images where both sides have them."""
+    has_features = any(
+        isinstance(features, Split) and features.validation is not None
+        for features in layers.values()
+    )
+    return "validation" if has_features and problem.responses.validation is not None else "train"
+
+
+def _score_folds(problem: Problem, features: Split) -> list[Alignment]:
+    """Scores on held-out folds of the training images."""
+    X, Y = features.train, problem.responses.train
+    _check_images("train", X, Y)
+    found = []
+    for train, test in problem.layer_cv.split(X, Y):
+        fitted = _fit_encoder(problem.encoder, X[train], Y[train])
+        found.append(_score(fitted, X[test], Y[test]))
+    return found
+
+
+def _fit(problem: Problem, features: Split) -> Any:
+    """Fit the encoder, with the validation images where it asks for them."""
+    responses = problem.responses
+    _check_images("train", features.train, responses.train)
+    if not validation_parameters(problem.encoder):
+        return _fit_encoder(problem.encoder, features.train, responses.train)
+    if features.validation is None or responses.validation is None:
+        raise ValueError(
+            'encoder has cv="validation", but there are no validation '
+            f"{'features' if features.validation is None else 'responses'}: give them, or another "
+            "cv."
+        )
+    _check_images("validation", features.validation, responses.validation)
+    fold = np.repeat([-1, 0], [len(features.train), len(features.validation)])
+    return _fit_encoder(
+        problem.encoder,
+        np.vstack([features.train, features.validation]),
+        np.vstack([responses.train, responses.validation]),
+        PredefinedSplit(fold),
+    )
+
+
+def _fit_encoder(encoder: Any, X: NDArray[Any], Y: NDArray[Any], split: Any = None) -> Any:
+    encoder = clone(encoder)
+    if names := validation_parameters(encoder):
+        if split is None:
+            raise ValueError('encoder has cv="validation", but no validation images are given.')
+        encoder.set_params(**dict.fromkeys(names, split))
+    return encoder.fit(X, Y)
+
+
+def validation_parameters(encoder: Any) -> list[str]:
+    """Names of the parameters ``cv`` that stand for the validation images."""
+    return [
+        name
+        for name, value in encoder.get_params().items()
+        if name.rpartition("__")[2] == "cv" and isinstance(value, str) and value == "validation"
+    ]
+
+
+def _check_validation_is_held_out(encoder: Any) -> None:
+    parameters = encoder.get_params()
+    for name in validation_parameters(encoder):
+        refit = f"{name.removesuffix('cv')}refit"
+        if parameters.get(refit) != "train":
+            raise ValueError(
+                "encoder must not be fitted to the validation images where these choose the layer, "
+                f'but has {name}="validation" and {refit}={parameters.get(refit)!r}. Take '
+                'SparsePositiveEncoderCV(refit="train"), or folds of the training images as cv.'
+            )
+
+
+def _score(fitted: Any, X: NDArray[Any], Y: Any) -> Alignment:
+    _check_images("scored", X, Y)
+    return alignment(fitted, X, Y, undefined_r=0.0)
+
+
+def _check_images(part: str, X: NDArray[Any], Y: NDArray[Any]) -> None:
+    if len(X) != len(Y):
+        raise ValueError(
+            f"Features and responses must be of the same images; of the {part} images there are "
+            f"{len(X)} and {len(Y)}. Name those that the subject saw as RegionResponses(..., "
+            "train_images=rows of the features)."
+        )
