@@ -42,6 +42,10 @@ class FoldScores:
         Means over folds, and the standard error of that of r.
     kkt_violation : ndarray of shape (n_candidates, n_targets)
         Largest over folds.
+    nonempty : ndarray of shape (n_candidates, n_targets)
+        Fraction of folds in which there are weights.
+    is_empty : ndarray of bool, shape (n_candidates, n_targets)
+        Whether a fit to all samples is empty, because alpha is at or above its alpha_max.
     pooled_r : ndarray of shape (n_folds, n_candidates)
         Mean r over targets.
     """
@@ -53,6 +57,8 @@ class FoldScores:
     theta: NDArray
     n_active: NDArray
     kkt_violation: NDArray
+    nonempty: NDArray
+    is_empty: NDArray
     pooled_r: NDArray
 
 
@@ -105,8 +111,8 @@ def fold_scores(
             for numbers, folds in _fold_scorers(problem, whole, splits, rounds, grid, l1_ratios):
                 score_one = partial(_score_block, problem, whole, grid, l1_ratios, folds)
                 with closing(map_blocks(score_one, blocks, n_jobs)) as found:
-                    for block, (alphas, scores) in zip(blocks, found, strict=True):
-                        means.alphas[:, block] = alphas
+                    for block, (alphas, is_empty, scores) in zip(blocks, found, strict=True):
+                        means.alphas[:, block], means.is_empty[:, block] = alphas, is_empty
                         for number, of_fold in zip(numbers, scores, strict=True):
                             means.add(number, block, of_fold)
                         yield
@@ -126,8 +132,8 @@ def _score_block(
     l1_ratios: Sequence[float],
     folds: Sequence[FoldScorer],
     block: slice,
-) -> tuple[NDArray, list[BlockScores]]:
-    """Alphas (n_candidates, n_block), and the scores of every fold."""
+) -> tuple[NDArray, NDArray, list[BlockScores]]:
+    """Alphas (n_candidates, n_block), which are empty on all data, and scores of every fold."""
     Y_block = np.asarray(problem.Y[:, block], dtype=whole.dtype)
     moments = TargetMoments(*whole.moments(Y_block))
     check_finite(moments.squared_norms, whole.dtype, np.arange(problem.n_targets)[block])
@@ -139,7 +145,15 @@ def _score_block(
         _merge([fold.score(Y_block, block, moments, alphas, ratio) for ratio in l1_ratios])
         for fold in folds
     ]
-    return np.repeat(alphas, len(l1_ratios), axis=0), scores
+    is_empty = [
+        alphas
+        >= (1 - 1e-12)
+        * alpha_max(moments.q, problem.penalty, ratio, problem.positive, whole.total_weight)
+        if l1_share(problem.penalty, ratio)
+        else np.zeros(alphas.shape, bool)
+        for ratio in l1_ratios
+    ]
+    return np.repeat(alphas, len(l1_ratios), axis=0), _interleave(is_empty), scores
 
 
 def _merge(parts: Sequence[BlockScores]) -> BlockScores:
@@ -167,8 +181,9 @@ class FoldMeans:
     ) -> None:
         self._l1_ratios = np.tile(l1_ratios, n_alphas)
         shape = self._l1_ratios.size, n_targets
-        self.alphas = np.empty(shape)
-        self._r, self._theta, self._n_active, self._kkt = (np.zeros(shape) for _ in range(4))
+        self.alphas, self.is_empty = np.empty(shape), np.empty(shape, bool)
+        self._r, self._theta, self._n_active = (np.zeros(shape) for _ in range(3))
+        self._kkt, self._nonempty = np.zeros(shape), np.zeros(shape)
         self._squares = np.zeros(shape)  # sum of squared deviations of r from its mean
         self._pooled_r = np.zeros((n_folds, shape[0]))
         self._r_se: NDArray | None = None
@@ -178,7 +193,11 @@ class FoldMeans:
         deviation = scores.r - self._r[:, block]
         self._r[:, block] += deviation / (fold + 1)
         self._squares[:, block] += deviation * (scores.r - self._r[:, block])
-        for total, value in ((self._theta, scores.theta), (self._n_active, scores.n_active)):
+        for total, value in (
+            (self._theta, scores.theta),
+            (self._n_active, scores.n_active),
+            (self._nonempty, scores.n_active > 0),
+        ):
             total[:, block] += (value - total[:, block]) / (fold + 1)
         self._kkt[:, block] = np.maximum(self._kkt[:, block], scores.kkt_violation)
         self._pooled_r[fold] += scores.r.sum(axis=1) / self.alphas.shape[1]
@@ -195,7 +214,7 @@ class FoldMeans:
         theta = np.where(self._n_active > 0, self._theta, np.nan)
         return FoldScores(
             self.alphas, self._l1_ratios, self._r, r_se, theta, self._n_active, self._kkt,
-            self._pooled_r,
+            self._nonempty, self.is_empty, self._pooled_r,
         )  # fmt: skip
 
 

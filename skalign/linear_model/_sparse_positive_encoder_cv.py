@@ -91,9 +91,9 @@ class SparsePositiveEncoderCV(LinearEncoder):
         without `alpha_per_target`, the one for all has no weight for them.
     cv_results_ : dict of ndarray
         Of every candidate, the largest alpha first, ``"param_alpha"``, ``"mean_test_r"``,
-        ``"se_test_r"``, ``"mean_test_theta"``, ``"mean_test_n_active"`` and
-        ``"max_kkt_violation"``, each of shape (n_candidates, n_targets), and ``"param_l1_ratio"``
-        (n_candidates,); at the same alpha, the largest l1_ratio first.
+        ``"se_test_r"``, ``"mean_test_theta"``, ``"mean_test_n_active"``, ``"nonempty_fraction"``
+        (of the folds) and ``"max_kkt_violation"``, each of shape (n_candidates, n_targets), and
+        ``"param_l1_ratio"`` (n_candidates,); at the same alpha, the largest l1_ratio first.
     coef_ : ndarray of shape (n_targets, n_features) or (n_features,)
         Weights; 1-D if y was.
     sparse_coef_ : sparse array of shape (n_targets, n_features)
@@ -114,12 +114,14 @@ class SparsePositiveEncoderCV(LinearEncoder):
     SparsePositiveEncoder : The encoder, at a given alpha.
     sparse_positive_path : All alphas on the same data.
     skalign.metrics.choose : The rules, over any arrays of scores.
+    skalign.model_selection.AlignmentFront : A table of ``cv_results_``.
     sklearn.linear_model.LassoCV : One target, chosen by mean squared error.
 
     Notes
     -----
     In a fold, an empty fit counts as r = 0 and theta = 2, the worst; a candidate that is empty in
-    all folds has no theta and cannot be chosen, nor can one whose mean r is not above 0. The
+    all folds has no theta and cannot be chosen, nor can one whose mean r is not above 0, or that is
+    empty on all samples where these are fitted in the end. Every test part needs two images. The
     standard error of r is that of its mean over folds; with a single split it comes from a
     bootstrap over the images held out (for scores averaged over targets, the mean of their errors,
     which is an upper bound).
@@ -237,7 +239,7 @@ class SparsePositiveEncoderCV(LinearEncoder):
             n_jobs=self.n_jobs, progress=partial(begin_tasks, self, **data),
         )  # fmt: skip
         best = self._choose(scores, X.dtype)
-        solution = self._fit_chosen(X, Y, sample_weight, splits, scores, best)
+        solution, best = self._fit_chosen(X, Y, sample_weight, splits, scores, best)
         self._keep(named_X, y, solution)
         self._keep_choice(y, scores, best, tol)
         self.n_splits_ = len(splits)
@@ -303,6 +305,8 @@ class SparsePositiveEncoderCV(LinearEncoder):
     def _choose(self, scores: FoldScores, dtype: np.dtype) -> NDArray[np.intp]:
         """Chosen candidate of every target; -1 where it is left empty."""
         r, r_se, theta, n_active = scores.r, scores.r_se, scores.theta, scores.n_active
+        if self.refit == "all":  # a fold may have weights where all data together have none
+            n_active = np.where(scores.is_empty, 0, n_active)
         n_targets = r.shape[1]
         if not self.alpha_per_target:
             n_folds = len(scores.pooled_r)
@@ -321,9 +325,8 @@ class SparsePositiveEncoderCV(LinearEncoder):
             return best
         best = np.repeat(best, n_targets)
         # What suits most may leave a target empty; one that nothing predicts stays so.
-        is_empty = scores.n_active[best, np.arange(n_targets)] == 0
         hopeless = ~((scores.r > 0) & (scores.n_active > 0)).any(axis=0)
-        return np.where(is_empty | hopeless, -1, best)
+        return np.where(hopeless, -1, best)
 
     def _fit_chosen(
         self,
@@ -333,8 +336,8 @@ class SparsePositiveEncoderCV(LinearEncoder):
         splits: list[Split],
         scores: FoldScores,
         best: NDArray[np.intp],
-    ) -> Solution:
-        """The final fit, targets that are left empty emptied."""
+    ) -> tuple[Solution, NDArray[np.intp]]:
+        """The final fit, targets that are left empty emptied, and what was chosen after all."""
         empty = best < 0
         alpha = scores.alphas[best, np.arange(len(best))]
         alpha[empty] = scores.alphas[0, empty]  # the cheapest
@@ -346,6 +349,7 @@ class SparsePositiveEncoderCV(LinearEncoder):
             fit_intercept=self.fit_intercept, sample_weight=weight, tol=self.tol,
             max_iter=self.max_iter, n_jobs=self.n_jobs,
         )  # fmt: skip
+        empty |= ~solution.coef.any(axis=1)
         if empty.any():
             if self.fit_intercept:  # the mean of the target
                 mean = (np.ones(len(Y)) if weight is None else weight) @ X
@@ -354,7 +358,7 @@ class SparsePositiveEncoderCV(LinearEncoder):
             solution.coef[empty], solution.n_iter[empty] = 0, 0
             solution.kkt_violation[empty] = solution.dual_gap[empty] = np.nan
             solution.converged[empty] = True
-        return solution
+        return solution, np.where(empty, -1, best)
 
     def _keep_choice(
         self, y: NDArray, scores: FoldScores, best: NDArray[np.intp], tol: float
@@ -374,6 +378,7 @@ class SparsePositiveEncoderCV(LinearEncoder):
             "se_test_r": scores.r_se,
             "mean_test_theta": scores.theta,
             "mean_test_n_active": scores.n_active,
+            "nonempty_fraction": scores.nonempty,
             "max_kkt_violation": scores.kkt_violation,
         }
         missed = scores.kkt_violation > tol

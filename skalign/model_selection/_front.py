@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted
@@ -135,7 +137,7 @@ class AlignmentFront:
         Parameters
         ----------
         encoder : SparsePositiveEncoderCV
-            Fitted.
+            Fitted, alone or at the end of a pipeline.
         per_target : bool, default=False
             Whether every target has a front of its own, or targets are averaged.
 
@@ -145,8 +147,16 @@ class AlignmentFront:
             One row per candidate, or per candidate and target. Averaged, ``r_se`` is the mean of
             the targets' standard errors, which bounds that of the mean from above.
         """
+        while isinstance(encoder, Pipeline | TransformedTargetRegressor):
+            is_pipeline = isinstance(encoder, Pipeline)
+            encoder = encoder[-1] if is_pipeline else encoder.regressor_
         check_is_fitted(encoder, ["cv_results_", "best_index_"])
         results = encoder.cv_results_
+        if "param_alpha" not in results or "mean_test_theta" not in results:
+            raise TypeError(
+                "encoder must be a fitted SparsePositiveEncoderCV, alone or at the end of a "
+                f"pipeline, got {type(encoder).__name__}. For a search take from_cv_results."
+            )
         n_active = np.asarray(results["mean_test_n_active"], dtype=np.float64)
         candidate = np.arange(len(n_active))
         params = {"alpha": np.broadcast_to(results["param_alpha"], n_active.shape)}
@@ -160,7 +170,7 @@ class AlignmentFront:
             r_se=np.asarray(results["se_test_r"], dtype=np.float64),
             theta=np.asarray(results["mean_test_theta"], dtype=np.float64),
             n_active=n_active,
-            nonempty_fraction=(n_active > 0).astype(float),
+            nonempty_fraction=np.asarray(results["nonempty_fraction"], dtype=np.float64),
             chosen_fraction=(candidate[:, np.newaxis] == encoder.best_index_).astype(float),
         )
         return front if per_target else front._averaged()
@@ -244,6 +254,8 @@ class AlignmentFront:
                 "for_target needs a front per target, made with per_target=True; this one is "
                 "averaged over targets."
             )
+        if not 0 <= target < self.r.shape[1]:
+            raise IndexError(f"target must be from 0 to {self.r.shape[1] - 1}, got {target!r}.")
         return self._apply(lambda table: table[:, target])
 
     def to_frame(self) -> Any:

@@ -35,6 +35,10 @@ class RefitRule:
     theta: str = "neg_theta"
 
     def __post_init__(self) -> None:
+        if isinstance(self.tolerance, Mapping):  # called by a search instead of by the user
+            raise TypeError(
+                f"{self.select} makes a rule: give refit={self.select}(), with parentheses."
+            )
         check_tolerance(self.tolerance)  # before the search, not after it
 
     def __call__(self, cv_results: Mapping[str, Any]) -> int:

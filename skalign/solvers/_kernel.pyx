@@ -28,6 +28,7 @@ from skalign.solvers._steps cimport coordinate_descent, newton
 cdef enum:
     CD_PASSES = 8  # passes of coordinate descent a round; enough to settle most of the support
     SMALL_SUPPORT = 16  # up to here a Cholesky factor costs less than another round of descent
+    RESUMED_STEPS = 4  # Newton steps before others are looked at; more only lose one feature each
     PATIENCE = 10  # rounds without progress after which rounding is all that is left
 
 cdef double GROUP = 0.25  # features enter together that violate by this fraction of the worst
@@ -61,7 +62,7 @@ cdef int solve_target(
             w_full[j] = 0
         start(ws, G, q, w_full)
     if ws.k:  # first let them settle among themselves, before others are judged by their gradient
-        n_iter += newton(ws, tight, noise, max_iter, w)
+        n_iter += newton(ws, tight, noise, max_iter if max_iter < RESUMED_STEPS else RESUMED_STEPS, w)
         refresh(ws, G, q)
     exact = True
     while n_iter < max_iter:

@@ -151,6 +151,7 @@ def test_from_an_encoder_averaged_or_one_target():
         "se_test_r": np.full((2, 2), 0.1),
         "mean_test_theta": np.array([[0.1, 0.3], [0.5, 0.7]]),
         "mean_test_n_active": np.array([[1.0, 2.0], [3.0, 4.0]]),
+        "nonempty_fraction": (np.array([[1.0, 2.0], [3.0, 4.0]]) > 0).astype(float),
     }
     display = AlignmentFrontDisplay.from_encoder_cv(encoder)
     assert_allclose(drawn(display.ax_)["On the front"].get_offsets(), [[0.2, 0.3], [0.6, 0.5]])

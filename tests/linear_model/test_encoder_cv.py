@@ -488,3 +488,18 @@ def test_rounding_does_not_choose(dtype):
         # One unit: r is the same at every alpha, but the first, at which some folds are empty.
         assert_array_equal(plain.best_index_, weighted.best_index_)
         assert plain.best_index_[0] < 5
+
+
+@pytest.mark.parametrize("select", ["best", "one_se", "fewest_units"])
+@pytest.mark.parametrize("cv", [5, PredefinedSplit(np.where(np.arange(60) < 40, -1, 0))])
+def test_what_is_empty_in_the_end_is_named(cv, select):
+    """A fold may have weights at an alpha at which all data have none."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((60, 20))
+    Y = X[:, :1] * 0.4 + rng.standard_normal((60, 100))
+    encoder = SparsePositiveEncoderCV(select=select, cv=cv)
+    with pytest.warns(UserWarning, match="left empty"):
+        encoder.fit(X, Y)
+    assert_array_equal(np.flatnonzero(~encoder.coef_.any(axis=1)), encoder.empty_targets_)
+    assert_array_equal(np.isinf(encoder.alpha_), ~encoder.coef_.any(axis=1))
+    assert encoder.empty_targets_.size < 50  # the next alpha is taken where it can be

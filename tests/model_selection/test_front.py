@@ -161,6 +161,7 @@ def encoder_cv():
         "se_test_r": np.array([[0.1, 0.0], [0.2, 0.3], [0.1, 0.0]]),
         "mean_test_theta": np.array([[0.1, nan], [0.2, 0.6], [0.4, nan]]),
         "mean_test_n_active": np.array([[1.0, 0.0], [2.0, 1.5], [5.0, 0.0]]),
+        "nonempty_fraction": np.array([[1.0, 0.0], [1.0, 0.8], [1.0, 0.0]]),
     }
     return Fitted.like(cv_results_=results, best_index_=np.array([1, -1]))
 
@@ -170,7 +171,7 @@ def test_from_an_encoder_per_target(encoder_cv):
     assert_array_equal(front.r, encoder_cv.cv_results_["mean_test_r"])
     assert_array_equal(front.chosen, [[False, False], [True, False], [False, False]])
     assert_array_equal(front.on_front, [[True, False], [True, False], [True, False]])
-    assert_array_equal(front.nonempty_fraction, [[1, 0], [1, 1], [1, 0]])
+    assert_array_equal(front.nonempty_fraction, [[1, 0], [1, 0.8], [1, 0]])
     frame = front.to_frame()
     assert_array_equal(frame["target"], [0, 1] * 3)
     assert_array_equal(frame["alpha"], [1, 3, 0.5, 2, 0.1, 1])
@@ -188,7 +189,7 @@ def test_from_an_encoder_averaged(encoder_cv):
     assert_allclose(front.r_se, [0.05, 0.25, 0.05])
     assert_allclose(front.theta, [1.05, 0.4, 1.2])  # an empty target counts as 2
     assert_allclose(front.n_active, [0.5, 1.75, 2.5])
-    assert_allclose(front.nonempty_fraction, [0.5, 1, 0.5])
+    assert_allclose(front.nonempty_fraction, [0.5, 0.9, 0.5])
     assert_array_equal(front.chosen_fraction, [0, 0.5, 0])  # the other target was left empty
     assert_allclose(front.params["alpha"], [2, 1.25, 0.55])
     assert_array_equal(front.to_frame()["l1_ratio"], [0.5, 0.5, 1.0])
@@ -199,6 +200,7 @@ def test_from_an_encoder_averaged(encoder_cv):
 def test_candidate_that_is_empty_for_all_has_no_theta(encoder_cv):
     encoder_cv.cv_results_["mean_test_n_active"][0] = 0
     encoder_cv.cv_results_["mean_test_theta"][0] = np.nan
+    encoder_cv.cv_results_["nonempty_fraction"][0] = 0
     front = AlignmentFront.from_encoder_cv(encoder_cv)
     assert_array_equal(np.isnan(front.theta), [True, False, False])
     assert not front.on_front[0]
@@ -283,3 +285,16 @@ def test_missing_pandas_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(ImportError, match=r"skalign\[table\]"):
         make_front([0.5], [0.1], [1]).to_frame()
+
+
+def test_looks_into_pipelines_and_names_what_is_no_encoder(data):
+    X, Y = data[0], data[1][:, :2]
+    encoder = SparsePositiveEncoderCV(alphas=[0.3, 0.01])
+    piped = make_pipeline(StandardScaler(), encoder).fit(X, Y)
+    front = AlignmentFront.from_encoder_cv(piped)
+    assert_allclose(front.r, AlignmentFront.from_encoder_cv(piped[-1]).r)
+    search = GridSearchCV(SparsePositiveEncoder(), {"alpha": [0.1]}).fit(X, Y)
+    with pytest.raises(TypeError, match=r"encoder must be a fitted SparsePositiveEncoderCV.*GridS"):
+        AlignmentFront.from_encoder_cv(search)
+    with pytest.raises(IndexError, match="target must be from 0 to 1, got -1"):
+        AlignmentFront.from_encoder_cv(piped, per_target=True).for_target(-1)

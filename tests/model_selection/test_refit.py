@@ -252,3 +252,15 @@ def test_after_a_halving_search(data):
     assert table["iter"][chosen] == table["iter"].max() > 0
     last = table["iter"] == table["iter"].max()
     assert table["mean_test_neg_theta"][chosen] == table["mean_test_neg_theta"][last].max()
+
+
+def test_a_rule_that_was_not_made_says_so():
+    search = GridSearchCV(
+        SparsePositiveEncoder(),
+        {"alpha": [0.1]},
+        scoring=AlignmentScorer(),
+        refit=least_reorientation,
+    )
+    X = np.random.default_rng(0).standard_normal((30, 3))
+    with pytest.raises(TypeError, match=r"refit=least_reorientation\(\), with parentheses"):
+        search.fit(X, X[:, :2])
