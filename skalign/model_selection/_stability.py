@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from numbers import Real
 from typing import Any, Literal, NamedTuple
@@ -105,7 +106,8 @@ def selection_stability(
         is stability selection [1]_. "bootstrap": as many as there are, with replacement.
     groups : array-like of shape (n_images,), default=None
         Runs, sessions or blocks. Whole groups of images are drawn, for images of one group, such
-        as volumes of one fMRI run, are not independent; the fraction is one of groups then.
+        as volumes of one fMRI run, are not independent; the fraction is one of groups then. Handed
+        to the `fit` of an estimator that takes ``groups``, for its inner splits.
     random_state : int, RandomState instance or None, default=None
         Seed of the draws; an integer makes them reproducible.
     n_jobs : int, default=None
@@ -183,9 +185,11 @@ def selection_stability(
     images = Images(X.shape[0], None, groups)
     draws = _draw(images, n_resamples, sample_fraction, check_random_state(random_state))
     by_weight = sample_fraction == "bootstrap" and has_fit_parameter(estimator, "sample_weight")
-    first = _select(estimator, X, y, next(draws), by_weight, None)
+    handed = np.asarray(groups) if has_fit_parameter(estimator, "groups") else None
+    select = partial(_select, estimator, X, y, handed if groups is not None else None, by_weight)
+    first = select(next(draws), None)
     others = Parallel(n_jobs=n_jobs, return_as="generator")(
-        delayed(_select)(estimator, X, y, counts, by_weight, first.units) for counts in draws
+        delayed(select)(counts, first.units) for counts in draws
     )
     n_selected, n_empty = 0, 0
     for fit in chain([first], others):
@@ -235,16 +239,18 @@ def _select(
     estimator: Any,
     X: Any,
     y: Any,
-    counts: NDArray[np.intp],
+    groups: NDArray[Any] | None,
     by_weight: bool,
+    counts: NDArray[np.intp],
     expected: NDArray[Any] | None,
 ) -> _Fit:
     """Fit to a resample; and check that its units are the expected ones."""
-    if by_weight:
-        fitted = clone(estimator).fit(X, y, sample_weight=counts)
-    else:
-        rows = np.repeat(np.arange(counts.size), counts)
-        fitted = clone(estimator).fit(_take(X, rows), _take(y, rows))
+    rows = np.arange(counts.size) if by_weight else np.repeat(np.arange(counts.size), counts)
+    options: dict[str, Any] = {"sample_weight": counts} if by_weight else {}
+    if groups is not None:
+        options["groups"] = groups[rows]
+    given = (X, y) if by_weight else (_take(X, rows), _take(y, rows))
+    fitted = clone(estimator).fit(*given, **options)
     probes = np.unique(np.linspace(0, counts.size - 1, _N_PROBES, dtype=int))
     maps = linear_maps(fitted, _take(X, probes), None, "predicted")
     units = _directions(maps[0].features) if expected is None else expected

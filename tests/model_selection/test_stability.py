@@ -14,13 +14,13 @@ from sklearn.compose import TransformedTargetRegressor
 from sklearn.decomposition import PCA
 from sklearn.feature_selection import SelectFpr, SelectKBest, f_regression
 from sklearn.linear_model import Lasso, Ridge
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, LeaveOneGroupOut
 from sklearn.multioutput import MultiOutputRegressor
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skalign import SelectiveUnitLocalizer, SparsePositiveEncoder
+from skalign import SelectiveUnitLocalizer, SparsePositiveEncoder, SparsePositiveEncoderCV
 from skalign.model_selection import selection_stability
 from skalign.model_selection._stability import _summary
 
@@ -308,3 +308,13 @@ def test_errors_name_the_parameter(planted, options, error, message):
 def test_a_model_without_weights_is_refused(planted):
     with pytest.raises(TypeError, match="is not a linear regressor"):
         selection_stability(KNeighborsRegressor(), *planted)
+
+
+def test_groups_reach_the_inner_splits():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((80, 5))
+    Y = X[:, :2] + 0.3 * rng.standard_normal((80, 2))
+    encoder = SparsePositiveEncoderCV(alphas=[0.3, 0.1], cv=LeaveOneGroupOut())
+    runs = np.arange(80) // 10
+    found = selection_stability(encoder, X, Y, groups=runs, n_resamples=5, random_state=0)
+    assert_allclose(found.frequency.toarray()[[0, 1], [0, 1]], 1)
