@@ -16,14 +16,6 @@ from tests.inspection.results import make_table  # noqa: E402
 ROLES = {"matched": "face", "mismatched": "scene"}
 
 
-@pytest.fixture(autouse=True)
-def closed_figures():
-    matplotlib = pytest.importorskip("matplotlib")
-    matplotlib.use("Agg")
-    yield
-    matplotlib.pyplot.close("all")
-
-
 def draw(table, **options):
     return EncoderComparisonDisplay.from_frame(table, **(ROLES | options))
 

@@ -14,14 +14,6 @@ from skalign.linear_model import sparse_positive_path
 from skalign.model_selection import AlignmentFront, least_reorientation
 
 
-@pytest.fixture(autouse=True)
-def closed_figures():
-    matplotlib = pytest.importorskip("matplotlib")
-    matplotlib.use("Agg")
-    yield
-    matplotlib.pyplot.close("all")
-
-
 def front(**changes):
     """Candidates 0 to 2 on the front, 3 off it, 4 on it for its sparsity, 5 empty, 6 failed."""
     nan = np.nan

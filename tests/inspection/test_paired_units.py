@@ -19,14 +19,6 @@ BY_REGION = {
 }
 
 
-@pytest.fixture(autouse=True)
-def closed_figures():
-    matplotlib = pytest.importorskip("matplotlib")
-    matplotlib.use("Agg")
-    yield
-    matplotlib.pyplot.close("all")
-
-
 def make_models(n_models=106, **levels):
     models = [f"model{k}" for k in range(n_models)]
     return make_table(model=models, penalty=["ridge"], positive=[False], **levels)

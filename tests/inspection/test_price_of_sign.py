@@ -11,14 +11,6 @@ from skalign.inspection import PriceOfSignDisplay
 from skalign.model_selection import PriceOfSign, price_of_sign
 
 
-@pytest.fixture(autouse=True)
-def closed_figures():
-    matplotlib = pytest.importorskip("matplotlib")
-    matplotlib.use("Agg")
-    yield
-    matplotlib.pyplot.close("all")
-
-
 def make_price(**changes):
     """Four targets: the third has no positive fit, the fourth neither; three units."""
     nan = np.nan

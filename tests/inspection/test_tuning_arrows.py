@@ -13,15 +13,6 @@ from skalign import SparsePositiveEncoder, tuning_reorientation
 from skalign.datasets import make_tuning_toy
 from skalign.inspection import TuningArrowsDisplay
 
-
-@pytest.fixture(autouse=True)
-def closed_figures():
-    matplotlib = pytest.importorskip("matplotlib")
-    matplotlib.use("Agg")
-    yield
-    matplotlib.pyplot.close("all")
-
-
 X = np.array([[1.0, 0.0, -2.0, 1.0], [0.0, 2.0, 0.0, 1.0]])
 WEIGHTS = np.array([0.02, -0.05, 0.0, 0.01])
 

@@ -13,14 +13,6 @@ from skalign.inspection import TuningDirectionsDisplay
 draw = TuningDirectionsDisplay.from_responses
 
 
-@pytest.fixture(autouse=True)
-def closed_figures():
-    matplotlib = pytest.importorskip("matplotlib")
-    matplotlib.use("Agg")
-    yield
-    matplotlib.pyplot.close("all")
-
-
 def make_responses(n_images=60, n_units=8, seed=0):
     rng = np.random.default_rng(seed)
     latent = rng.standard_normal((n_images, 2)) * [2, 1]
