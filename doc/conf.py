@@ -1,4 +1,4 @@
-"""Sphinx configuration; `python -m sphinx -W doc doc/_build` from the top folder builds the site."""
+"""Sphinx configuration: `python -m sphinx -W doc doc/_build` in the top folder builds the site."""
 
 import os
 import sys

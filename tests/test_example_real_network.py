@@ -166,5 +166,5 @@ def test_missing_package_is_named_with_the_extra(monkeypatch):
 
     original = builtins.__import__
     monkeypatch.setattr(builtins, "__import__", without_onnx)
-    with pytest.raises(ImportError, match=r'needs onnxruntime: pip install "skalign\[examples\]"'):
+    with pytest.raises(ImportError, match=r'needs onnxruntime: pip install "skalign\[networks\]"'):
         runpy.run_path(str(SCRIPT))

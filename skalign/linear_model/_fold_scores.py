@@ -99,7 +99,8 @@ def fold_scores(
     with ExitStack() as stack:
         whole = problem.design()
         n_samples, n_features = whole.X.shape
-        stack.enter_context(quick_products(n_samples, n_features, n_jobs))
+        # Of many small products even one worker is better off without BLAS threads: hence the 2.
+        stack.enter_context(quick_products(n_samples, n_features, 2))
         n_copies = 4 + (grid if isinstance(grid, int) else len(grid))
         blocks = list(target_blocks(whole, problem.n_targets, n_copies))
         grid = _grid(problem, whole, grid, l1_ratios, blocks, alpha_per_target)

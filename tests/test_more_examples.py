@@ -1,0 +1,227 @@
+"""The examples on the simulated cortex run, and what they say is true of their tables."""
+
+import contextlib
+import io
+import re
+import runpy
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+matplotlib = pytest.importorskip("matplotlib", reason="examples draw: pip install skalign[plot]")
+pytest.importorskip("pandas", reason="examples make tables: pip install skalign[table]")
+pytest.importorskip("pyarrow", reason="an example keeps cells: pip install skalign[table]")
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+PENALTIES = ["ols", "ridge", "lasso", "elasticnet"]
+
+
+def run(folder, name, smaller):
+    """One run of a script in an empty folder, with parts of it replaced to be quick."""
+    source = (EXAMPLES / f"{name}.py").read_text(encoding="utf-8")
+    for part, replacement in smaller.items():
+        assert source.count(part) == 1
+        source = source.replace(part, replacement)
+    script, figures = folder / f"{name}.py", folder / "figures"
+    script.write_text(source, "utf-8")
+    figures.mkdir()
+    printed = io.StringIO()
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        contextlib.chdir(figures),
+        contextlib.redirect_stdout(printed),
+    ):
+        patch.setenv("MPLBACKEND", "agg")
+        patch.setattr("sys.argv", [str(script), "figure.png"])
+        matplotlib.use("agg")
+        names = runpy.run_path(str(script))
+    matplotlib.pyplot.close("all")
+    before, reading = printed.getvalue().split("\nReading:")
+    return SimpleNamespace(
+        figures=figures, output=before, reading=" ".join(reading.split()), **names
+    )
+
+
+@pytest.fixture(scope="module")
+def ffa_case(tmp_path_factory):
+    return run(
+        tmp_path_factory.mktemp("ffa"),
+        "plot_ffa_case",
+        {"[[418, 1], [274, 1], [382, 1], [259, 1]]": "[40, 1]"},
+    )
+
+
+@pytest.fixture(scope="module")
+def choose_alpha(tmp_path_factory):
+    smaller = {"n_voxels=[40, 1]": "n_voxels=[12, 1], n_subjects=2"}
+    return run(tmp_path_factory.mktemp("alpha"), "plot_choose_alpha", smaller)
+
+
+@pytest.fixture(scope="module")
+def many_networks(tmp_path_factory):
+    smaller = {"n_networks = 106\n": "n_networks = 16\n", "n_voxels=40": "n_voxels=10"}
+    return run(tmp_path_factory.mktemp("many"), "plot_many_networks", smaller)
+
+
+@pytest.fixture(params=["ffa_case", "choose_alpha", "many_networks"])
+def example(request):
+    return request.getfixturevalue(request.param)
+
+
+def test_it_saves_the_figure_alone_and_says_no_nan(example):
+    assert [file.name for file in example.figures.iterdir()] == ["figure.png"]
+    height, width = matplotlib.image.imread(example.figures / "figure.png").shape[:2]
+    assert height > 900
+    assert width > 1500
+    assert "nan" not in example.reading
+    assert example.reading.count(" - ") >= 4
+
+
+def test_ffa_case_is_that_of_the_paper(ffa_case):
+    assert len(ffa_case.cortex.X_train) == 1000
+    assert len(ffa_case.cortex.X_test) == 515
+    results = ffa_case.results
+    assert len(results) == 2 * 4 * 8
+    assert set(results["subject"]) == {"S1", "S2", "S3", "S4"}
+    assert set(results["alpha"].dropna()) == {0.1}
+    assert results["error"].isna().all()
+    for units, planted in ffa_case.planted.items():
+        assert planted > 0.95, units
+    truth = [ffa_case.cortex.ceiling[s, "FFA"].mean() for s in ffa_case.cortex.subjects]
+    np.testing.assert_allclose(ffa_case.ceiling, truth, atol=0.03)
+
+
+def test_reading_of_ffa_case_is_true_of_the_table(ffa_case):
+    signed = ffa_case.table.xs(False, level="positive")
+    positive = ffa_case.table.xs(True, level="positive")
+    # Signed: from scene units about as well, but turned.
+    gap = signed["r"]["face"] - signed["r"]["scene"]
+    assert (gap < 0.12).all()
+    assert (gap.drop("lasso") < 0.06).all()
+    assert signed["theta"]["scene"].between(1.05, 1.4).all()
+    assert signed["theta"]["scene"]["ols"] == pytest.approx(1.1, abs=0.05)
+    # Positive: not from scene units, and nothing lost from face units.
+    assert (positive["r"]["scene"] < 0.25).all()
+    assert (positive["r"]["face"] > signed["r"]["face"] - 0.005).all()
+    assert (positive["r"]["face"] > 0.45).all()
+    assert (positive["r"]["face"] < ffa_case.ceiling.mean() + 0.01).all()
+    # The trap.
+    assert (positive["theta"]["scene"] < positive["theta"]["face"]).all()
+    assert (positive["n_active"]["scene"] < 6).all()
+    assert (positive["n_active"]["face"] > 6).all()
+    assert ffa_case.empty > 0
+    np.testing.assert_allclose(
+        *(signed["r"].unstack()[name] for name in ("ols", "ridge")), atol=1e-3
+    )
+
+
+def test_directions_of_ffa_case_are_what_its_reading_says(ffa_case):
+    assert 45 < ffa_case.angle < 135
+    for arrow in ffa_case.mean_arrows["training"]:
+        assert np.hypot(*arrow) < 0.2
+    for arrow in ffa_case.mean_arrows["localizer"]:
+        assert np.hypot(*arrow) > 0.25
+    # Components of natural images are the shared dimensions.
+    X = ffa_case.cortex.X_train
+    scores = np.linalg.svd(X - X.mean(axis=0), full_matrices=False)[0][:, :2]
+    shared = ffa_case.cortex.latents_train[:, 5:]
+    residual = scores - shared @ np.linalg.lstsq(shared, scores)[0]
+    assert (residual**2).sum(axis=0).max() < 0.3
+
+
+def test_choose_alpha_repeats_ols_and_chooses_from_ten(choose_alpha):
+    results = choose_alpha.results
+    assert len(results) == 2 * 16 * 3
+    np.testing.assert_allclose(choose_alpha.alphas[[0, -1]], [0.01, 10000])
+    assert len(choose_alpha.alphas) == 10
+    assert choose_alpha.n_images == (1000, 1000)
+    ols = results[results["penalty"] == "ols"].pivot(
+        index=["subject", "units", "positive"], columns="choice", values="r"
+    )
+    assert (ols.nunique(axis=1) == 1).all()
+    for (*_, penalty, choice), encoder in choose_alpha.fitted.items():
+        if penalty != "ols" and choice != "alpha 0.1":
+            chosen = encoder.alpha_[np.isfinite(encoder.alpha_)]
+            assert np.isin(chosen, choose_alpha.alphas).all()
+            assert len(np.unique(chosen)) == 1 or choice == "chosen per voxel"
+
+
+def test_no_empty_fit_is_chosen(choose_alpha):
+    for (*_, penalty, choice), encoder in choose_alpha.fitted.items():
+        if penalty != "ols" and choice != "alpha 0.1":
+            n_active = encoder.cv_results_["mean_test_n_active"]
+            chosen = np.flatnonzero(encoder.best_index_ >= 0)
+            assert (n_active[encoder.best_index_[chosen], chosen] > 0).all()
+            np.testing.assert_array_equal(
+                np.flatnonzero((encoder.coef_ == 0).all(axis=1)), encoder.empty_targets_
+            )
+    empty = choose_alpha.table["empty_fits"].unstack("penalty")
+    assert (empty["lasso"].dropna() >= 0.7).all()
+    assert (empty["elasticnet"].dropna() >= 0.6).all()
+    assert (empty["ridge"].dropna() == 0).all()
+
+
+def test_reading_of_choose_alpha_is_true_of_the_table(choose_alpha):
+    has_alpha = choose_alpha.table.drop("ols", level="penalty")
+    for choice in ("chosen per region", "chosen per voxel"):
+        rows = has_alpha.xs(choice, level="choice")
+        assert (rows["r"].loc["scene", False] > 0.45).all()
+        assert rows["theta"].loc["scene", False].between(1.05, 1.2).all()
+        assert (rows["r"].loc["scene", True] < 0.25).all()
+        assert (rows["r"].loc["face"] > 0.5).all()
+    gain = choose_alpha.per_region["r"] - choose_alpha.fixed["r"]
+    assert (gain.loc["scene", False].drop("ols") > 0.01).all()
+    assert gain["face", False, "ridge"] > 0.02
+    others = gain.drop([("scene", False), ("face", False)])
+    assert (others.abs() < 0.03).all()
+    assert choose_alpha.left_empty <= choose_alpha.fixed["empty_fraction"].max()
+    assert (choose_alpha.per_voxel["r"] - choose_alpha.per_region["r"]).abs().max() < 0.01
+    # Where r is flat, theta is not.
+    assert np.ptp(choose_alpha.r) < choose_alpha.r_se.max()
+    assert choose_alpha.theta.max() > 2 * choose_alpha.theta.min()
+
+
+def test_many_networks_goes_on_from_the_store(many_networks):
+    n_cells = 16 * 2 * 2 * 2 * 2
+    assert len(many_networks.results) == n_cells
+    assert many_networks.n_stored == n_cells // 2
+    assert many_networks.n_failed == 0
+    assert not many_networks.results.duplicated(
+        ["model", "units", "subject", "region", "encoder"]
+    ).any()
+
+
+def test_reading_of_many_networks_is_true_of_the_table(many_networks):
+    table = many_networks.table
+    ridge = table.loc["signed ridge"].unstack("quantity")
+    lasso = table.loc["positive lasso"].unstack("quantity")
+    assert (ridge["mean_matched", "r"] - ridge["mean_mismatched", "r"]).between(0.03, 0.2).all()
+    assert (ridge["mean_mismatched", "r"] > 0.3).all()
+    assert (ridge["mean_matched", "theta"] < 0.6).all()
+    assert (ridge["mean_mismatched", "theta"] > 1).all()
+    assert many_networks.is_lower.all()
+    assert 0 < many_networks.is_close.mean() < 0.5
+    assert (lasso["mean_matched", "r"] > 0.45).all()
+    assert (lasso["mean_mismatched", "r"] < 0.25).all()
+    assert (lasso["mean_mismatched", "theta"] < lasso["mean_matched", "theta"]).all()
+    assert (lasso["n_active_mismatched", "theta"] < 3).all()
+    assert (table["p"] < 0.001).all()
+    found = re.findall(r"[+-]\d\.\d\d", many_networks.reading)
+    mixing_r, private_r, mixing_theta, private_theta = map(float, found)
+    assert private_r < -0.7
+    assert private_theta > 0.4
+    assert abs(mixing_r) < abs(private_r)
+    assert mixing_theta > 0
+
+
+def test_printed_numbers_are_those_of_the_tables(ffa_case, choose_alpha, many_networks):
+    row = ffa_case.table.loc["scene", False, "lasso"]
+    assert f"{ffa_case.table['r']['scene', False].min():.2f}" in ffa_case.reading
+    assert f"{row['n_active']:.2f}" in ffa_case.output
+    cell = choose_alpha.table["r"]["scene", True, "lasso"]
+    assert " | ".join(f"{value:.2f}" for value in cell) in choose_alpha.output
+    value = many_networks.table["mean_mismatched"]["positive lasso", "PPA", "r"]
+    assert f"and {value:.2f} from mismatched" in many_networks.reading
+    assert f"{value:.2f}" in many_networks.output
