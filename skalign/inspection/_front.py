@@ -252,11 +252,13 @@ class AlignmentFrontDisplay:
                 label=f"{label}{', some targets empty' * is_partial} ({group.sum()})",
                 zorder=3,
             )
+        spans_decades = norm.vmax >= 10 * norm.vmin
+        steps = (1, 2, 5) if spans_decades else (1, 1.5, 2, 3, 5, 7)
         self.colorbar_ = self.figure_.colorbar(
             points,
             ax=self.ax_,
             label="Active units",
-            ticks=LogLocator(subs=(1, 2, 5)),
+            ticks=LogLocator(subs=steps),
             format=StrMethodFormatter("{x:g}"),
             extend="min" if (n_active < low).any() else "neither",
         )
