@@ -252,8 +252,8 @@ class AlignmentFrontDisplay:
                 label=f"{label}{', some targets empty' * is_partial} ({group.sum()})",
                 zorder=3,
             )
-        spans_decades = norm.vmax >= 10 * norm.vmin
-        steps = (1, 2, 5) if spans_decades else (1, 1.5, 2, 3, 5, 7)
+        spans_decades = max(n_active.max(), 2 * low) >= 10 * low
+        steps: Any = (1, 2, 5) if spans_decades else (1, 1.5, 2, 3, 5, 7)
         self.colorbar_ = self.figure_.colorbar(
             points,
             ax=self.ax_,
