@@ -22,10 +22,12 @@ extensions = [
     "sphinx.ext.mathjax",
     "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns = ["_build", "images"]
+exclude_patterns = ["_build", "_templates", "images"]
 extlinks = {"doi": ("https://doi.org/%s", "doi:%s")}
 
+templates_path = ["_templates"]
 autosummary_generate = True
+autodoc_typehints = "none"  # the docstrings name them
 numpydoc_show_class_members = False
 myst_enable_extensions = ["dollarmath", "deflist"]
 myst_heading_anchors = 3
