@@ -121,7 +121,11 @@ def _choice_partition(problem: Problem, layers: FeaturesOfLayers) -> str:
 
 
 def _score_folds(problem: Problem, features: Split) -> list[Alignment]:
-    """Scores on held-out folds of the training images."""
+    """Scores on held-out folds of the training images.
+
+    Features and responses are standardized by all training images, those of the held-out fold too.
+    No test or validation image is among them, and all layers are alike in it.
+    """
     X, Y = features.train, problem.responses.train
     _check_images("train", X, Y)
     found = []

@@ -54,6 +54,16 @@ def read_features(model: ModelFeatures) -> Layers:
     return layers
 
 
+def stated_layers(model: ModelFeatures) -> list[tuple[str, list[str] | None]]:
+    """Parts that a model has, with the names of their layers where none must be called for them."""
+    sources = [(part, getattr(model, part)) for part in PARTS]
+    return [
+        (part, [str(layer) for layer in source] if isinstance(source, Mapping) else None)
+        for part, source in sources
+        if source is not None
+    ]
+
+
 def localize(layers: Layers, selector: Any, categories: Any) -> dict[str, Any]:
     """Choose the units of one group in every layer.
 

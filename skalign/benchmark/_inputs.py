@@ -35,7 +35,9 @@ class ModelFeatures:
     key : str, default=None
         Stands for the content of the features, such as a version of the model and of the images:
         the store compares it in their place, so that a model with all its cells in the store is not
-        loaded at all. If None, features are loaded to be compared.
+        loaded at all. Which parts are given and the names of layers in dicts count beside it; not
+        layers that a callable returns: others need another key. If None, features are loaded to be
+        compared.
     """
 
     name: str
@@ -57,7 +59,7 @@ class RegionResponses:
     Parameters
     ----------
     subject : str or int
-        The subject.
+        The subject; its text in the table, so that 1 and "1" are the same.
     name : str
         Name of the region.
     train : array, path or callable
@@ -66,8 +68,10 @@ class RegionResponses:
         Responses to the test images.
     validation : array, path or callable, default=None
         Responses to the validation images.
-    ceiling : array, path or callable, default=None
-        Noise ceiling of every voxel in units of r, array of shape (n_targets,).
+    ceiling : NoiseCeiling, array, path or callable, default=None
+        Noise ceiling of every voxel: a :class:`~skalign.metrics.NoiseCeiling` of unit "r", or an
+        array of shape (n_targets,) in units of r, from 0 to 1 or NaN where a voxel has none. The
+        region's is the mean over voxels that have one, NaN if none has.
     train_images : array-like of shape (n_train_images,), default=None
         Which rows of the models' training features are the images that this subject saw, in the
         order of `train`. If None, all are.
@@ -139,6 +143,8 @@ def read_layers(source: Any, what: str) -> dict[str, NDArray[Any]]:
     layers = source if isinstance(source, Mapping) else {"": source}
     if not layers:
         raise ValueError(f"{what} must have at least one layer, got an empty dict.")
+    if len(set(map(str, layers))) < len(layers):
+        raise ValueError(f"{what} must have layers whose names differ as text, got {list(layers)}.")
     arrays = {str(layer): read(array, what) for layer, array in layers.items()}
     for layer, array in arrays.items():
         if array.ndim != 2:

@@ -8,11 +8,18 @@ from itertools import chain
 from typing import Any
 
 from skalign.benchmark._batches import Batch, Settings
-from skalign.benchmark._features import Layers, localize, read_features, standardize_layers
+from skalign.benchmark._digest import digest, versions
+from skalign.benchmark._features import (
+    Layers,
+    localize,
+    read_features,
+    standardize_layers,
+    stated_layers,
+)
 from skalign.benchmark._inputs import ModelFeatures, RegionResponses
 from skalign.benchmark._responses import IMAGES, call_sources, region_content
 from skalign.benchmark._rows import Cell, Failure, Outcome
-from skalign.benchmark._store import Store, digest, package_version
+from skalign.benchmark._store import Store
 from skalign.solvers._threads import single_threaded_blas
 
 
@@ -59,7 +66,7 @@ class Plan:
         contents = {
             "units": _fingerprints(store, "units", units, categories),
             "encoders": _fingerprints(
-                store, "encoders", settings.encoders, package_version(), settings.layer_cv
+                store, "encoders", settings.encoders, versions(), settings.layer_cv
             ),
         }
         found = [Region.find(region, store) for region in regions]
@@ -73,7 +80,7 @@ class Plan:
 
     def cells(self, model: str, region: Region) -> list[Cell]:
         """All cells of a model and a region."""
-        subject, name = region.responses.subject, region.responses.name
+        subject, name = str(region.responses.subject), region.responses.name
         return [
             Cell(model, units, subject, name, encoder)
             for units in self.units
@@ -101,7 +108,7 @@ class Plan:
                 layers = read_features(model)
                 content = store.digest(*_flat(layers))
             else:
-                content = store.digest(model.key)
+                content = store.digest(model.key, stated_layers(model))
         except Exception as error:  # recorded in the model's cells
             failure = Failure.of(error)
         known: list[Outcome] = []

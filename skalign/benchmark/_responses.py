@@ -6,9 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from skalign.benchmark._features import Split, standardize
 from skalign.benchmark._inputs import RegionResponses, called, read
+from skalign.metrics import NoiseCeiling
 
 ARRAYS = ("train", "validation", "test", "ceiling")
 IMAGES = ("train_images", "validation_images", "test_images")
@@ -17,6 +19,7 @@ IMAGES = ("train_images", "validation_images", "test_images")
 def call_sources(region: RegionResponses) -> RegionResponses:
     """The same region, what its callables return in their place; images are few, and read."""
     sources: dict[str, Any] = {name: called(getattr(region, name)) for name in ARRAYS}
+    sources["ceiling"] = _in_r(sources["ceiling"], _label(region))
     images = {name: getattr(region, name) for name in IMAGES}
     sources |= {name: read(rows, name) for name, rows in images.items() if rows is not None}
     return replace(region, **sources)
@@ -30,7 +33,7 @@ def region_content(region: RegionResponses) -> list:
 
 def read_responses(region: RegionResponses) -> tuple[Split, float]:
     """Standardized responses, (n_images, n_targets), and the mean ceiling, NaN if unknown."""
-    label = f"of region {region.name!r} in subject {region.subject!r}"
+    label = _label(region)
     parts = {}
     for part in ("train", "validation", "test"):
         if (source := getattr(region, part)) is not None:
@@ -40,13 +43,39 @@ def read_responses(region: RegionResponses) -> tuple[Split, float]:
         shapes = {part: array.shape for part, array in parts.items()}
         raise ValueError(f"Responses {label} must have the same voxels in all parts, got {shapes}.")
     split = standardize(parts, f"responses {label}")
-    ceiling = np.nan
-    if region.ceiling is not None:
-        of_voxels = read(region.ceiling, f"ceiling {label}")
-        if of_voxels.shape != (split.train.shape[1],):
-            raise ValueError(
-                f"ceiling {label} must have one number per voxel, shape "
-                f"{(split.train.shape[1],)}, got {of_voxels.shape}."
-            )
-        ceiling = float(of_voxels.mean(dtype=np.float64))
-    return split, ceiling
+    if region.ceiling is None:
+        return split, np.nan
+    return split, _mean_ceiling(read(region.ceiling, f"ceiling {label}"), split, label)
+
+
+def _label(region: RegionResponses) -> str:
+    return f"of region {region.name!r} in subject {region.subject!r}"
+
+
+def _in_r(ceiling: Any, label: str) -> Any:
+    """Values of a NoiseCeiling; other sources as they are."""
+    if not isinstance(ceiling, NoiseCeiling):
+        return ceiling
+    if ceiling.unit != "r":
+        raise ValueError(
+            f"ceiling {label} must be in units of r, got unit {ceiling.unit!r}: give "
+            'ceiling.to_unit("r").'
+        )
+    return ceiling.values
+
+
+def _mean_ceiling(of_voxels: NDArray[Any], split: Split, label: str) -> float:
+    """Mean over voxels that have a ceiling."""
+    n_targets = split.train.shape[1]
+    if of_voxels.shape != (n_targets,):
+        raise ValueError(
+            f"ceiling {label} must have one number per voxel, shape {(n_targets,)}, got "
+            f"{of_voxels.shape}."
+        )
+    known = of_voxels[~np.isnan(of_voxels)]
+    if not ((known >= 0) & (known <= 1)).all():
+        raise ValueError(
+            f"ceiling {label} must be from 0 to 1, in units of r, or NaN where a voxel has none, "
+            f"got values from {known.min()} to {known.max()}."
+        )
+    return float(known.mean(dtype=np.float64)) if known.size else np.nan

@@ -25,7 +25,7 @@ class Cell(NamedTuple):
 
     model: str
     units: str
-    subject: str | int
+    subject: str
     region: str
     encoder: str
 

@@ -77,7 +77,7 @@ def run_benchmark(
         units, regions, encoders. Columns:
 
         model, layer, units, subject, region, encoder : str
-            Names; the layer of a model without named layers is "".
+            Names; the layer of a model without named layers is "", the subject 1 is "1".
         penalty, positive, alpha : str, bool, float
             Of the encoder. Where it chose an alpha for every target, the median of those that are
             not empty; NaN where it has none.
@@ -95,7 +95,7 @@ def run_benchmark(
         empty_fraction : float
             Fraction of targets whose fit is empty.
         ceiling : float
-            Noise ceiling in units of r, averaged over targets; NaN if unknown.
+            Noise ceiling in units of r, averaged over targets that have one; NaN if none has.
         n_targets : int
             Number of targets; 0 if they could not be read.
         seconds : float
@@ -108,9 +108,9 @@ def run_benchmark(
     ImportError
         If pandas, or pyarrow for a store, is missing.
     TypeError
-        If an argument is of the wrong type.
+        If an argument or a name is of the wrong type, or a store cannot compare an encoder.
     ValueError
-        If names are not unique, or there is nothing to localize units by.
+        If names are not unique (subjects as text), or there is nothing to localize units by.
 
     See Also
     --------
@@ -124,13 +124,18 @@ def run_benchmark(
 
     The layer is the one with the largest r on the validation images where model and region have
     them, else on held-out folds of the training images; the first of equals. The test images are
-    not looked at for it. A layer that fails is left out, and said in its row.
+    not looked at for it. The folds share one standardization, by all training images. A layer that
+    fails is left out, and said in its row.
 
-    A cell is stored under a fingerprint of what it depends on: names, the bytes of its arrays, the
-    parameters of localizer and encoder (but for ``n_jobs`` and ``verbose``), the version of
-    skalign. Whatever changes, only cells that depend on it are computed again. A cell with an error
-    in any of its rows is tried again at the next run. ``pandas.read_parquet(store)`` gives all
-    cells that are there, also during a run: those of earlier inputs, too.
+    A cell is stored under a fingerprint: names, the bytes of its arrays or the model's ``key``, the
+    parameters of localizer and encoder (but for ``n_jobs`` and ``verbose``), `layer_cv`, the
+    versions of skalign and scikit-learn, and the code of functions and classes of your own among
+    these. When one of them changes, only cells that depend on it are computed again. Nothing else
+    counts: not what your functions call or read, not the versions of other packages, not changes to
+    skalign's code under the same version. Empty the store, or take another, after such a change. A
+    cell with an error in any of its rows is tried again at the next run.
+    ``pandas.read_parquet(store)`` gives all cells that are there, also during a run: those of
+    earlier inputs, too.
 
     Workers take whole models, or, where there are fewer models than workers, cells. A cell is
     computed in one thread, whatever the encoder's ``n_jobs``, unless there is one worker; BLAS is
@@ -186,7 +191,7 @@ def run_benchmark(
         settings, regions, units, None if categories is None else np.asarray(categories)
     )
     cells = [
-        Cell(model.name, group, region.subject, region.name, encoder)
+        Cell(model.name, group, str(region.subject), region.name, encoder)
         for model, group, region, encoder in product(models, units, regions, encoders)
     ]
     found = {}

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import joblib
-import numpy as np
-from sklearn.base import clone
-
+from skalign.benchmark._digest import digest
 from skalign.benchmark._rows import COLUMNS, Row
 
 
@@ -52,7 +48,6 @@ class Store:
         types = dict.fromkeys(COLUMNS, pa.float64())
         types |= dict.fromkeys(_TEXTS, pa.string())
         types |= {"positive": pa.bool_(), "n_targets": pa.int64()}
-        types["subject"] = pa.infer_type([rows[0]["subject"]])
         table = pa.Table.from_pylist(rows, schema=pa.schema(list(types.items())))
         # A leading dot hides what is not finished from readers of the folder.
         temporary = self.folder / f".{key}-{uuid4().hex}"
@@ -67,30 +62,10 @@ class Store:
         return self.folder / f"{key}.parquet"
 
 
-_TEXTS = ("model", "layer", "units", "region", "encoder", "penalty", "partition", "error")
-
-
-def digest(*contents: Any) -> str:
-    """Fingerprint of arrays, estimators and plain values, the same in every process."""
-    return joblib.hash([joblib.hash(_plain(content)) for content in contents])
-
-
-def _plain(content: Any) -> Any:
-    """An array by its values alone, an estimator without what changes no result."""
-    if isinstance(content, np.ndarray):
-        return np.asarray(content)
-    if not hasattr(content, "get_params"):
-        return content
-    bare = clone(content)
-    speed = [
-        name for name in bare.get_params() if name.rpartition("__")[2] in ("n_jobs", "verbose")
-    ]
-    return bare.set_params(**dict.fromkeys(speed, None))
-
-
-def package_version() -> str:
-    """Version of the package, whose imports must not point up to its top."""
-    return sys.modules[__name__.partition(".")[0]].__version__
+_TEXTS = (
+    *("model", "layer", "units", "subject", "region", "encoder", "penalty", "partition"),
+    "error",
+)
 
 
 def _import_pyarrow() -> Any:

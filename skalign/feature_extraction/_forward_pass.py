@@ -109,6 +109,14 @@ def run(
             f"{activations.shape} for {len(inputs)} images: choose another layer, or give a "
             "pooling that returns (n_images, ...)."
         )
+    n_wrong = activations.size - np.count_nonzero(np.isfinite(activations))
+    if n_wrong:
+        raise ValueError(
+            f"Activations of layer {layer!r} must be finite in float32, got NaN or infinity in "
+            f"{n_wrong} of {activations.size}: scale images as the model was trained on, look at "
+            "its weights, pass through it in float32 (model.float()) if it has half precision, or "
+            "give a pooling that replaces them."
+        )
     return activations
 
 

@@ -47,9 +47,12 @@ class LayerActivations(TransformerMixin, BaseEstimator):
         Takes a batch, a slice of `X`, and returns the array or tensor of shape (n_images, ...) that
         the network takes: resizing, scaling, channels. If None, the network takes `X`.
     pooling : {"mean", "max"} or callable, default=None
-        What is done to activations before they are flattened. "mean" and "max" pool over all axes
-        behind the first two, which leaves one unit per channel. A callable takes the activations
-        of a batch, a tensor or whatever the layer has, and returns a tensor of shape
+        What is done to activations before they are flattened. "mean" and "max" pool maps of shape
+        (n_images, channels, height, width), or with more axes behind, to one unit per channel;
+        without places, (n_images, channels), they change nothing. Three axes need a callable, for
+        nothing tells which has the channels: ``lambda a: a.mean(axis=1)`` for tokens,
+        (n_images, tokens, channels), and ``axis=2`` where channels are first. A callable takes the
+        activations of a batch, a tensor or whatever the layer has, and returns a tensor of shape
         (n_images, ...). None keeps each position as a unit.
     split_sign : bool, default=False
         Whether every unit becomes two, an on half max(x, 0) and an off half max(-x, 0). First come
@@ -159,7 +162,8 @@ class LayerActivations(TransformerMixin, BaseEstimator):
             If `model` is no module, images are integers, or the layer has no tensor to keep.
         ValueError
             If a parameter is out of range, the model has no such layer, the layer does not run, or
-            runs several times and `call` is None, or images are not finite.
+            runs several times and `call` is None, `pooling` does not know which axis has the
+            channels, or images or activations are not finite.
         """
         self._check_parameters()
         images = self._check_images(X, reset=True)
@@ -186,7 +190,8 @@ class LayerActivations(TransformerMixin, BaseEstimator):
         TypeError
             If images are integers, or the layer has no tensor to keep.
         ValueError
-            If images are not finite, or activations do not have the shape that `fit` found.
+            If images or activations are not finite, or activations do not have the shape that
+            `fit` found.
         """
         check_is_fitted(self)
         self._check_parameters()
@@ -294,6 +299,14 @@ class LayerActivations(TransformerMixin, BaseEstimator):
             return self.pooling(activations)
         if self.pooling is None or getattr(activations, "ndim", 0) < 3:
             return activations
+        if activations.ndim == 3:
+            reduce = "mean" if self.pooling == "mean" else "amax"
+            raise ValueError(
+                f"pooling must be a callable where activations have three axes, got "
+                f"{self.pooling!r} for layer {self.layer!r} with shape {tuple(activations.shape)}. "
+                f"Take lambda a: a.{reduce}(axis=1) if they are (n_images, tokens, channels), or "
+                "axis=2 if channels are first."
+            )
         places = activations.flatten(2).float()
         return places.mean(2) if self.pooling == "mean" else places.amax(2)
 

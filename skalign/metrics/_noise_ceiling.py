@@ -34,10 +34,12 @@ class NoiseCeiling:
 
     def __post_init__(self) -> None:
         values = np.asarray(self.values, dtype=np.float64)
-        if values.ndim != 1 or not (np.isnan(values) | ((values >= 0) & (values <= 1))).all():
+        if values.ndim != 1:
+            raise ValueError(f"values must be of shape (n_targets,), got shape {values.shape}.")
+        if ((values < 0) | (values > 1)).any():
             raise ValueError(
-                "values must be of shape (n_targets,), each from 0 to 1 or NaN, got shape "
-                f"{values.shape} and values from {values.min()} to {values.max()}."
+                "values must be from 0 to 1 or NaN, got values from "
+                f"{np.nanmin(values)} to {np.nanmax(values)}."
             )
         _check_unit(self.unit)
         object.__setattr__(self, "values", values)

@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skalign import SelectiveUnitLocalizer, SparsePositiveEncoder
 from skalign.benchmark import ModelFeatures, RegionResponses, run_benchmark
-from skalign.metrics import alignment
+from skalign.metrics import NoiseCeiling, alignment
 
 pd = pytest.importorskip("pandas", reason="tables: pip install skalign[table]")
 pytest.importorskip("pyarrow", reason="the store: pip install skalign[table]")
@@ -62,7 +62,7 @@ def test_is_that_of_a_loop(problem):
         list(cell)
         for cell in product(["alex", "vgg"], ["face", "scene"], ["FFA", "PPA"], ["lasso", "ridge"])
     ]
-    assert (table["subject"] == table["region"].map({"FFA": 1, "PPA": 2})).all()
+    assert (table["subject"] == table["region"].map({"FFA": "1", "PPA": "2"})).all()
     assert (table["penalty"] == table["encoder"]).all()
     assert (table["positive"] == (table["encoder"] == "lasso")).all()
     assert (table["alpha"] == table["encoder"].map({"lasso": 0.1, "ridge": 10})).all()
@@ -208,6 +208,25 @@ def test_single_target_in_one_dimension(problem):
     assert set(tables[0]["n_targets"]) == {1}
 
 
+@pytest.mark.parametrize(
+    ("ceiling", "expected"),
+    [
+        ([0.5, np.nan], 0.5),
+        ([np.nan, np.nan], np.nan),
+        ([0, 1], 0.5),
+        (NoiseCeiling([0.4, 0.8], "r"), 0.6),
+        (NoiseCeiling([0.16, 0.64], "variance").to_unit("r"), 0.6),
+        (lambda: NoiseCeiling([0.4, np.nan], "r"), 0.4),
+    ],
+)
+def test_ceiling_is_that_of_voxels_that_have_one(problem, ceiling, expected, tmp_path):
+    spoil(problem, "regions", ceiling=ceiling)
+    for _ in range(2):
+        table = run_benchmark(**problem, store=tmp_path).query("region == 'PPA'")
+        assert table["error"].isna().all()
+        assert_allclose(table["ceiling"], expected)
+
+
 def test_without_units_all_are_taken(problem):
     del problem["units"], problem["categories"]
     problem["models"] = [replace(model, localizer=None) for model in problem["models"]]
@@ -234,6 +253,22 @@ def fail():
         (lambda p: spoil(p, "regions", test=np.ones((50, 3))), "region == 'PPA'", "same voxels"),
         (lambda p: spoil(p, "regions", train="no.npy"), "region == 'PPA'", "FileNotFoundError"),
         (lambda p: spoil(p, "regions", ceiling=[1.0]), "region == 'PPA'", "one number per voxel"),
+        (lambda p: spoil(p, "regions", ceiling=[0.5, 1.1]), "region == 'PPA'", "from 0 to 1.*1.1"),
+        (
+            lambda p: spoil(p, "regions", ceiling=[-0.1, 0.5]),
+            "region == 'PPA'",
+            "from 0 to 1.*-0.1",
+        ),
+        (
+            lambda p: spoil(p, "regions", ceiling=NoiseCeiling([0.5, 0.6], "variance")),
+            "region == 'PPA'",
+            r"units of r, got unit 'variance': give ceiling.to_unit\(\"r\"\)",
+        ),
+        (
+            lambda p: spoil(p, "models", test={1: np.ones((50, 12)), "1": np.ones((50, 12))}),
+            "model == 'vgg'",
+            r"names differ as text, got \[1, '1'\]",
+        ),
         (lambda p: spoil(p, "regions", train_images=[99] * 40), "region == 'PPA'", "IndexError"),
         (lambda p: spoil(p, "regions", train=np.full((40, 2), np.nan)), "region == 'PPA'", "NaN"),
         (
@@ -297,7 +332,17 @@ def test_progress_of_rich(problem, capsys):
         ({"models": []}, ValueError, "models must not be empty"),
         ({"models": ["alexnet"]}, TypeError, "models must be ModelFeatures records, got a str"),
         ({"models": 2 * [ModelFeatures("a", 1, 1, 1)]}, ValueError, r"models.*\['a'\] more than"),
-        ({"regions": 2 * [RegionResponses(1, "V1", 1, 1)]}, ValueError, r"regions.*\(1, 'V1'\)"),
+        ({"regions": 2 * [RegionResponses(1, "V1", 1, 1)]}, ValueError, r"regions.*\('1', 'V1'\)"),
+        (
+            {"regions": [RegionResponses(subject, "V1", 1, 1) for subject in (1, "1")]},
+            ValueError,
+            r"regions.*\('1', 'V1'\)",
+        ),
+        ({"regions": [RegionResponses(None, "V1", 1, 1)]}, TypeError, "subject of regions.* None"),
+        ({"regions": [RegionResponses(1, 2, 1, 1)]}, TypeError, "names of regions must be str.* 2"),
+        ({"models": [ModelFeatures(3, 1, 1, 1)]}, TypeError, "names of models must be str, got 3"),
+        ({"encoders": {("l", 1): Lasso()}}, TypeError, r"names in encoders must be str.*tuple"),
+        ({"units": {None: None}}, TypeError, "names in units must be str, got None"),
         ({"encoders": [Lasso()]}, TypeError, "encoders must be a dict.* got a list"),
         ({"encoders": {}}, ValueError, "encoders must not be empty"),
         ({"encoders": {"lasso": Lasso}}, TypeError, r"encoders\['lasso'\] must be an estimator"),

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import sklearn
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
@@ -105,9 +106,10 @@ def test_what_changes_is_computed_again(problem, tmp_path, n_fits, change, n_cha
     assert_frame_equal(resumed.drop(columns="seconds"), afresh.drop(columns="seconds"))
 
 
-def test_new_version_computes_all(problem, tmp_path, n_fits, monkeypatch):
+@pytest.mark.parametrize("package", [skalign, sklearn])
+def test_new_version_computes_all(problem, tmp_path, n_fits, monkeypatch, package):
     run_benchmark(**problem, store=tmp_path)
-    monkeypatch.setattr(skalign, "__version__", "99")
+    monkeypatch.setattr(package, "__version__", "99")
     n_fits()
     run_benchmark(**problem, store=tmp_path)
     assert n_fits() == 16
@@ -192,6 +194,24 @@ def test_key_stands_for_the_features(problem, tmp_path, n_fits):
     assert run_benchmark(**problem)["error"].str.contains("disk is gone", na=False).all()
 
 
+@pytest.mark.parametrize("added", ["validation", "layer"])
+def test_key_does_not_stand_for_parts_and_layers(problem, tmp_path, n_fits, added):
+    model = problem["models"][0]
+    parts = {part: {"a": getattr(model, part)} for part in ("train", "test", "localizer")}
+    problem |= {"models": [ModelFeatures("alex", **parts, key="1")]}
+    run_benchmark(**problem, store=tmp_path)
+    if added == "validation":
+        parts["validation"] = {"a": model.validation}
+    else:
+        parts = {part: {**layers, "b": layers["a"] + 1} for part, layers in parts.items()}
+    problem["models"] = [ModelFeatures("alex", **parts, key="1")]
+    n_fits()
+    resumed = run_benchmark(**problem, store=tmp_path)
+    assert n_fits() >= 8
+    afresh = run_benchmark(**problem)
+    assert_frame_equal(resumed.drop(columns="seconds"), afresh.drop(columns="seconds"))
+
+
 def test_broken_file_is_computed_again(problem, tmp_path, n_fits):
     run_benchmark(**problem, store=tmp_path)
     first, second, *_ = tmp_path.iterdir()
@@ -227,6 +247,14 @@ def test_subjects_may_be_named_or_numbered(problem, tmp_path):
     for _ in range(2):
         table = run_benchmark(**problem, store=tmp_path)
         assert set(table["subject"]) == {"s0", "s1"}
+
+
+def test_subjects_named_and_numbered_are_read_together(problem, tmp_path):
+    problem["regions"][1] = replace(problem["regions"][1], subject="S1")
+    table = run_benchmark(**problem, store=tmp_path)
+    assert set(table["subject"]) == set(pd.read_parquet(tmp_path)["subject"]) == {"1", "S1"}
+    problem["regions"][0] = replace(problem["regions"][0], subject=np.int64(1))
+    assert_frame_equal(run_benchmark(**problem, store=tmp_path), table)  # seconds, too
 
 
 def test_encoder_that_cannot_be_compared_is_refused(problem, tmp_path):

@@ -2,6 +2,7 @@
 
 import gzip
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -225,6 +226,52 @@ def test_label_tables_that_are_not(root, line):
     path.write_text(f"0 Unknown\n{line}\n")
     with pytest.raises(ValueError, match=f'Lines of {path} must be "label name", got {line!r}'):
         NSDSubject(root, 1).regions()
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "message"),
+    [
+        (b"1 A\n", b"1 B\n", "must give labels the same names"),
+        (b"1 A\n2 B\n", b"1 A\nB 2\n", "Lines of .*rh.other.* got 'B 2'"),
+        (b"1 A\n2 B\n", b"\xff\xfe", r"cannot be read from .*rh\.other\.mgz\.ctab"),
+    ],
+)
+def test_a_faulty_table_is_in_the_way_of_its_own_regions_only(root, left, right, message):
+    where = paths(root)
+    write_volume(where.roi / "other.nii.gz", label_volumes()["floc-faces"])
+    (where.label / "lh.other.mgz.ctab").write_bytes(left)
+    (where.label / "rh.other.mgz.ctab").write_bytes(right)
+    subject = NSDSubject(root, 1)
+    assert len(subject.voxels("FFA-1")) == len(subject.voxels("floc-faces/FFA-1")) == 12
+    for region in ("A", "other/A", "B"):
+        with pytest.raises(ValueError, match=message):
+            subject.voxels(region)
+    with pytest.raises(ValueError, match=message):
+        subject.regions()
+    with pytest.raises(ValueError, match=f"no region 'FAA-1' .*FFA-1, .*{message}"):
+        subject.voxels("FAA-1")
+
+
+@pytest.mark.parametrize("line", ["two PPA", "PPA 2", "PPA", "9 PPA\ntwo"])
+def test_a_name_in_a_faulty_table_too_is_asked_for_with_its_collection(root, line):
+    path = paths(root).label / "lh.floc-faces.mgz.ctab"
+    path.write_text(f"{line}\n")
+    subject = NSDSubject(root, 1)
+    with pytest.raises(ValueError, match="ask for 'floc-faces/PPA' or 'floc-places/PPA'"):
+        subject.voxels("PPA")
+    assert len(subject.voxels("floc-places/PPA")) == 16
+    with pytest.raises(ValueError, match=f"Lines of {path}"):
+        subject.voxels("floc-faces/PPA")
+
+
+def test_only_the_tables_of_the_collection_asked_for_are_read(root, monkeypatch):
+    read = []
+    read_text = Path.read_text
+    monkeypatch.setattr(
+        Path, "read_text", lambda path, **options: read.append(path) or read_text(path, **options)
+    )
+    NSDSubject(root, 1).voxels("floc-faces/FFA-1")
+    assert {path.name for path in read} == {"lh.floc-faces.mgz.ctab", "rh.floc-faces.mgz.ctab"}
 
 
 def test_volumes_on_other_grids(root):

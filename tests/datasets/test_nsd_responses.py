@@ -234,6 +234,19 @@ def test_no_other_voxel_is_read(folder, tmp_path):
         subject.read("FFA-2")
 
 
+@pytest.mark.parametrize("ends", [(17_000, -17_000), (32_767, -32_768)])
+def test_voxels_that_vary_by_more_than_int16_holds_are_kept(folder, tmp_path, ends):
+    _, counts = folder
+    write_folder(tmp_path, sessions=())
+    integers = counts[1].copy()
+    integers[(slice(None), *ffa()[0])] = 0
+    integers[(slice(2), *ffa()[0])] = ends
+    write_session(paths(tmp_path).betas, 1, integers)
+    read = NSDSubject(tmp_path, 1).read("FFA-1", zscore=False, average=False)
+    np.testing.assert_array_equal(read.voxels.xyz, ffa())
+    np.testing.assert_allclose(read.responses[:2, 0], np.array(ends) / 300, rtol=1e-6)
+
+
 def test_invalid_voxels_are_left_out_and_said(folder, tmp_path):
     _, counts = folder
     write_folder(tmp_path, sessions=())

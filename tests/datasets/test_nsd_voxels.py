@@ -117,6 +117,17 @@ def test_a_name_in_two_collections_is_asked_for_with_one(root):
     np.testing.assert_array_equal(voxels.xyz, positions("floc-faces", 2))
 
 
+def test_labels_that_share_a_name_are_one_region(root):
+    names = {"floc-faces": ["Unknown", "OFA", "FFA", "FFA"]}
+    write_label_tables(root, names=names)
+    subject = NSDSubject(root, 1)
+    assert subject.regions()["floc-faces"] == ["OFA", "FFA"]
+    for side in (None, "lh", "rh"):
+        volume = "floc-faces" if side is None else f"{side}.floc-faces"
+        expected = np.argwhere(np.isin(label_volumes()[volume], [2, 3]))
+        np.testing.assert_array_equal(subject.voxels("FFA", hemisphere=side).xyz, expected)
+
+
 def test_table_of_voxels(root):
     pytest.importorskip("pandas")
     voxels = NSDSubject(root, 1).voxels("FFA-1")

@@ -129,6 +129,38 @@ def test_layer_without_a_row_per_image():
         activations(model, "0")
 
 
+class Scaled(nn.Module):
+    """Multiplies what is positive."""
+
+    def __init__(self, factor):
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x):
+        return torch.where(x > 0, x * self.factor, x)
+
+
+@pytest.mark.parametrize(
+    ("factor", "dtype"),
+    [(np.inf, torch.float32), (np.nan, torch.float32), (1e300, torch.float64)],
+)
+def test_activations_that_are_not_finite(factor, dtype):
+    model = nn.Sequential(Scaled(factor), nn.Linear(2, 1)).to(dtype)
+    X = np.zeros((5, 2))
+    X[4, 1] = 1  # in the last batch
+    extractor = LayerActivations(model, "0", batch_size=2).fit(X)
+    np.testing.assert_array_equal(extractor.transform(X[:4]), 0)
+    message = r"layer '0' must be finite in float32, .* in 1 of 2: scale images .* pooling"
+    with pytest.raises(ValueError, match=message):
+        extractor.transform(X)
+    with pytest.raises(ValueError, match=message):
+        extractor.fit(X[4:])
+    assert hooks_of(model) == []
+    np.testing.assert_array_equal(activations(model, "0", X, at="input"), X)
+    replaced = activations(model, "0", X, pooling=lambda a: torch.where(a.abs() < 9, a, 9))
+    np.testing.assert_array_equal(replaced, 9 * X)
+
+
 def test_layer_is_not_found(network):
     model = nn.ModuleDict({"features": network, "classifier": nn.Linear(6, 2)})
     with pytest.raises(ValueError, match=r"got 'feature.3'; of 11 names close .* 'features.3'"):

@@ -2,6 +2,7 @@
 
 import pickle
 import tracemalloc
+from operator import methodcaller
 
 import numpy as np
 import pytest
@@ -62,6 +63,30 @@ def test_flat_and_pooled(network):
     for pooling in ("mean", "max"):  # a layer without places stays as it is
         found = LayerActivations(network, "3", pooling=pooling).fit_transform(IMAGES)
         np.testing.assert_array_equal(found, LayerActivations(network, "3").fit_transform(IMAGES))
+
+
+@pytest.mark.parametrize("pooling", ["mean", "max"])
+def test_pooling_of_three_axes_is_a_callable(pooling):
+    """Tokens x channels and channels x tokens look alike."""
+    torch.manual_seed(0)
+    model, X = nn.Sequential(nn.Linear(6, 8)), IMAGES[:, 0]
+    tokens = LayerActivations(model, "0").fit_transform(X).reshape(10, 6, 8)
+    reduction = "mean" if pooling == "mean" else "amax"
+    advice = rf"got '{pooling}' for layer '0' .* lambda a: a\.{reduction}\(axis=1\) .* axis=2"
+    with pytest.raises(ValueError, match=advice):
+        LayerActivations(model, "0", pooling=pooling).fit(X)
+    for axis, n_units in [(1, 8), (2, 6)]:  # as the message advises
+        pool = methodcaller(reduction, axis=axis)
+        found = LayerActivations(model, "0", pooling=pool).fit_transform(X)
+        assert found.shape == (10, n_units)
+        expected = tokens.mean(axis) if pooling == "mean" else tokens.max(axis)
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_pooling_of_five_axes_leaves_channels():
+    X = RNG.normal(size=(4, 3, 2, 5, 6)).astype(np.float32)
+    found = LayerActivations(nn.Identity(), "", pooling="mean").fit_transform(X)
+    np.testing.assert_allclose(found, X.mean((2, 3, 4)), atol=1e-6)
 
 
 def test_signed_units_are_split_into_halves(network):

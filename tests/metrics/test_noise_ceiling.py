@@ -376,3 +376,17 @@ unseen[1] = np.nan
 def test_errors_name_the_argument(function, arguments, options, message):
     with pytest.raises(ValueError, match=message):
         function(*arguments, **options)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (np.empty((0, 3)), r"values must be of shape \(n_targets,\), got shape \(0, 3\)"),
+        (0.5, r"got shape \(\)"),
+        ([0.5, np.nan, 1.2], r"from 0 to 1 or NaN, got values from 0\.5 to 1\.2"),
+        ([-0.1], r"from -0\.1 to -0\.1"),
+    ],
+)
+def test_values_that_are_no_ceilings(values, message):
+    with pytest.raises(ValueError, match=message):
+        NoiseCeiling(values, "r")

@@ -68,7 +68,7 @@ def read_responses(
     rows_of_sessions = row_of_trial.reshape(-1, TRIALS_A_SESSION)
     for number, rows in zip(sessions, rows_of_sessions, strict=True):
         counts = read_session(files.session(number), voxels.xyz, voxels.shape)
-        is_valid &= np.ptp(counts, axis=0) > 0
+        is_valid &= (counts != counts[0]).any(axis=0)
         session = counts.astype(np.float32)
         session /= COUNTS_A_PERCENT
         if zscore:

@@ -130,8 +130,7 @@ class NSDSubject:
             If a table of names is not one, or those of the hemispheres differ.
         """
         check_hemisphere(hemisphere)
-        known = region_names(self._files, hemisphere)
-        return {collection: list(labels) for collection, labels in known.items()}
+        return region_names(self._files, hemisphere)
 
     def voxels(
         self, regions: str | Sequence[str], *, hemisphere: Hemisphere | None = None
@@ -142,7 +141,7 @@ class NSDSubject:
         ----------
         regions : str or list of str
             Names, such as "FFA-1" or ``["FFA-1", "FFA-2"]``. One that several collections have is
-            asked for as "collection/name".
+            asked for as "collection/name". A name that labels share is all of them.
         hemisphere : {"lh", "rh"}, default=None
             Which hemisphere's voxels; by default both.
 
@@ -161,7 +160,7 @@ class NSDSubject:
             If `regions` are not names.
         ValueError
             If a region is not known, has no voxels or several collections have one of that name,
-            or a volume is damaged or on another grid.
+            its table of names is not one, or a volume is damaged or on another grid.
         """
         return find_voxels(self._files, regions, hemisphere)
 
