@@ -96,6 +96,9 @@ def make_encoder(penalty, positive):
 # is that of the images asked for.
 options.out.mkdir(parents=True, exist_ok=True)
 rows = []
+for number in options.subjects:  # what is missing is said before hours of reading
+    NSDSubject(options.root, number).voxels(options.region)
+
 for number in options.subjects:
     subject = NSDSubject(options.root, number)
     voxels = subject.voxels(options.region)

@@ -65,10 +65,14 @@ def read_responses(
 
     responses = np.zeros((len(kept), len(voxels)), dtype=np.float32)
     is_valid = np.ones(len(voxels), dtype=bool)
+    constant: dict[int, int] = {}  # voxels that are, by session
     rows_of_sessions = row_of_trial.reshape(-1, TRIALS_A_SESSION)
     for number, rows in zip(sessions, rows_of_sessions, strict=True):
         counts = read_session(files.session(number), voxels.xyz, voxels.shape)
-        is_valid &= (counts != counts[0]).any(axis=0)
+        varies = (counts != counts[0]).any(axis=0)
+        if not varies.all():
+            constant[number] = int(np.count_nonzero(~varies))
+        is_valid &= varies
         session = counts.astype(np.float32)
         session /= COUNTS_A_PERCENT
         if zscore:
@@ -76,7 +80,8 @@ def read_responses(
         np.add.at(responses, rows[rows >= 0], session[rows >= 0])
     responses /= n_trials[:, np.newaxis].astype(np.float32)
     if not is_valid.all():
-        responses, voxels = _leave_out_invalid(responses, voxels, is_valid)
+        where = _where_constant(files, constant)
+        responses, voxels = _leave_out_invalid(responses, voxels, is_valid, where)
     return NSDResponses(responses, kept, n_trials, np.array(sessions), voxels)
 
 
@@ -94,12 +99,22 @@ def _check_shown(images: ArrayLike, trials: Images) -> Images:
     return checked
 
 
+def _where_constant(files: NSDFiles, constant: dict[int, int]) -> str:
+    """The session with most constant voxels, and its file."""
+    worst = max(constant, key=lambda number: constant[number])
+    others = f", and others in {len(constant) - 1} other session(s)" if len(constant) > 1 else ""
+    return f"{constant[worst]} of them in session {worst}, {files.session(worst)}{others}"
+
+
 def _leave_out_invalid(
-    responses: NDArray[np.float32], voxels: NSDVoxels, is_valid: NDArray[np.bool_]
+    responses: NDArray[np.float32], voxels: NSDVoxels, is_valid: NDArray[np.bool_], where: str
 ) -> tuple[NDArray[np.float32], NSDVoxels]:
     n_invalid = np.count_nonzero(~is_valid)
-    message = f"{n_invalid} of {len(voxels)} voxels are constant in a session, as invalid ones are"
+    message = (
+        f"{n_invalid} of {len(voxels)} voxels are constant in a session, as invalid ones are "
+        f"({where})"
+    )
     if not is_valid.any():
-        raise ValueError(f"{message}: no voxel is left.")
+        raise ValueError(f"{message}: no voxel is left. Is that file whole?")
     warnings.warn(f"{message}, and are left out.", UserWarning, stacklevel=4)
     return responses[:, is_valid], voxels.select(is_valid)
