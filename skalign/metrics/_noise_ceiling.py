@@ -205,16 +205,20 @@ def noise_ceiling(
     if (ncsnr is None) == (trials is None):
         given = "neither" if ncsnr is None else "both"
         raise ValueError(f"Either ncsnr or trials must be given, got {given}.")
-    if ncsnr is None:
-        components = components_of(Repeats(trials, image_ids))  # type: ignore[arg-type]
+    if trials is not None:
+        components = components_of(Repeats(trials, image_ids))
         ratio = snr_of(components)
         n_repeats = components.n_repeats if n_repeats is None else n_repeats
     else:
         ratio = np.asarray(ncsnr, dtype=np.float64)
-        if ratio.ndim != 1 or (ratio < 0).any():
+        if ratio.ndim != 1:
             raise ValueError(
-                "ncsnr must be of shape (n_targets,), at least 0 or NaN, got shape "
-                f"{ratio.shape} and a minimum of {ratio.min()}. Single trials are passed as trials."
+                f"ncsnr must be of shape (n_targets,), got shape {ratio.shape}. Single trials are "
+                "passed as trials."
+            )
+        if (ratio < 0).any():
+            raise ValueError(
+                f"ncsnr must be at least 0 or NaN, got a minimum of {np.nanmin(ratio)}."
             )
         if n_repeats is None:
             raise ValueError("n_repeats must be given with ncsnr, got None.")

@@ -390,3 +390,15 @@ def test_errors_name_the_argument(function, arguments, options, message):
 def test_values_that_are_no_ceilings(values, message):
     with pytest.raises(ValueError, match=message):
         NoiseCeiling(values, "r")
+
+
+@pytest.mark.parametrize(
+    ("ncsnr", "message"),
+    [
+        (np.empty((0, 3)), r"ncsnr must be of shape \(n_targets,\), got shape \(0, 3\)"),
+        ([0.5, np.nan, -0.2], r"ncsnr must be at least 0 or NaN, got a minimum of -0\.2"),
+    ],
+)
+def test_values_that_are_no_ncsnr(ncsnr, message):
+    with pytest.raises(ValueError, match=message):
+        noise_ceiling(ncsnr, n_repeats=3)
