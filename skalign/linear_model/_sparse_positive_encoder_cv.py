@@ -9,13 +9,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import check_cv
-from sklearn.utils import indexable
 
 from skalign.linear_model._base import LinearEncoder, first_of
 from skalign.linear_model._callback import begin_tasks, end_fit, with_callbacks
 from skalign.linear_model._fold_scores import FoldScores, fold_scores
 from skalign.linear_model._folds import Problem, Split
+from skalign.linear_model._splits import checked_splits
 from skalign.metrics import choose
 from skalign.metrics._choice import choose_within
 from skalign.solvers import Penalty, Solution, penalty_scale, solve
@@ -227,7 +226,12 @@ class SparsePositiveEncoderCV(LinearEncoder):
         X, y, sample_weight = self._check_data(X, y, sample_weight)
         Y = y.reshape(len(y), -1)
         grid, l1_ratios = self._check_candidates(Y.shape[1])
-        splits = self._check_splits(X, y, sample_weight, groups)
+        splits = checked_splits(self.cv, X, y, sample_weight, groups)
+        if self.refit == "train" and len(splits) != 1:
+            raise ValueError(
+                'refit="train" needs a single split, such as PredefinedSplit makes of one '
+                f'validation set; cv makes {len(splits)}. Use refit="all".'
+            )
         data = {"X": X, "y": y, "metadata": {"sample_weight": sample_weight, "groups": groups}}
         tol, max_iter = check_stopping(self.tol, self.max_iter, X.dtype)
         problem = Problem(
@@ -271,36 +275,6 @@ class SparsePositiveEncoderCV(LinearEncoder):
         if self.penalty == "ols":
             grid = np.zeros((1, 1))
         return grid, sorted(map(float, ratios), reverse=True)
-
-    def _check_splits(self, X: Any, y: NDArray, weight: NDArray | None, groups: Any) -> list[Split]:
-        _, _, groups = indexable(X, y, groups)
-        splits = [
-            (np.asarray(train), np.asarray(test))
-            for train, test in check_cv(self.cv).split(X, y, groups)
-        ]
-        if not splits:
-            raise ValueError(f"cv must make at least one split; {self.cv!r} makes none.")
-        if self.refit == "train" and len(splits) != 1:
-            raise ValueError(
-                'refit="train" needs a single split, such as PredefinedSplit makes of one '
-                f'validation set; cv makes {len(splits)}. Use refit="all".'
-            )
-        for number, split in enumerate(splits):
-            for part, samples, least in zip(("training", "test"), split, (1, 2), strict=True):
-                if samples.dtype.kind not in "iu" or ((samples < 0) | (samples >= len(y))).any():
-                    raise ValueError(
-                        f"Splits of cv must be integers from 0 to n_samples - 1 = {len(y) - 1}; "
-                        f"the {part} part of split {number} is {samples!r}."
-                    )
-                seen = np.unique(samples)
-                n_seen = len(seen) if weight is None else np.count_nonzero(weight[seen])
-                if n_seen < least:
-                    raise ValueError(
-                        f"The {part} part of every split of cv must have at least {least} "
-                        f"sample(s) of positive weight; that of split {number} has {n_seen} "
-                        f"(n_samples = {len(y)}). Use fewer or larger folds."
-                    )
-        return splits
 
     def _choose(self, scores: FoldScores, dtype: np.dtype) -> NDArray[np.intp]:
         """Chosen candidate of every target; -1 where it is left empty."""
