@@ -52,7 +52,7 @@ class Batch:
         settings = self.settings
         try:
             responses, ceiling = read_responses(self.region)
-        except Exception as error:
+        except Exception as error:  # recorded in the region's cells
             yield from settings.failed(self.keys, error)
             return
         with single_threaded_blas():  # cells are parallel, and the same wherever they run

@@ -72,7 +72,7 @@ def fit_cell(problem: Problem, layers: FeaturesOfLayers) -> list[Row]:
             fitted = _fit(problem, features)
         found = _score(fitted, features.test, problem.responses.test)
         row = problem.row(layer, "test", fitted, start, scores=summarize([found]))
-    except Exception as error:
+    except Exception as error:  # recorded: other cells go on
         row = problem.row(layer or "", "test", problem.encoder, start, error=error)
     return [*rows, row]
 
@@ -99,7 +99,7 @@ def _choose_layer(
             row = problem.row(layer, partition, estimator, start, scores=summarize(found))
             if row["r"] > best_r:
                 best, best_fitted, best_r = layer, fitted, row["r"]
-        except Exception as error:
+        except Exception as error:  # recorded: other layers go on
             row = problem.row(layer, partition, problem.encoder, start, error=error)
         rows.append(row)
     return rows, best, best_fitted

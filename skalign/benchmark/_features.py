@@ -125,7 +125,7 @@ def standardize_layers(
                 if part in layers
             }
             found[layer] = standardize(parts, "features")
-        except Exception as error:
+        except Exception as error:  # recorded: other layers go on
             found[layer] = Failure.of(error)
     return found
 

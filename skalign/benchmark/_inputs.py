@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -119,7 +119,7 @@ def read(source: Any, what: str) -> NDArray[Any]:
 
 def called(source: Any) -> Any:
     """What a callable returns; anything else as it is."""
-    while isinstance(source, Callable):  # type: ignore[arg-type]
+    while callable(source):
         source = source()
     return source
 

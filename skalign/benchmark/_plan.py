@@ -129,7 +129,7 @@ class Plan:
             return
         try:
             layers = read_features(model) if layers is None else layers
-        except Exception as error:
+        except Exception as error:  # recorded in the model's cells
             for keys in left.values():
                 yield list(self.settings.failed(keys, error))
             return
@@ -172,7 +172,7 @@ def _fingerprints(
     for item, content in items.items():
         try:
             found[item] = store.digest(content, *beside)
-        except Exception as error:
+        except Exception as error:  # a user's object may fail to pickle in any way
             raise TypeError(
                 f"{name}[{item!r}] must be picklable for a store to compare it: {error} Define "
                 "functions at the top of a module, or set store=None."

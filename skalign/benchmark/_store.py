@@ -70,8 +70,8 @@ _TEXTS = (
 
 def _import_pyarrow() -> Any:
     try:
-        import pyarrow  # type: ignore[import-untyped]
-        import pyarrow.parquet  # type: ignore[import-untyped]
+        import pyarrow
+        import pyarrow.parquet
     except ImportError as error:
         raise ImportError('A store needs pyarrow: pip install "skalign[table]".') from error
     return pyarrow

@@ -7,13 +7,13 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import sparse
 
 from skalign.metrics._directions import check_number
 from skalign.metrics._linear_map import LinearMap, linear_maps
 from skalign.metrics._predictivity import pearson_r
 from skalign.metrics._reorientation import tuning_reorientation
 from skalign.metrics._tables import import_pandas
+from skalign.solvers._path import count_active
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +124,7 @@ def alignment(
         predicted = estimator.predict(X)
     r = pearson_r(y, predicted, sample_weight=sample_weight, undefined=undefined_r)
     theta = theta_of_maps(maps, center, sample_weight, undefined_theta)
-    n_active = [_count_active(linear_map.weights) for linear_map in maps]
+    n_active = [count_active(linear_map.weights) for linear_map in maps]
     return Alignment(r, theta, np.concatenate(n_active))
 
 
@@ -145,13 +145,6 @@ def theta_of_maps(
             for linear_map in maps
         ]
     )
-
-
-def _count_active(weights: Any) -> NDArray[np.int64]:
-    if sparse.issparse(weights):
-        weights = weights != 0
-        return np.asarray(weights.sum(axis=1)).ravel()
-    return np.count_nonzero(weights, axis=1)
 
 
 def check_target(target: Any) -> Any:

@@ -174,7 +174,7 @@ def path_of_block(
 def count_active(coef: Any) -> NDArray[np.int64]:
     """Number of nonzero weights of every target."""
     if sparse.issparse(coef):
-        return np.diff(coef.indptr).astype(np.int64)
+        return np.asarray((coef != 0).sum(axis=1), dtype=np.int64).ravel()  # zeros may be stored
     return np.count_nonzero(coef, axis=1)
 
 

@@ -159,8 +159,9 @@ def check_encoder(
     ...     print(error)  # doctest: +ELLIPSIS
     weights must be optimal for {'penalty': 'ridge', 'alpha': 0.1, ...
     """
-    options = {"penalty": penalty, "tol": tol, "min_images": min_images, "settings": settings}
-    for check in encoder_checks(estimator, **options):  # type: ignore[arg-type]
+    for check in encoder_checks(
+        estimator, penalty=penalty, tol=tol, min_images=min_images, settings=settings
+    ):
         check()
 
 
