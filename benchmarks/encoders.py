@@ -4,7 +4,7 @@ Every solver is tightened until its KKT violation, measured from the residual by
 for all, is at most 1e-6. Solvers that can only loop over targets in Python (celer, skglm) are timed
 on the first `N_FEW` and scaled up; all others on all targets. All start from X and Y: the Gram that
 scikit-learn is given counts as its work, as it does for the others, once for both threads. Peers
-are given centred data and fit no intercept; skalign validates, centres and fits one.
+are given centered data and fit no intercept; skalign validates, centers and fits one.
 """
 
 import time

@@ -40,7 +40,7 @@ except ImportError as error:
     raise ImportError(f'This example needs {missing}: pip install "skalign[networks]".') from error
 
 # %%
-# 200 grey photographs of 25 x 25 pixels: 100 faces, and 100 pieces of the backgrounds of such
+# 200 gray photographs of 25 x 25 pixels: 100 faces, and 100 pieces of the backgrounds of such
 # photographs.
 photographs = lfw_subset()
 category = np.repeat(["face", "other"], 100)
@@ -48,7 +48,7 @@ is_face = category == "face"
 
 
 # %%
-# The ImageNet network takes 224 x 224 pixels in three colours. Its units are the 1280 channels that
+# The ImageNet network takes 224 x 224 pixels in three colors. Its units are the 1280 channels that
 # its classifier reads: behind a ReLU, averaged over the image, never negative.
 def prepare(batch):
     resized = resize(batch, (len(batch), 224, 224), order=1)
@@ -181,7 +181,7 @@ for sentence in [
     "no sign of tuning to faces.",
     "200 small photographs, enlarged ninefold. The others are pieces of background, darker and "
     "blurred, some nearly uniform, some with part of a face: what is face-selective here may "
-    "respond to contrast, sharpness or centred shapes. Halves share photographs with each other, "
+    "respond to contrast, sharpness or centered shapes. Halves share photographs with each other, "
     "so their range is no confidence interval.",
 ]:
     print(fill(sentence, 100, initial_indent="- ", subsequent_indent="  "))

@@ -39,7 +39,7 @@ fold, odd_run = run[encoding] // 2, run[encoding] % 2 == 1
 
 # %%
 # Features and targets are standardized inside the pipeline, so that alpha means what it does in
-# the paper (0.1), and so that theta, as there to the predicted targets, needs no centring.
+# the paper (0.1), and so that theta, as there to the predicted targets, needs no centering.
 def make_encoder(penalty, positive):
     encoder = SparsePositiveEncoder(penalty, alpha=0.1, positive=positive)
     targets = TransformedTargetRegressor(encoder, transformer=StandardScaler())

@@ -23,12 +23,12 @@ def _features(rng, n_samples=30, n_features=8):
     return rng.standard_normal((n_samples, n_features))
 
 
-# Features for which every minimiser is unique.
+# Features for which every minimizer is unique.
 FULL_RANK = {
     "plain": _features,
     "square": lambda rng: _features(rng, 9, 8),
     "one feature": lambda rng: _features(rng, 30, 1),
-    "off centre": lambda rng: _features(rng) + 30,
+    "off center": lambda rng: _features(rng) + 30,
     "unequal scales": lambda rng: _features(rng) * np.logspace(-2, 2, 8),
     "correlated": lambda rng: _features(rng) + 3 * rng.standard_normal((30, 1)),
 }

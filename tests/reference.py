@@ -1,4 +1,4 @@
-"""The oracle: objective, optimality conditions and minimiser of one target, from the formulas.
+"""The oracle: objective, optimality conditions and minimizer of one target, from the formulas.
 
 Slow on purpose, dense, float64, and without a line in common with the package.
 """
@@ -31,10 +31,10 @@ class Problem:
         n_samples = self.X.shape[0]
         weight = np.ones(n_samples) if self.sample_weight is None else self.sample_weight
         self.weight, self.total = weight, weight.sum()
-        centre_X = weight @ self.X / self.total if self.fit_intercept else 0.0
-        centre_y = weight @ self.y / self.total if self.fit_intercept else 0.0
-        self.A = np.sqrt(weight)[:, None] * (self.X - centre_X)
-        self.b = np.sqrt(weight) * (self.y - centre_y)
+        center_X = weight @ self.X / self.total if self.fit_intercept else 0.0
+        center_y = weight @ self.y / self.total if self.fit_intercept else 0.0
+        self.A = np.sqrt(weight)[:, None] * (self.X - center_X)
+        self.b = np.sqrt(weight) * (self.y - center_y)
         # 1/2 |b - Aw|^2 + l1 |w|_1 + l2/2 |w|^2 is the objective up to a factor.
         self.l1, self.l2 = {
             "ols": (0.0, 0.0),
@@ -51,7 +51,7 @@ class Problem:
         return self.weight @ (self.y - self.X @ w) / self.total if self.fit_intercept else 0.0
 
     def objective(self, w):
-        """What scikit-learn's estimator of that name minimises, from the raw data."""
+        """What scikit-learn's estimator of that name minimizes, from the raw data."""
         error = self.y - self.X @ w - self.intercept(w)
         loss = np.sum(self.weight * error**2)
         l1_norm, l2_norm = np.sum(np.abs(w)), np.sum(w**2)
@@ -82,7 +82,7 @@ class Problem:
             worst = max(worst, violation)
         return worst / np.max(np.abs(self.A.T @ self.b))
 
-    def minimise(self, tol=1e-13, max_sweeps=20_000):
+    def minimize(self, tol=1e-13, max_sweeps=20_000):
         """Weights by cyclic coordinate descent on the residual."""
         w = np.zeros(self.X.shape[1])
         residual = self.b.copy()

@@ -45,8 +45,10 @@ def test_docstring_is_valid(name):
 
 
 def wants_example(name: str) -> bool:
-    """Functions and estimators do; their methods, and records that functions return, do not."""
+    """Functions and estimators do; their methods, records, and what only packages use do not."""
     module, _, last = name.rpartition(".")
+    if module == "skalign.utils":
+        return False
     found = getattr(sys.modules.get(module), last, None)
     return found is not None and not dataclasses.is_dataclass(found)
 

@@ -11,7 +11,7 @@ from skalign.benchmark._inputs import RegionResponses
 from skalign.benchmark._responses import read_responses
 from skalign.benchmark._rows import Cell, Outcome, make_row
 from skalign.benchmark._store import Store
-from skalign.solvers._threads import single_threaded_blas
+from skalign.utils import single_threaded_blas
 
 Keys = Mapping[Cell, str | None]  # None: what the cell depends on cannot be read
 

@@ -136,7 +136,7 @@ def _take(array: NDArray[Any], images: Any, units: NDArray[np.intp]) -> NDArray[
 
 
 def standardize(parts: Mapping[str, NDArray[Any]], what: str) -> Split:
-    """Centre and scale all parts by the training part's statistics; a constant is only centred.
+    """Center and scale all parts by the training part's statistics; a constant is only centered.
 
     Parameters
     ----------

@@ -20,7 +20,7 @@ from skalign.benchmark._inputs import ModelFeatures, RegionResponses
 from skalign.benchmark._responses import IMAGES, call_sources, region_content
 from skalign.benchmark._rows import Cell, Failure, Outcome
 from skalign.benchmark._store import Store
-from skalign.solvers._threads import single_threaded_blas
+from skalign.utils import single_threaded_blas
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 
 from skalign.metrics import Alignment
-from skalign.metrics._tables import import_pandas
+from skalign.utils import import_pandas
 
 COLUMNS = (
     *("model", "layer", "units", "subject", "region", "encoder", "penalty", "positive", "alpha"),

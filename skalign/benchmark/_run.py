@@ -19,7 +19,7 @@ from skalign.benchmark._inputs import ModelFeatures, RegionResponses
 from skalign.benchmark._plan import Plan
 from skalign.benchmark._rows import Cell, Outcome, to_table
 from skalign.benchmark._store import Store
-from skalign.metrics._tables import import_pandas
+from skalign.utils import import_pandas
 
 
 def run_benchmark(

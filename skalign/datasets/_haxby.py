@@ -50,7 +50,7 @@ def load_haxby_slice(*, return_X_y: bool = False, as_frame: bool = False) -> Any
         target_names : ndarray of shape (8,)
             The categories, sorted.
         DESCR : str
-            Description, with source and licence.
+            Description, with source and license.
         filename : str
             Name of the file.
         data_module : str
@@ -66,8 +66,8 @@ def load_haxby_slice(*, return_X_y: bool = False, as_frame: bool = False) -> Any
     Runs are independent. The nine volumes of a category in a run are one block and are not:
     average them before a test that counts samples, and keep them in one fold.
 
-    The data are copyright of their authors under the licence CC BY-SA 3.0, not under the
-    licence of the package's code; whoever passes them on names this source.
+    The data are copyright of their authors under the license CC BY-SA 3.0, not under the
+    license of the package's code; whoever passes them on names this source.
 
     References
     ----------

@@ -61,7 +61,7 @@ def make_tuning_toy(*, n_features: int = 100, random_state: Any = 1) -> Bunch:
     Notes
     -----
     Fit without an intercept: with one, two images are a single difference, and directions in the
-    plane lose their meaning. For the same reason theta is taken without centring.
+    plane lose their meaning. For the same reason theta is taken without centering.
 
     References
     ----------

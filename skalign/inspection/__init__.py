@@ -1,9 +1,9 @@
 """Figures of tuning, of what was chosen, and of what it costs."""
 
 from skalign.inspection._encoder_comparison import EncoderComparisonDisplay
-from skalign.inspection._front import AlignmentFrontDisplay
+from skalign.inspection._front_display import AlignmentFrontDisplay
 from skalign.inspection._paired_units import PairedUnitsDisplay
-from skalign.inspection._price_of_sign import PriceOfSignDisplay
+from skalign.inspection._price_of_sign_display import PriceOfSignDisplay
 from skalign.inspection._tuning_arrows import TuningArrowsDisplay
 from skalign.inspection._tuning_directions import TuningDirectionsDisplay
 

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skalign.inspection._pyplot import pyplot
 from skalign.inspection._units_table import (
     QUANTITIES,
     STYLES,
@@ -19,6 +18,7 @@ from skalign.inspection._units_table import (
     select_roles,
     write_foot,
 )
+from skalign.utils import import_pyplot
 
 _PENALTIES = {"ols": "OLS", "ridge": "ridge", "lasso": "lasso", "elasticnet": "elastic\nnet"}
 _SIDE = 0.17  # how far the two roles stand from the tick of their penalty
@@ -157,7 +157,7 @@ class EncoderComparisonDisplay:
         ImportError
             If matplotlib is missing.
         """
-        plt = pyplot()
+        plt = import_pyplot()
         panels = self._panels()
         is_own = ax is None
         if is_own:

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from skalign.inspection._pyplot import pyplot
 from skalign.inspection._units_table import (
     QUANTITIES,
     STYLES,
@@ -20,7 +19,7 @@ from skalign.inspection._units_table import (
     select_roles,
     write_foot,
 )
-from skalign.metrics._tables import import_pandas
+from skalign.utils import import_pandas, import_pyplot
 
 _STATISTICS = {"t": "t({df})", "wilcoxon": "W"}
 
@@ -188,7 +187,7 @@ class PairedUnitsDisplay:
         ImportError
             If matplotlib is missing.
         """
-        plt = pyplot()
+        plt = import_pyplot()
         regions = self.tests["region"].unique()
         is_own = ax is None
         if is_own:

@@ -1,4 +1,4 @@
-"""Colours that readers with any colour vision tell apart: those of Okabe and Ito."""
+"""Colors that readers with any color vision tell apart: those of Okabe and Ito."""
 
 BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
 MATCHED, MISMATCHED = BLUE, ORANGE

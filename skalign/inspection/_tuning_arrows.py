@@ -9,13 +9,13 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array
 
 from skalign.inspection._palette import GREEN
-from skalign.inspection._pyplot import pyplot
 from skalign.metrics import tuning_reorientation
 from skalign.metrics._linear_map import linear_maps
+from skalign.utils import import_pyplot
 
 
 class TuningArrowsDisplay:
-    """Features as arrows over two images, coloured by their weights, and the target in green.
+    """Features as arrows over two images, colored by their weights, and the target in green.
 
     Made by one of the class methods, which draw it too.
 
@@ -39,10 +39,10 @@ class TuningArrowsDisplay:
     figure_ : matplotlib Figure
         Its figure.
     arrows_ : matplotlib Quiver
-        The features. It carries the colours: ``figure.colorbar(display.arrows_, ax=axes)`` makes a
-        colour bar for several panels.
+        The features. It carries the colors: ``figure.colorbar(display.arrows_, ax=axes)`` makes a
+        color bar for several panels.
     colorbar_ : matplotlib Colorbar or None
-        Legend of the colours, where asked for.
+        Legend of the colors, where asked for.
 
     See Also
     --------
@@ -52,8 +52,8 @@ class TuningArrowsDisplay:
     Notes
     -----
     An arrow ends at the responses to the first and the second image; its direction is the tuning
-    that theta compares, here always with the target itself and without centring. Large weights
-    lie on top. The colours end at `limit`; weights beyond it have its colour, and the colour bar
+    that theta compares, here always with the target itself and without centering. Large weights
+    lie on top. The colors end at `limit`; weights beyond it have its color, and the color bar
     a pointed end.
 
     Examples
@@ -113,9 +113,9 @@ class TuningArrowsDisplay:
         name : str, default=None
             First line of the title; by default penalty and sign, or the name of the class.
         limit : float, default=0.03
-            Largest absolute weight that the colours tell apart.
+            Largest absolute weight that the colors tell apart.
         colorbar : bool, default=True
-            Whether to add a colour bar.
+            Whether to add a color bar.
         ax : matplotlib Axes, default=None
             What to draw on; by default a new figure.
 
@@ -135,7 +135,7 @@ class TuningArrowsDisplay:
         """
         maps = linear_maps(estimator, X, y, "observed")
         if len(maps) != 1 or len(maps[0].weights) != 1:
-            raise ValueError("y must be one target for arrows to have one colour, got several.")
+            raise ValueError("y must be one target for arrows to have one color, got several.")
         name = _name(estimator) if name is None else name
         weights = np.asarray(maps[0].weights)[0]
         options = {"name": name, "limit": limit, "colorbar": colorbar, "ax": ax}
@@ -166,9 +166,9 @@ class TuningArrowsDisplay:
         name : str, default=""
             First line of the title.
         limit : float, default=0.03
-            Largest absolute weight that the colours tell apart.
+            Largest absolute weight that the colors tell apart.
         colorbar : bool, default=True
-            Whether to add a colour bar.
+            Whether to add a color bar.
         ax : matplotlib Axes, default=None
             What to draw on; by default a new figure.
 
@@ -208,9 +208,9 @@ class TuningArrowsDisplay:
         ax : matplotlib Axes, default=None
             What to draw on; by default a new figure.
         limit : float, default=0.03
-            Largest absolute weight that the colours tell apart.
+            Largest absolute weight that the colors tell apart.
         colorbar : bool, default=True
-            Whether to add a colour bar.
+            Whether to add a color bar.
 
         Returns
         -------
@@ -226,7 +226,7 @@ class TuningArrowsDisplay:
         """
         if not limit > 0:
             raise ValueError(f"limit must be a positive weight, got {limit}.")
-        plt = pyplot()
+        plt = import_pyplot()
         if ax is None:
             _, ax = plt.subplots(layout="constrained")
         self.ax_, self.figure_, self.colorbar_ = ax, ax.figure, None
@@ -240,7 +240,7 @@ class TuningArrowsDisplay:
             *self.X[:, order],
             self.weights[order],
             **from_origin,
-            cmap="coolwarm",  # zero is a grey that shows on white
+            cmap="coolwarm",  # zero is a gray that shows on white
             clim=(-limit, limit),
             width=0.006,
             zorder=1,

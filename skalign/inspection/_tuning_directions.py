@@ -11,7 +11,7 @@ from sklearn.decomposition import PCA
 from sklearn.utils import check_array
 
 from skalign.inspection._palette import GROUPS
-from skalign.inspection._pyplot import pyplot
+from skalign.utils import import_pyplot
 
 
 class TuningDirectionsDisplay:
@@ -44,7 +44,7 @@ class TuningDirectionsDisplay:
 
     Notes
     -----
-    The tuning of a unit is the vector of its responses to the images, here centred. Its arrow is
+    The tuning of a unit is the vector of its responses to the images, here centered. Its arrow is
     the projection of the unit vector in this direction on the scores of the layer's first two
     components, scaled to unit norm:
 
@@ -52,7 +52,7 @@ class TuningDirectionsDisplay:
 
     Where an arrow ends on the dotted circle, the plane holds all of the unit's tuning; its squared
     length is the share of the unit's variance that it holds. Short arrows say little: the unit
-    may point anywhere outside of the plane. Units of no group are grey points, at the ends of
+    may point anywhere outside of the plane. Units of no group are gray points, at the ends of
     their arrows. A bold arrow is the mean of a group.
 
     Components are those of the responses as they are; units of large variance turn them.
@@ -119,7 +119,7 @@ class TuningDirectionsDisplay:
             If groups are no dict, or neither masks nor indices.
         ValueError
             If responses are not finite or do not vary, groups do not fit or are too many for
-            colours that can be told apart.
+            colors that can be told apart.
         ImportError
             If matplotlib is missing.
         """
@@ -158,7 +158,7 @@ class TuningDirectionsDisplay:
         ImportError
             If matplotlib is missing.
         """
-        plt = pyplot()
+        plt = import_pyplot()
         if ax is None:
             _, ax = plt.subplots(figsize=(6, 6.6), layout="constrained")
         self.ax_, self.figure_ = ax, ax.figure
@@ -221,7 +221,7 @@ def _check_groups(groups: Mapping[str, ArrayLike], n_units: int) -> dict[str, ND
         )
     if len(groups) > len(GROUPS):
         raise ValueError(
-            f"groups must be at most {len(GROUPS)}, as many as have colours that can be told "
+            f"groups must be at most {len(GROUPS)}, as many as have colors that can be told "
             f"apart, got {len(groups)}. Draw some of them."
         )
     return {name: _check_units(units, name, n_units) for name, units in groups.items()}

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skalign.inspection._palette import BLUE, ORANGE
-from skalign.metrics._tables import import_pandas
+from skalign.utils import import_pandas
 
 Units = str | Mapping[str, str]
 QUANTITIES = {"r": "Predictivity r", "theta": "Reorientation θ\n(low: aligned)"}
-STYLES = {"matched": (BLUE, "o", -1), "mismatched": (ORANGE, "s", 1)}  # colour, marker, side
+STYLES = {"matched": (BLUE, "o", -1), "mismatched": (ORANGE, "s", 1)}  # color, marker, side
 OPTIONAL = ["n_active", "empty_fraction", "ceiling"]
 _DESIGN = [
     "model",
@@ -114,7 +114,7 @@ def finish_theta(axes: NDArray[Any], feet: list[dict[str, Any]]) -> None:
                 style = {"color": STYLES[role][0], "fontsize": "small", "ha": "center"}
                 ax.text(position, height, text, transform=ax.get_xaxis_transform(), **style)
         if any(any(texts) for _, texts in roles.values()):
-            add_note(ax, "in colour: active units (targets left empty)")
+            add_note(ax, "in color: active units (targets left empty)")
 
 
 def write_foot(n_active: float, empty_fraction: float) -> str:

@@ -15,7 +15,8 @@ from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skalign.linear_model._callback import CallbackSupportMixin
-from skalign.solvers import Solution, check_sample_weight
+from skalign.solvers import Solution
+from skalign.utils import check_sample_weight
 
 FLOATS = [np.float64, np.float32]
 

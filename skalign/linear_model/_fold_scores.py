@@ -23,7 +23,7 @@ from skalign.solvers._blocks import gram_pays, target_blocks
 from skalign.solvers._design import Design, check_finite
 from skalign.solvers._moments import Fold, TargetMoments
 from skalign.solvers._path import L1_SPAN, alpha_max, l1_share, l2_grid
-from skalign.solvers._threads import map_blocks, quick_products
+from skalign.utils import map_blocks, quick_products
 
 FOLD_BYTES = 2**31  # of Grams and held-out features of the folds that share moments
 

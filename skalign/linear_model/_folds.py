@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skalign.metrics import Alignment, pearson_r, tuning_reorientation
-from skalign.metrics._bootstrap import pearson_r_standard_error
-from skalign.metrics._moments import alignment_of_moments
+from skalign.metrics._gram_alignment import alignment_of_moments
+from skalign.metrics._resampled import pearson_r_standard_error
+from skalign.model_selection._splits import Split
 from skalign.solvers import Penalty, penalty_scale
 from skalign.solvers._blocks import BlockSolver, solve_in_gram_space
 from skalign.solvers._design import Design
@@ -20,7 +21,6 @@ from skalign.solvers._path import count_active, path_of_block
 
 EMPTY = {"undefined_r": 0.0, "undefined_theta": 2.0}  # what an empty fit counts as in a fold
 
-Split = tuple[NDArray, NDArray]
 Grid = int | NDArray  # descending alphas (n_alphas, 1 or n_targets), or how many
 
 
@@ -39,7 +39,7 @@ class Problem:
     penalty, positive, fit_intercept, tol, max_iter
         As in the encoder.
     center : bool
-        Whether theta centres features and predictions over images.
+        Whether theta centers features and predictions over images.
     """
 
     X: Any
@@ -60,7 +60,7 @@ class Problem:
     def design(self, samples: Any = slice(None)) -> Design:
         """Features of some samples, prepared."""
         weight = None if self.weight is None else self.weight[samples]
-        return Design.prepare(self.X[samples], sample_weight=weight, centre=self.fit_intercept)
+        return Design.prepare(self.X[samples], sample_weight=weight, center=self.fit_intercept)
 
 
 class BlockScores(NamedTuple):

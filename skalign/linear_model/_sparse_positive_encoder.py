@@ -14,10 +14,10 @@ from skalign.solvers import Penalty, solve
 class SparsePositiveEncoder(LinearEncoder):
     r"""Linear map from features to many targets, its weights positive and sparse.
 
-    For every target (voxel, neuron, unit) y, on centred and weighted data,
+    For every target (voxel, neuron, unit) y, on centered and weighted data,
 
     ============ ==================================================== =================
-    penalty      minimises                                            scikit-learn's
+    penalty      minimizes                                            scikit-learn's
     ============ ==================================================== =================
     "ols"        ``1/2 |y - Xw|^2``                                   LinearRegression
     "ridge"      ``|y - Xw|^2 + alpha |w|^2``                         Ridge
@@ -43,7 +43,7 @@ class SparsePositiveEncoder(LinearEncoder):
     positive : bool, default=True
         Whether weights must not be negative.
     fit_intercept : bool, default=True
-        Whether to fit an intercept, which is neither penalised nor bounded.
+        Whether to fit an intercept, which is neither penalized nor bounded.
     tol : float, default=None
         Bound on the violation of the optimality conditions, relative to the largest
         ``|X'y|`` of the target. By default 1e-7 in float64 and 1e-4 in float32; what is reached
@@ -100,7 +100,7 @@ class SparsePositiveEncoder(LinearEncoder):
     with ``g = X'(y - Xw) - l2 w``, are at most `tol` times ``max |X'y|``. Sign-free OLS and ridge
     are closed forms: a Cholesky factor of the Gram where its condition allows, else an SVD of X
     (LSQR if X is sparse), of minimum norm where the solution is not unique. Other penalties give
-    one of the minimisers there.
+    one of the minimizers there.
 
     A column without variance gets no weight when an intercept is fitted. A constant target, or
     one that no feature correlates with positively, is left empty: all weights zero, which is the

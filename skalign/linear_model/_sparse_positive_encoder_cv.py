@@ -14,9 +14,9 @@ from skalign.linear_model._base import LinearEncoder, first_of
 from skalign.linear_model._callback import begin_tasks, end_fit, with_callbacks
 from skalign.linear_model._fold_scores import FoldScores, fold_scores
 from skalign.linear_model._folds import Problem, Split
-from skalign.linear_model._splits import checked_splits
-from skalign.metrics import choose
-from skalign.metrics._choice import choose_within
+from skalign.model_selection import choose
+from skalign.model_selection._choice import choose_within
+from skalign.model_selection._splits import checked_splits
 from skalign.solvers import Penalty, Solution, penalty_scale, solve
 from skalign.solvers._arguments import check_stopping
 from skalign.solvers._path import check_alphas
@@ -40,7 +40,7 @@ class SparsePositiveEncoderCV(LinearEncoder):
         Strengths to choose from, or their number. By number they are evenly spaced in the
         logarithm: with an l1 penalty over two decades from the least alpha at which the target (the
         last of all targets, unless `alpha_per_target`) is empty; in ridge over six decades, from
-        the sum of squares of all centred features. Several l1_ratios share a grid, down from what
+        the sum of squares of all centered features. Several l1_ratios share a grid, down from what
         the smallest of them asks for.
     l1_ratio : float or array-like of shape (n_l1_ratios,), default=0.5
         Share or shares of the l1 penalty in "elasticnet", also chosen for every target.
@@ -64,7 +64,7 @@ class SparsePositiveEncoderCV(LinearEncoder):
         Whether the weights that are kept are fitted to all samples or, with a single split, to its
         training part alone.
     center : bool, default=False
-        Whether theta centres features and predictions over images.
+        Whether theta centers features and predictions over images.
     positive : bool, default=True
         Whether weights must not be negative.
     fit_intercept : bool, default=True
@@ -112,7 +112,7 @@ class SparsePositiveEncoderCV(LinearEncoder):
     --------
     SparsePositiveEncoder : The encoder, at a given alpha.
     sparse_positive_path : All alphas on the same data.
-    skalign.metrics.choose : The rules, over any arrays of scores.
+    skalign.model_selection.choose : The rules, over any arrays of scores.
     skalign.model_selection.AlignmentFront : A table of ``cv_results_``.
     sklearn.linear_model.LassoCV : One target, chosen by mean squared error.
 

@@ -1,7 +1,6 @@
 """Reorientation, predictivity and noise ceilings, and scorers over them."""
 
 from skalign.metrics._alignment import Alignment, alignment
-from skalign.metrics._choice import choose
 from skalign.metrics._noise_ceiling import (
     NoiseCeiling,
     noise_ceiling,
@@ -28,7 +27,6 @@ __all__ = [
     "VarianceComponents",
     "alignment",
     "average_repeats",
-    "choose",
     "noise_ceiling",
     "noise_ceiling_snr",
     "normalize_scores",

@@ -8,12 +8,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from skalign.metrics._directions import check_number
 from skalign.metrics._linear_map import LinearMap, linear_maps
 from skalign.metrics._predictivity import pearson_r
 from skalign.metrics._reorientation import tuning_reorientation
-from skalign.metrics._tables import import_pandas
 from skalign.solvers._path import count_active
+from skalign.utils import check_number, import_pandas
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +78,7 @@ def alignment(
     target : {"predicted", "observed"}, default="predicted"
         Whether theta is taken to the predicted or to the observed responses.
     center : bool, default=False
-        Whether theta centres features and targets over images.
+        Whether theta centers features and targets over images.
     sample_weight : array-like of shape (n_images,), default=None
         Weights of the images in r and theta.
     undefined_r : float, default=nan

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -11,14 +10,14 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from sklearn.utils import check_array, gen_batches
 
-from skalign.solvers import check_sample_weight
+from skalign.utils import check_sample_weight
 
 _BLOCK_BYTES = 2**26
 _CONSTANT = 8  # a column whose range is within this many rounding errors of its size is constant
 
 
 class ImageSpace:
-    """The inner product over images: weighted, and centred where asked.
+    """The inner product over images: weighted, and centered where asked.
 
     Parameters
     ----------
@@ -27,7 +26,7 @@ class ImageSpace:
     sample_weight : array-like of shape (n_images,) or None
         Weight of every image; images of weight zero are left out.
     center : bool
-        Whether vectors are centred on their weighted mean, so that a cosine is Pearson's r.
+        Whether vectors are centered on their weighted mean, so that a cosine is Pearson's r.
     """
 
     def __init__(self, n_images: int, sample_weight: ArrayLike | None, center: bool) -> None:
@@ -59,9 +58,9 @@ class ImageSpace:
         directions : {ndarray, csc_array} of shape (n_weighted_images, n_vectors)
             In double precision, and times the root of the image weights, so that the plain product
             of two columns is their cosine. Sparse columns stay sparse and are therefore not
-            shifted to zero mean: their product with centred columns is the same.
+            shifted to zero mean: their product with centered columns is the same.
         defined : ndarray of shape (n_vectors,)
-            Whether the column has a direction: not zero, and not constant where centred.
+            Whether the column has a direction: not zero, and not constant where centered.
         """
         if sparse.issparse(vectors):
             return self._sparse_directions(vectors, name)
@@ -117,13 +116,6 @@ def check_targets(values: Any, name: str) -> NDArray[Any]:
     """Check (n_images, n_targets) responses; one target may be 1-D."""
     values = check_images(values, name, ensure_2d=False)
     return values.reshape(-1, 1) if values.ndim == 1 else values
-
-
-def check_number(value: Any, name: str) -> float:
-    """Check that a parameter is a real number; NaN is one."""
-    if not isinstance(value, Real):
-        raise TypeError(f"{name} must be a real number (NaN included), got {value!r}.")
-    return float(value)
 
 
 def blocks(n_vectors: int, length: int, n_bytes: int | None = None) -> Iterator[slice]:

@@ -8,8 +8,8 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from skalign.metrics._directions import check_number
 from skalign.metrics._repeats import Repeats, VarianceComponents, components_of
+from skalign.utils import check_number
 
 Unit = Literal["r", "variance"]
 

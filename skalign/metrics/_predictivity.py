@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import UndefinedMetricWarning
 
-from skalign.metrics._directions import ImageSpace, blocks, check_number, check_targets
+from skalign.metrics._directions import ImageSpace, blocks, check_targets
+from skalign.utils import check_number
 
 
 def pearson_r(

@@ -11,14 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
-from skalign.metrics._directions import (
-    ImageSpace,
-    blocks,
-    check_images,
-    check_number,
-    check_targets,
-    safe_scale,
-)
+from skalign.metrics._directions import ImageSpace, blocks, check_images, check_targets, safe_scale
+from skalign.utils import check_number
 
 _SPARSE_DENSITY = 0.03  # below it, a sparse product is faster than a dense one
 _IMAGE_CHUNK = 128  # images of a sparse product that stays in cache

@@ -39,7 +39,7 @@ def tuning_reorientation(
     weights : {array-like, sparse matrix} of shape (n_targets, n_units) or (n_units,)
         Weights of the map, in scikit-learn's layout. Sparse weights stay sparse.
     center : bool, default=False
-        Whether to centre features and targets over images, which makes the cosine Pearson's r.
+        Whether to center features and targets over images, which makes the cosine Pearson's r.
     sample_weight : array-like of shape (n_images,), default=None
         Weights of the images in the inner products, and in the means if ``center``.
     undefined : float, default=nan
@@ -150,7 +150,7 @@ def tuning_reorientation_parts(
     weights : {array-like, sparse matrix} of shape (n_targets, n_units) or (n_units,)
         Weights of the map, in scikit-learn's layout.
     center : bool, default=False
-        Whether to centre features and targets over images, which makes the cosine Pearson's r.
+        Whether to center features and targets over images, which makes the cosine Pearson's r.
     sample_weight : array-like of shape (n_images,), default=None
         Weights of the images in the inner products, and in the means if ``center``.
     undefined : float, default=nan

@@ -10,10 +10,10 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.metadata_routing import UNUSED
 
 from skalign.metrics._alignment import alignment, check_target, theta_of_maps
-from skalign.metrics._directions import check_number
 from skalign.metrics._linear_map import linear_maps
 from skalign.metrics._noise_ceiling import NoiseCeiling, normalize_scores
 from skalign.metrics._predictivity import pearson_r
+from skalign.utils import check_number
 
 
 class _Scorer(ABC, BaseEstimator):
@@ -53,8 +53,8 @@ class TuningReorientationScorer(_Scorer):
         Whether theta is taken to the responses that the model predicts, as in the paper, or to the
         observed ones, as a target transformer hands them to the model.
     center : bool, default=False
-        Whether to centre features and targets over images. The intercept is part of a prediction:
-        without centring, standardize the targets.
+        Whether to center features and targets over images. The intercept is part of a prediction:
+        without centering, standardize the targets.
     undefined : float, default=2.0
         Theta of a target left without weights, or without a direction. The worst value, so that
         emptiness never wins.
@@ -133,7 +133,7 @@ class PearsonScorer(_Scorer):
     ceiling : NoiseCeiling, default=None
         What r is divided by, target by target, in unit "r" and above 0: see :func:`noise_ceiling`.
         A parameter, not metadata, for it has a value per target and none per image. Without it, r
-        is not normalised.
+        is not normalized.
     undefined : float, default=0.0
         What r counts as for a target that is predicted, or observed, to be constant: such a model
         explains nothing.
@@ -223,7 +223,7 @@ class AlignmentScorer(_Scorer):
     target : {"predicted", "observed"}, default="predicted"
         Whether theta is taken to the predicted or to the observed responses.
     center : bool, default=False
-        Whether theta centres features and targets over images.
+        Whether theta centers features and targets over images.
     undefined_theta : float, default=2.0
         Theta of a target left without weights, or without a direction. The worst value, so that
         emptiness never wins.

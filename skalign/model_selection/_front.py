@@ -16,8 +16,8 @@ from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted
 
 from skalign.metrics import pearson_r, tuning_reorientation
-from skalign.metrics._tables import import_pandas
 from skalign.model_selection._refit import last_iteration, read_score, read_theta
+from skalign.utils import import_pandas
 
 _EMPTY_THETA = 2.0  # what an empty target counts as in a mean: the worst, as in AlignmentScorer
 
@@ -199,7 +199,7 @@ class AlignmentFront:
         per_target : bool, default=False
             Whether every target has a front of its own, or targets are averaged.
         center : bool, default=False
-            Whether theta, taken to the predicted responses, centres features and predictions.
+            Whether theta, taken to the predicted responses, centers features and predictions.
         sample_weight : array-like of shape (n_images,), default=None
             Weights of the images in r and theta.
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from skalign.metrics._choice import check_tolerance, choose
+from skalign.model_selection._choice import check_tolerance, choose
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def least_reorientation(
     See Also
     --------
     fewest_units : The sparsest instead of the most aligned.
-    skalign.metrics.choose : The rule itself, over arrays, target by target.
+    skalign.model_selection.choose : The rule itself, over arrays, target by target.
     AlignmentFront : All candidates of a fitted search as a table.
 
     Notes

@@ -1,6 +1,5 @@
 """Arrays in, arrays out: the numerical core, usable without an estimator."""
 
-from skalign.solvers._arguments import check_sample_weight
 from skalign.solvers._certificate import Certificate, certify
 from skalign.solvers._penalties import Penalty, penalty_scale
 from skalign.solvers._solution import Solution
@@ -23,7 +22,6 @@ __all__ = [
     "Solution",
     "SolutionPath",
     "certify",
-    "check_sample_weight",
     "penalty_scale",
     "solve",
 ]

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
+from skalign.utils import check_sample_weight
+
 TOL = {np.dtype(np.float64): 1e-7, np.dtype(np.float32): 1e-4}
 
 
@@ -61,48 +63,6 @@ def check_problem(
         if not np.isfinite(coef).all():
             raise ValueError(f"{coef_name} must be finite; got NaN or infinity.")
     return X, Y, sample_weight, coef
-
-
-def check_sample_weight(sample_weight: ArrayLike, n_samples: int) -> NDArray[np.float64]:
-    """One finite weight per sample, not negative and not all zero.
-
-    Parameters
-    ----------
-    sample_weight : array-like of shape (n_samples,)
-        Weights of the samples.
-    n_samples : int
-        How many there must be.
-
-    Returns
-    -------
-    ndarray of shape (n_samples,)
-        The weights in float64.
-
-    Raises
-    ------
-    ValueError
-        If the weights are none such.
-
-    Examples
-    --------
-    >>> from skalign.solvers import check_sample_weight
-    >>> check_sample_weight([1, 2], 2)
-    array([1., 2.])
-    """
-    weight = np.asarray(sample_weight, dtype=np.float64)
-    if weight.shape != (n_samples,):
-        raise ValueError(
-            f"sample_weight must be 1-D, one weight per sample, {n_samples} here; got shape "
-            f"{weight.shape}."
-        )
-    if not np.isfinite(weight).all():
-        raise ValueError("sample_weight must be finite; got NaN or infinity.")
-    if (weight < 0).any() or not weight.any():
-        raise ValueError(
-            "sample_weight must not be negative, nor zero for every sample; got weights from "
-            f"{weight.min():g} to {weight.max():g}."
-        )
-    return weight
 
 
 def check_stopping(tol: Any, max_iter: Any, dtype: np.dtype) -> tuple[float, int]:

@@ -27,13 +27,13 @@ class TargetBlock(NamedTuple):
     Attributes
     ----------
     prepared : ndarray of shape (n_samples, n_targets) or None
-        The centred, weighted targets; None where a Gram is all that is asked.
+        The centered, weighted targets; None where a Gram is all that is asked.
     q : ndarray of shape (n_targets, n_features)
         Features times targets.
     rounding : ndarray of shape (n_targets,) or None
         Size up to which `q` is rounding; None with `prepared`.
     mean, squared_norms : ndarray of shape (n_targets,)
-        Means of the targets; squared norms when centred and weighted.
+        Means of the targets; squared norms when centered and weighted.
     """
 
     prepared: Any

@@ -45,7 +45,7 @@ def certify(
 ) -> Certificate:
     r"""Objective, KKT violation and duality gap of any weights, whoever found them.
 
-    With :math:`r = y - Xw` on centred, weighted data and :math:`g = X'r - \lambda_2 w`, weights
+    With :math:`r = y - Xw` on centered, weighted data and :math:`g = X'r - \lambda_2 w`, weights
     are optimal when :math:`g_i = \lambda_1 \operatorname{sign} w_i` for every active unit and
     :math:`g_i \le \lambda_1` (in absolute value where signs are free) for the others. The
     violation is the largest departure over :math:`\max |X'y|`. The dual point behind the gap is
@@ -68,7 +68,7 @@ def certify(
     positive : bool, default=True
         Whether weights must not be negative.
     fit_intercept : bool, default=True
-        Whether the data are centred.
+        Whether the data are centered.
     sample_weight : array-like of shape (n_samples,), default=None
         Weights of the samples.
 
@@ -94,7 +94,7 @@ def certify(
     array([1.])
     """
     features, targets, weight, given = check_problem(X, Y, sample_weight, coef, "coef")
-    design = Design.prepare(features, sample_weight=weight, centre=fit_intercept)
+    design = Design.prepare(features, sample_weight=weight, center=fit_intercept)
     scale = penalty_scale(
         penalty, alpha, l1_ratio, n_targets=targets.shape[1], total_weight=design.total_weight
     )

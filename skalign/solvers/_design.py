@@ -1,4 +1,4 @@
-"""Features prepared once for all targets: weighted, centred, and the products taken with them."""
+"""Features prepared once for all targets: weighted, centered, and the products taken with them."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -23,10 +23,10 @@ def check_finite(squared_norms: NDArray, dtype: np.dtype, targets: NDArray) -> N
 
 @dataclass(frozen=True, eq=False)
 class Design:
-    """Weighted, centred features.
+    """Weighted, centered features.
 
-    Rows are multiplied by the square root of their weight after centring. Sparse features are
-    centred implicitly: `X` keeps its zeros and `offset` is taken off inside every product.
+    Rows are multiplied by the square root of their weight after centering. Sparse features are
+    centered implicitly: `X` keeps its zeros and `offset` is taken off inside every product.
 
     Attributes
     ----------
@@ -38,12 +38,12 @@ class Design:
         Square roots of the sample weights.
     total_weight : float
         Sum of the sample weights; the number of samples where there are none.
-    centred : bool
+    centered : bool
         Whether there is an intercept.
     norms : ndarray of shape (n_features,)
         Norms of the features.
     sums : ndarray of shape (n_features,) or None
-        What rounding leaves of the sums of dense, centred, unweighted features.
+        What rounding leaves of the sums of dense, centered, unweighted features.
     offset : ndarray of shape (n_features,) or None
         What is still to be taken off sparse features.
     """
@@ -52,14 +52,14 @@ class Design:
     mean: NDArray
     root_weight: NDArray | None
     total_weight: float
-    centred: bool
+    centered: bool
     norms: NDArray
     sums: NDArray | None
     offset: NDArray | None = None
 
     @classmethod
-    def prepare(cls, X, *, sample_weight, centre) -> "Design":
-        """Centre and weight `X`; constant columns become exactly zero.
+    def prepare(cls, X, *, sample_weight, center) -> "Design":
+        """Center and weight `X`; constant columns become exactly zero.
 
         Raises ValueError where `X` is not finite, or its squares overflow.
         """
@@ -68,12 +68,12 @@ class Design:
         total = float(n_samples if weight is None else weight.sum())
         root = None if weight is None else np.sqrt(weight).astype(X.dtype)
         with np.errstate(over="ignore", invalid="ignore"):
-            mean = _mean(X, weight, total) if centre else np.zeros(n_features)
+            mean = _mean(X, weight, total) if center else np.zeros(n_features)
             prepared, offset = X, None
             if sparse.issparse(X):
-                if centre:
-                    prepared, offset = _centre_full_columns(X, mean, weight, total)
-            elif centre:
+                if center:
+                    prepared, offset = _center_full_columns(X, mean, weight, total)
+            elif center:
                 prepared = X - mean.astype(X.dtype)
             if root is not None:
                 prepared = prepared * root[:, None]
@@ -81,20 +81,20 @@ class Design:
                 norms = prepared.multiply(prepared).sum(axis=0, dtype=np.float64)
             else:
                 norms = np.einsum("ij,ij->j", prepared, prepared, dtype=np.float64)
-                if centre:
+                if center:
                     prepared[:, norms <= _rounding(mean, total, X.dtype)] = 0
         if not (norms <= LARGEST_SQUARE[X.dtype]).all():
             raise ValueError(
                 f"Input X contains NaN, infinity or values too large for {X.dtype}. Scale X."
             )
         left = None
-        if centre and root is None and not sparse.issparse(X):
+        if center and root is None and not sparse.issparse(X):
             left = prepared.sum(axis=0, dtype=np.float64)
-        return cls(prepared, mean, root, total, centre, np.sqrt(norms), left, offset)
+        return cls(prepared, mean, root, total, center, np.sqrt(norms), left, offset)
 
     @property
     def is_sparse(self) -> bool:
-        """Whether the features are a sparse array, centred implicitly."""
+        """Whether the features are a sparse array, centered implicitly."""
         return sparse.issparse(self.X)
 
     @property
@@ -105,20 +105,20 @@ class Design:
     def targets(self, Y_block) -> tuple[NDArray, NDArray, NDArray]:
         """Prepare a block of targets as the features were.
 
-        Returns the centred, weighted targets (n_samples, n_targets), their means and their
+        Returns the centered, weighted targets (n_samples, n_targets), their means and their
         squared norms. Constant targets become exactly zero.
         """
         Y_block = np.asarray(Y_block, dtype=self.dtype)
         mean = np.zeros(Y_block.shape[1])
         with np.errstate(over="ignore", invalid="ignore"):
-            if self.centred:
+            if self.centered:
                 weight = None if self.root_weight is None else self.root_weight**2
                 mean = _mean(Y_block, weight, self.total_weight)
                 Y_block = Y_block - mean.astype(self.dtype)
             if self.root_weight is not None:
                 Y_block = Y_block * self.root_weight[:, None]
             norms = np.einsum("ij,ij->j", Y_block, Y_block, dtype=np.float64)
-            if self.centred:
+            if self.centered:
                 constant = norms <= _rounding(mean, self.total_weight, self.dtype)
                 constant &= np.isfinite(norms)
                 if constant.any():
@@ -151,7 +151,7 @@ class Design:
 
         A target whose product with every feature is rounding gets zeros: it is orthogonal to
         them, and weights fitted to rounding would mean nothing. Targets of a known `mean` need
-        not be centred.
+        not be centered.
         """
         with np.errstate(over="ignore", invalid="ignore"):  # the norms tell, and the caller looks
             q = self.cross(prepared)
@@ -167,10 +167,10 @@ class Design:
     def moments(self, Y_block) -> tuple[NDArray, NDArray, NDArray]:
         """`correlate` of a block of targets, their means and squared norms: all a Gram asks for.
 
-        Centred features are orthogonal to constants but for rounding, which is known. So targets
-        whose means are moderate need no centred copy, which would take longer than the product.
+        Centered features are orthogonal to constants but for rounding, which is known. So targets
+        whose means are moderate need no centered copy, which would take longer than the product.
         """
-        if self.centred and self.root_weight is None and not self.is_sparse:
+        if self.centered and self.root_weight is None and not self.is_sparse:
             Y_block = np.asarray(Y_block, dtype=self.dtype)
             with np.errstate(over="ignore", invalid="ignore"):
                 mean = _mean(Y_block, None, self.total_weight)
@@ -183,7 +183,7 @@ class Design:
         return self.correlate(prepared, squared_norms)[0], mean, squared_norms
 
     def columns(self, index: NDArray) -> NDArray:
-        """The prepared features of `index`, dense and centred."""
+        """The prepared features of `index`, dense and centered."""
         if not self.is_sparse:
             return self.X[:, index]
         columns = self.X[:, index].toarray()
@@ -215,20 +215,20 @@ def _mean(A, weight: NDArray | None, total: float) -> NDArray:
 
 
 def _rounding(mean: NDArray, total: float, dtype) -> NDArray:
-    """Squared norm up to which a centred column is no more than the rounding of its mean."""
+    """Squared norm up to which a centered column is no more than the rounding of its mean."""
     # The mean is accumulated in float64 and then rounded to dtype.
     eps = 4 * np.finfo(dtype).eps + 16 * np.finfo(np.float64).eps
     return total * (eps * mean) ** 2
 
 
-def _centre_full_columns(
+def _center_full_columns(
     X: sparse.csr_array, mean: NDArray, weight: NDArray | None, total: float
 ) -> tuple[sparse.csr_array, NDArray]:
-    """Centre the columns that implicit centring would cancel; the offset left for the others.
+    """Center the columns that implicit centering would cancel; the offset left for the others.
 
     A column whose mean square is more than 8 times its variance has at least 7 of 8 entries
-    stored, so that centring it costs no memory to speak of. For the others the cancellation in
-    the centred Gram is harmless.
+    stored, so that centering it costs no memory to speak of. For the others the cancellation in
+    the centered Gram is harmless.
     """
     squares = _mean(X.multiply(X), weight, total)
     full = (squares > 8 * (squares - mean**2)) & (mean != 0)

@@ -35,7 +35,7 @@ def least_squares_solver(design: Design, l2: NDArray) -> Solver:
     -------
     callable
         Maps prepared targets (n_samples, n_block), their products with the features (n_block,
-        n_features) and their penalties (n_block,) to weights (n_block, n_features): the minimiser,
+        n_features) and their penalties (n_block,) to weights (n_block, n_features): the minimizer,
         of minimum norm where it is not unique.
     """
     n_samples, n_features = design.X.shape

@@ -1,8 +1,8 @@
 """Second moments of a training part, by taking those of the held-out part off those of all.
 
-For features X and targets Y, weighted, and centred if there is an intercept, ``X'X``, ``X'Y`` and
+For features X and targets Y, weighted, and centered if there is an intercept, ``X'X``, ``X'Y`` and
 ``|y|^2`` are all that a positive or l1 problem asks for. The folds of a cross-validation share
-them. The held-out part is always centred, for Pearson's r is. With m means and s sums of weights,
+them. The held-out part is always centered, for Pearson's r is. With m means and s sums of weights,
 
     X_train' X_train = X'X - X_test' X_test - (s s_test / s_train) (m - m_test) (m - m_test)'
 
@@ -31,9 +31,9 @@ class TargetMoments(NamedTuple):
     Attributes
     ----------
     q : ndarray of shape (n_targets, n_features)
-        Features times targets, centred and weighted.
+        Features times targets, centered and weighted.
     mean, squared_norms : ndarray of shape (n_targets,)
-        Means of the targets; their squared norms, centred and weighted.
+        Means of the targets; their squared norms, centered and weighted.
     """
 
     q: NDArray
@@ -76,18 +76,18 @@ class Fold:
         whole: Design,
         gram: NDArray,
     ) -> None:
-        self._X, self._weight, self._centred = X, weight, whole.centred
+        self._X, self._weight, self._centered = X, weight, whole.centered
         self.train, self.test = train, test
-        self.held_out = self._design(test, centre=True)
+        self.held_out = self._design(test, center=True)
         self.held_out_gram = self.held_out.gram()
         self.total_weight = float(len(train) if weight is None else weight[train].sum())
         test_weight, test_mean = self.held_out.total_weight, self.held_out.mean
-        shift = whole.mean - test_mean if whole.centred else test_mean
+        shift = whole.mean - test_mean if whole.centered else test_mean
         self._shift = np.where(whole.norms > 0, shift, 0)
         # What the outer product of the shifts weighs.
         self._between = test_weight
         self.mean = whole.mean
-        if whole.centred:
+        if whole.centered:
             self._between *= whole.total_weight / self.total_weight
             self.mean = whole.mean + test_weight / self.total_weight * shift
         outer = self._between * np.outer(self._shift, self._shift)
@@ -99,18 +99,18 @@ class Fold:
         self._lost_columns: Design | None = None
         if self._lost.size:
             training = self._training()
-            self._lost_columns = self._design(train, self._centred, self._lost)
+            self._lost_columns = self._design(train, self._centered, self._lost)
             self.gram[:, self._lost] = training.X.T @ self._lost_columns.X
             self.gram[self._lost] = self.gram[:, self._lost].T
 
-    def _design(self, samples: NDArray, centre: bool, features: Any = slice(None)) -> Design:
+    def _design(self, samples: NDArray, center: bool, features: Any = slice(None)) -> Design:
         weight = None if self._weight is None else self._weight[samples]
         X = self._X[samples][:, features]
-        return Design.prepare(X, sample_weight=weight, centre=centre)
+        return Design.prepare(X, sample_weight=weight, center=center)
 
     def _training(self) -> Design:
         """The training part itself, looked at only where subtraction loses too much."""
-        return self._design(self.train, self._centred)
+        return self._design(self.train, self._centered)
 
     def targets(
         self, Y_block: NDArray, moments: TargetMoments
@@ -121,7 +121,7 @@ class Fold:
         """
         held_out = TargetMoments(*self.held_out.moments(Y_block[self.test]))
         shift, mean = held_out.mean, moments.mean
-        if self._centred:
+        if self._centered:
             shift = moments.mean - held_out.mean
             mean = mean + self.held_out.total_weight / self.total_weight * shift
         between = self._between * np.outer(shift, self._shift)

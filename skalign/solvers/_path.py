@@ -16,7 +16,7 @@ from skalign.solvers._arguments import check_problem, check_stopping
 from skalign.solvers._blocks import BlockSolution, BlockSolver, TargetBlock, target_blocks
 from skalign.solvers._design import Design
 from skalign.solvers._penalties import Penalty, penalty_scale
-from skalign.solvers._threads import map_blocks, quick_products
+from skalign.utils import map_blocks, quick_products
 
 L1_SPAN = 1e-2  # weakest over strongest alpha of a grid that starts at alpha_max
 L2_SPAN = 1e-6  # of one for a penalty that no alpha makes empty
@@ -91,7 +91,7 @@ def solve_path(
     """Solve all targets at all alphas: see ``sparse_positive_path`` for the arguments."""
     X, Y, weight, _ = check_problem(X, Y, sample_weight, None, "coef")
     n_features, n_targets = X.shape[1], Y.shape[1]
-    design = Design.prepare(X, sample_weight=weight, centre=fit_intercept)
+    design = Design.prepare(X, sample_weight=weight, center=fit_intercept)
     total = design.total_weight
     tol, max_iter = check_stopping(tol, max_iter, design.dtype)
     penalty_scale(penalty, 1.0, l1_ratio, n_targets=1, total_weight=total)  # checks

@@ -20,7 +20,7 @@ class Solution:
         Rounds of the active set plus Newton steps; 1 for closed forms.
     kkt_violation : ndarray of shape (n_targets,)
         Largest violation of the optimality conditions, relative to the largest ``|X'y|``
-        of the (centred, weighted) data; 0 is exact.
+        of the (centered, weighted) data; 0 is exact.
     dual_gap : ndarray of shape (n_targets,)
         Upper bound on how far the objective lies above its minimum, in the objective's own
         units; NaN without any penalty, where no dual point is feasible.

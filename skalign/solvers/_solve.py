@@ -14,7 +14,7 @@ from skalign.solvers._blocks import BlockSolver, target_blocks
 from skalign.solvers._design import Design
 from skalign.solvers._penalties import Penalty, Scale, penalty_scale
 from skalign.solvers._solution import Solution
-from skalign.solvers._threads import map_blocks, quick_products
+from skalign.utils import map_blocks, quick_products
 
 
 def solve(
@@ -35,7 +35,7 @@ def solve(
 ) -> Solution:
     r"""Fit the weights of many targets on the same features.
 
-    Minimises, for every target y,
+    Minimizes, for every target y,
 
     ========== =============================================================================
     ols        :math:`\tfrac12 |y - Xw|^2`
@@ -63,7 +63,7 @@ def solve(
     positive : bool, default=True
         Whether weights must not be negative.
     fit_intercept : bool, default=True
-        Whether to fit an intercept, which is not penalised.
+        Whether to fit an intercept, which is not penalized.
     sample_weight : array-like of shape (n_samples,), default=None
         Weights of the samples, not negative.
     coef_init : ndarray of shape (n_targets, n_features), default=None
@@ -93,7 +93,7 @@ def solve(
     -----
     What depends on `X` alone is computed once. Sign-free OLS and ridge are closed forms. All
     other problems are solved by an active set in Gram space; where the Gram would be larger than
-    the work left to do, only the part of it that becomes active is formed. Where the minimiser
+    the work left to do, only the part of it that becomes active is formed. Where the minimizer
     is not unique the solution is one of them (of minimum norm for sign-free OLS).
 
     Examples
@@ -109,7 +109,7 @@ def solve(
     """
     X, Y, weight, coef_init = check_problem(X, Y, sample_weight, coef_init, "coef_init")
     n_features, n_targets = X.shape[1], Y.shape[1]
-    design = Design.prepare(X, sample_weight=weight, centre=fit_intercept)
+    design = Design.prepare(X, sample_weight=weight, center=fit_intercept)
     scale = penalty_scale(
         penalty, alpha, l1_ratio, n_targets=n_targets, total_weight=design.total_weight
     )

@@ -134,7 +134,7 @@ cdef inline void move(Workspace* ws, int m, double t, floating* tag) noexcept no
 
 cdef inline void leave_dependence(Workspace* ws, int m, double noise, floating* tag) noexcept nogil:
     """Active feature m is a combination of those before it: slide along that combination until one
-    of the weights is zero, downhill or, where it is flat up to rounding, towards less of m."""
+    of the weights is zero, downhill or, where it is flat up to rounding, toward less of m."""
     cdef int i
     cdef double t = HUGE_VAL, falls, length = 0
     cdef floating* w = <floating*> ws.w

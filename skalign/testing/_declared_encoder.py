@@ -19,7 +19,7 @@ PENALTIES: tuple[str, ...] = get_args(Penalty)
 
 
 class Data(NamedTuple):
-    """Features and targets; whether the declared objective has one minimiser only."""
+    """Features and targets; whether the declared objective has one minimizer only."""
 
     X: NDArray[Any]
     Y: NDArray[Any]
@@ -98,7 +98,7 @@ class Encoder:
 
     @property
     def objective(self) -> dict[str, Any]:
-        """What the encoder minimises, as arguments of :func:`skalign.solvers.certify`."""
+        """What the encoder minimizes, as arguments of :func:`skalign.solvers.certify`."""
         return {
             "penalty": self.penalty,
             "alpha": self.alpha,

@@ -73,7 +73,7 @@ def encoder_checks(
     One with a declared penalty must also fulfil the KKT conditions (:func:`skalign.solvers.certify`
     judges), have the optimal intercept, scale with its targets, and with an l1 penalty be empty
     from ``alpha_max`` on and not below. It then meets degenerate data in all checks; where the
-    minimiser is not unique, predictions are compared and not weights.
+    minimizer is not unique, predictions are compared and not weights.
 
     Examples
     --------
@@ -146,7 +146,7 @@ def check_encoder(
     >>> from skalign.testing import check_encoder
     >>> check_encoder(Ridge(alpha=0.1), penalty="ridge")
 
-    One that shrinks its weights afterwards minimises something else:
+    One that shrinks its weights afterwards minimizes something else:
 
     >>> class Shrunk(Ridge):
     ...     def fit(self, X, y):

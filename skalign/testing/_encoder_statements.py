@@ -217,8 +217,8 @@ def check_single_precision(encoder, draw):
 def check_alpha_max(encoder, draw):
     X, Y, _ = encoder.draw(draw)
     y = Y[:, :1]
-    centred_X, centred_y = ((A - A.mean(axis=0)) if encoder.fit_intercept else A for A in (X, y))
-    pull = centred_X.T @ centred_y / len(X)
+    centered_X, centered_y = ((A - A.mean(axis=0)) if encoder.fit_intercept else A for A in (X, y))
+    pull = centered_X.T @ centered_y / len(X)
     l1_ratio = 1.0 if encoder.penalty == "lasso" else encoder.l1_ratio
     largest = max(0.0, (pull if encoder.positive else np.abs(pull)).max()) / l1_ratio
     above = encoder.fit(X, y, alpha=largest * (1 + 1e-9) + 1e-9).coef

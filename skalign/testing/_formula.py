@@ -28,7 +28,7 @@ def reorientation_formula(
     weights : array-like of shape (n_targets, n_units)
         Weights in scikit-learn's layout.
     center : bool, default=False
-        Whether to centre features and targets over images.
+        Whether to center features and targets over images.
     undefined : float, default=nan
         Value of a target that has no weights, or no direction.
 

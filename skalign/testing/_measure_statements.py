@@ -52,11 +52,11 @@ class Measure:
         np.testing.assert_allclose(actual, expected, rtol=0, atol=self.atol, err_msg=message)
 
 
-def _uncentred(measure: Measure) -> bool:
+def _uncentered(measure: Measure) -> bool:
     return not measure.center
 
 
-def _centred(measure: Measure) -> bool:
+def _centered(measure: Measure) -> bool:
     return measure.center
 
 
@@ -184,19 +184,19 @@ def check_targets_alone(measure, draw):
     )
 
 
-@STATEMENTS.add(applies=_uncentred)
+@STATEMENTS.add(applies=_uncentered)
 def check_rotation_of_images(measure, draw):
     X, Y, W = draw(encoding_problems(n_images=st.integers(2, 8)))
     rotation = ortho_group.rvs(len(X), random_state=draw(st.integers(0, 100)))
     measure.assert_equal(
         measure(rotation @ X, rotation @ Y, W),
         measure(X, Y, W),
-        "uncentred, theta must not change when features and targets are rotated together over "
+        "uncentered, theta must not change when features and targets are rotated together over "
         "images",
     )
 
 
-@STATEMENTS.add(applies=_centred)
+@STATEMENTS.add(applies=_centered)
 def check_offset(measure, draw):
     X, Y, W = draw(encoding_problems())
     offset_X, offset_Y = (
@@ -205,7 +205,7 @@ def check_offset(measure, draw):
     measure.assert_equal(
         measure(X + offset_X, Y + offset_Y, W),
         measure(X, Y, W),
-        "centred, theta must not change when constants are added to features and targets",
+        "centered, theta must not change when constants are added to features and targets",
     )
 
 

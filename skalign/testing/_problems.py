@@ -69,7 +69,7 @@ def encoding_problems(
     ----------
     n_images : int or strategy of int, default=None
         Number of images. By default 1 to 8; 2 to 8 more than there are units unless
-        `degenerate`, so that the features have full rank, centred too.
+        `degenerate`, so that the features have full rank, centered too.
     n_units : int or strategy of int, default=integers(1, 8)
         Number of units.
     n_targets : int or strategy of int, default=integers(1, 4)

@@ -30,7 +30,7 @@ def reorientation_checks(
         ``measure(features, targets, weights)``, of arrays (n_images, n_units), (n_images,
         n_targets) and (n_targets, n_units), returns an array (n_targets,).
     center : bool, default=False
-        Declares that the measure centres features and targets over images.
+        Declares that the measure centers features and targets over images.
     undefined : float, default=nan
         Declares what a target without weights or direction gets.
     atol : float, default=1e-9
@@ -59,7 +59,7 @@ def reorientation_checks(
     -----
     The measure must equal :func:`reorientation_formula` and lie in [0, 2]; ignore positive scale
     of features, targets and weights, signs of weights, order of images and units, other targets,
-    and, uncentred, rotations of the image axis (centred, constants added); be 0 for a single
+    and, uncentered, rotations of the image axis (centered, constants added); be 0 for a single
     aligned unit, 2 for a single opposed one, and 2 - theta for the opposite target; be undefined
     without weights or without direction, rather than perfect; let a unit without direction leave
     both sums; and leave its inputs alone. It is given copies, so that a measure that writes to its
@@ -103,7 +103,7 @@ def check_reorientation(
         ``measure(features, targets, weights)``, of arrays (n_images, n_units), (n_images,
         n_targets) and (n_targets, n_units), returns an array (n_targets,).
     center : bool, default=False
-        Declares that the measure centres features and targets over images.
+        Declares that the measure centers features and targets over images.
     undefined : float, default=nan
         Declares what a target without weights or direction gets.
     atol : float, default=1e-9
@@ -157,7 +157,7 @@ def parametrize_with_reorientation_checks(
         ``measure(features, targets, weights)``, of arrays (n_images, n_units), (n_images,
         n_targets) and (n_targets, n_units), returns an array (n_targets,).
     center : bool, default=False
-        Declares that the measures centre features and targets over images.
+        Declares that the measures center features and targets over images.
     undefined : float, default=nan
         Declares what a target without weights or direction gets.
     atol : float, default=1e-9

@@ -45,7 +45,7 @@ def features(
         Whether there may be silent and constant units, copies and opposites of other units, units
         of a far larger or smaller scale, fewer images than units, and a single image. Otherwise
         the features are in general position: no column is constant, and the rank is full, also
-        after centring, as far as the shape allows.
+        after centering, as far as the shape allows.
 
     Returns
     -------

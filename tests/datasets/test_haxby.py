@@ -73,14 +73,14 @@ def test_as_frame_without_pandas(monkeypatch):
     assert load_haxby_slice().data.shape == (864, 530)
 
 
-def test_source_and_licence_are_beside_the_data():
+def test_source_and_license_are_beside_the_data():
     folder = files("skalign.datasets") / "data"
-    licence = (folder / "LICENSE.md").read_text(encoding="utf-8")
-    for text in (load_haxby_slice().DESCR, licence):
+    license = (folder / "LICENSE.md").read_text(encoding="utf-8")
+    for text in (load_haxby_slice().DESCR, license):
         assert "Haxby" in text
         assert "10.1126/science.1063736" in text
         assert "CC BY-SA 3.0" in text
-    assert "https://creativecommons.org/licenses/by-sa/3.0" in licence
+    assert "https://creativecommons.org/licenses/by-sa/3.0" in license
 
 
 def test_reads_from_a_zip(tmp_path, monkeypatch):

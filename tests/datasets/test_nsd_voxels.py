@@ -56,7 +56,7 @@ def test_tables_come_before_the_fixed_names(root, sides):
     np.testing.assert_array_equal(subject.voxels("mine").xyz, positions("floc-faces", 3))
 
 
-def test_tables_may_have_colours_comments_and_gaps(root):
+def test_tables_may_have_colors_comments_and_gaps(root):
     table = "# made by hand\n\n  0  Unknown  0 0 0 0\n  7\tPPA\t10 20 30 0\n2 FFA-1 1 1 1 0\n"
     for side in ("lh", "rh"):
         (paths(root).label).mkdir(parents=True, exist_ok=True)

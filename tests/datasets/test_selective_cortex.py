@@ -131,14 +131,14 @@ def test_variance_components_are_unbiased():
             assert abs(error.mean()) < 3 * error.std() / np.sqrt(error.size)
 
 
-def test_normalised_scores_of_the_true_map_are_one(cortex):
-    normalised = []
+def test_normalized_scores_of_the_true_map_are_one(cortex):
+    normalized = []
     for key, weights in cortex.weights.items():
         r = pearson_r(cortex.y_test[key], cortex.X_test @ weights.T)
         ceiling = NoiseCeiling(cortex.ceiling[key], "r")
-        normalised.append(normalize_scores(r, ceiling, unit="r").mean())
-    assert abs(np.mean(normalised) - 1) < 0.03
-    assert_allclose(normalised, 1, atol=0.07)
+        normalized.append(normalize_scores(r, ceiling, unit="r").mean())
+    assert abs(np.mean(normalized) - 1) < 0.03
+    assert_allclose(normalized, 1, atol=0.07)
 
 
 def scores(cortex, region, category, penalty, positive):

@@ -285,12 +285,12 @@ def test_pickle(network):
 
 
 def test_pipeline_finds_planted_face_channels_in_a_search_over_layers():
-    """Faces are bright in the second colour, which two channels of the network read."""
+    """Faces are bright in the second color, which two channels of the network read."""
     model = nn.Sequential(nn.Conv2d(3, 6, 1, bias=False), nn.ReLU(inplace=True))
     with torch.no_grad():
         model[0].weight.zero_()
-        for channel, colour in enumerate([0, 1, 2, 1, 0, 2]):
-            model[0].weight[channel, colour] = 1
+        for channel, color in enumerate([0, 1, 2, 1, 0, 2]):
+            model[0].weight[channel, color] = 1
     y = np.tile(["face", "other"], 20)
     X = RNG.normal(size=(40, 3, 5, 5))
     X[y == "face", 1] += 2

@@ -51,13 +51,13 @@ def test_without_weights_nothing_is_claimed():
 @pytest.mark.parametrize(
     ("limit", "extend"), [(0.03, "min"), (0.01, "both"), (0.05, "neither")], ids=str
 )
-def test_colour_bar_says_which_weights_are_beyond_it(limit, extend):
+def test_color_bar_says_which_weights_are_beyond_it(limit, extend):
     display = TuningArrowsDisplay.from_weights(X, [3, 2.5], WEIGHTS, limit=limit)
     assert display.colorbar_.extend == extend
     assert_allclose(display.colorbar_.mappable.get_clim(), [-limit, limit])
 
 
-def test_colour_bar_can_be_left_to_the_figure():
+def test_color_bar_can_be_left_to_the_figure():
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(1, 2)

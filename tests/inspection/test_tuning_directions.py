@@ -29,8 +29,8 @@ def test_directions_are_correlations_with_the_scores(seed, n_images, n_units):
 
     display = draw(responses, {})
     plt.close(display.figure_)
-    centred = responses - responses.mean(axis=0)
-    left, singular, _ = np.linalg.svd(centred, full_matrices=False)
+    centered = responses - responses.mean(axis=0)
+    left, singular, _ = np.linalg.svd(centered, full_matrices=False)
     expected = np.corrcoef(np.c_[responses, left[:, :2]].T)[:n_units, n_units:]
     assert_allclose(np.abs(display.directions), np.abs(expected), atol=1e-7)
     # One sign per component: directions as a whole are the same up to it.
@@ -68,7 +68,7 @@ def test_arrows_are_the_units_of_the_groups_and_their_means():
     assert labels(display) == ["face (3)", "scene (2)", "other (3)"]
 
 
-def test_axes_are_labelled_with_explained_variance():
+def test_axes_are_labeled_with_explained_variance():
     display = draw(make_responses(), {})
     for k, label in enumerate([display.ax_.get_xlabel(), display.ax_.get_ylabel()]):
         share = display.explained_variance_ratio[k]

@@ -61,7 +61,7 @@ def make(name, seed):
 
 
 def assert_equivalent(X, actual, expected, *, unique, atol=1e-6):
-    """Same predictions, and same weights where the minimiser is unique."""
+    """Same predictions, and same weights where the minimizer is unique."""
     predicted = expected.predict(X)
     np.testing.assert_allclose(actual.predict(X), predicted, atol=atol * np.abs(predicted).max())
     if unique:

@@ -28,8 +28,9 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skalign import AlignmentScorer, SparsePositiveEncoder, SparsePositiveEncoderCV
 from skalign.linear_model import _fold_scores
-from skalign.metrics import alignment, choose
-from skalign.metrics._bootstrap import pearson_r_standard_error
+from skalign.metrics import alignment
+from skalign.metrics._resampled import pearson_r_standard_error
+from skalign.model_selection import choose
 from skalign.solvers import _blocks, certify
 from tests.reference import ENCODERS
 

@@ -56,7 +56,7 @@ def test_is_tuning_reorientation(check):
     atol=1e-12,
     settings=fewer,
 )
-def test_is_tuning_reorientation_centred(check):
+def test_is_tuning_reorientation_centered(check):
     check()
 
 
@@ -75,13 +75,13 @@ def test_does_not_see_extreme_scales(problem, data):
 
 @few
 @given(encoding_problems(n_images=st.integers(2, 8)))
-def test_centred_is_uncentred_on_centred_data(problem):
+def test_centered_is_uncentered_on_centered_data(problem):
     # Multiples of 1/256, which this makes multiples of the number of images: exact means.
     features, targets, weights = (array * 256 * len(problem.features) for array in problem)
-    centred = features - features.mean(axis=0), targets - targets.mean(axis=0), weights
+    centered = features - features.mean(axis=0), targets - targets.mean(axis=0), weights
     assert_allclose(
         tuning_reorientation(features, targets, weights, center=True),
-        tuning_reorientation(*centred),
+        tuning_reorientation(*centered),
         atol=1e-12,
     )
 
@@ -200,7 +200,7 @@ def test_one_unit_is_its_own_prediction():
 
 
 def test_positive_weights_on_rectified_noise_share_a_direction():
-    # The trap that the docstring names: near 0.4 without any alignment, unless centred.
+    # The trap that the docstring names: near 0.4 without any alignment, unless centered.
     rng = np.random.default_rng(0)
     features = np.maximum(rng.standard_normal((500, 200)), 0)
     weights = rng.random((20, 200))
@@ -226,7 +226,7 @@ def test_undefined_targets():
     assert np.isnan(parts.distance[1]).all()
 
 
-def test_constant_units_have_no_direction_when_centred():
+def test_constant_units_have_no_direction_when_centered():
     rng = np.random.default_rng(0)
     features, targets = rng.standard_normal((50, 2)), rng.standard_normal(50)
     features[:, 1] = 0.1 + 2e-17 * rng.integers(-1, 2, 50)

@@ -60,7 +60,7 @@ def test_gap_bounds_what_is_left_to_gain(data, penalty, positive, fit_intercept,
         "sample_weight": weight if weighted else None,
     }
     reference = problems(X, Y, penalty, ALPHA[penalty], **options)
-    best = np.array([problem.minimise() for problem in reference])
+    best = np.array([problem.minimize() for problem in reference])
     least = np.array([problem.objective(w) for problem, w in zip(reference, best, strict=True)])
     at_best = certify(X, Y, best, penalty, ALPHA[penalty], **options)
     assert at_best.kkt_violation.max() < 1e-12
@@ -134,7 +134,7 @@ class TestTheCertificateIsTrue:
 
     @pytest.mark.parametrize(("dtype", "mean"), [("f4", 1e3), ("f4", 1e4), ("f8", 1e8)])
     def test_of_features_far_from_zero_and_targets_near(self, dtype, mean):
-        """Centred features keep a sum at the rounding of their mean, and y's mean meets it."""
+        """Centered features keep a sum at the rounding of their mean, and y's mean meets it."""
         rng = np.random.default_rng(0)
         X = (rng.standard_normal((500, 20)) + mean).astype(dtype)
         Y = (rng.standard_normal((500, 7)) + 1.5).astype(dtype)

@@ -1,4 +1,4 @@
-"""Designs without a unique minimiser, empty targets, extremes: valid fits, truly certified."""
+"""Designs without a unique minimizer, empty targets, extremes: valid fits, truly certified."""
 
 import numpy as np
 import pytest
@@ -236,8 +236,8 @@ class TestConditionNumber1e10:
         np.testing.assert_allclose(
             solution.kkt_violation, certificate.kkt_violation, atol=1e-9, rtol=0
         )
-        unpenalised = np.array([nnls(X, y)[0] for y in Y.T])
-        least = certify(X, Y, unpenalised, **settings).objective
+        unpenalized = np.array([nnls(X, y)[0] for y in Y.T])
+        least = certify(X, Y, unpenalized, **settings).objective
         assert (certificate.objective <= least * 1.01).all()
 
     @pytest.mark.parametrize("dtype", [np.float64, np.float32])

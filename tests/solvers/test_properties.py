@@ -139,7 +139,7 @@ def test_rows_of_zero_weight_equal_removed_rows(data, encoder, seed):
 @check
 @given(data, encoders, st.booleans())
 def test_ridge_share_is_ols_or_lasso_on_augmented_data(data, encoder, elastic):
-    """Ridge and elastic net are OLS and lasso on sqrt(l2) I appended to the centred features."""
+    """Ridge and elastic net are OLS and lasso on sqrt(l2) I appended to the centered features."""
     X, Y = data
     (n_samples, n_features), positive, alpha = X.shape, encoder["positive"], encoder["alpha"]
     if encoder["fit_intercept"]:

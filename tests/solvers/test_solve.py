@@ -32,7 +32,7 @@ def test_equals_the_oracle(data, penalty, positive, fit_intercept, weighted):
     }
     solution = solve(X, Y, penalty, ALPHA[penalty], **options)
     reference = problems(X, Y, penalty, ALPHA[penalty], **options)
-    best = np.array([problem.minimise() for problem in reference])
+    best = np.array([problem.minimize() for problem in reference])
     np.testing.assert_allclose(solution.coef, best, atol=1e-10)
     intercepts = [problem.intercept(w) for problem, w in zip(reference, best, strict=True)]
     np.testing.assert_allclose(solution.intercept, intercepts, atol=1e-10)
@@ -122,7 +122,7 @@ def test_sparse_features_equal_dense_ones(data, penalty, positive, fit_intercept
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("positive", [True, False])
 def test_sparse_certificate_is_true_far_from_the_origin(positive, dtype):
-    """A column of years among sparse ones: centred implicitly, its variance nearly cancels."""
+    """A column of years among sparse ones: centered implicitly, its variance nearly cancels."""
     rng = np.random.default_rng(0)
     X = sparse.random_array((60, 6), density=0.3, rng=rng).toarray()
     X[:, 0] = rng.integers(1990, 2020, 60)

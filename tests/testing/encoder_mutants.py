@@ -77,7 +77,7 @@ class WeighsLateImagesMore(Mutant):
         return super().fit(X, y, 1.0 + np.arange(len(X)))
 
 
-class PenalisesLateFeaturesMore(Mutant):
+class PenalizesLateFeaturesMore(Mutant):
     def fit(self, X, y, sample_weight=None):
         factors = 1 / (1.0 + np.arange(X.shape[1]))
         super().fit(X * factors, y, sample_weight)
@@ -100,7 +100,7 @@ class ScalesByAllTargets(Mutant):
         return self
 
 
-class ForgetsToCentreTargets(Mutant):
+class ForgetsToCenterTargets(Mutant):
     """On raw features, so that their means reach for that of the target."""
 
     def fit(self, X, y, sample_weight=None):
@@ -159,7 +159,7 @@ class ScalesInPlace(Mutant):
         X *= 2
 
 
-class NormalisesSampleWeightInPlace(Mutant):
+class NormalizesSampleWeightInPlace(Mutant):
     def fit(self, X, y, sample_weight=None):
         if sample_weight is not None:
             sample_weight /= sample_weight.sum()
@@ -185,10 +185,10 @@ MUTANTS = [
     ("check_intercept", InventsAnIntercept(fit_intercept=False), "must be zero with fit_intercept"),
     ("check_prediction", PredictsWithoutIntercept(), r"X @ coef_.T \+ intercept_"),
     ("check_order_of_images", WeighsLateImagesMore(), "order of the images"),
-    ("check_order_of_features", PenalisesLateFeaturesMore(), "permuted as the features are"),
+    ("check_order_of_features", PenalizesLateFeaturesMore(), "permuted as the features are"),
     ("check_order_of_targets", SortsTargets(), "permuted as the targets are"),
     ("check_targets_alone", ScalesByAllTargets(), "must not depend on the other targets"),
-    ("check_constant_target", ForgetsToCentreTargets(), "a constant target must get zero weights"),
+    ("check_constant_target", ForgetsToCenterTargets(), "a constant target must get zero weights"),
     ("check_constant_feature", FillsUnseenWeights(), "for every image must get zero weights"),
     ("check_sample_weight_repeats_images", IgnoresSampleWeight(), "must equal repeated images"),
     ("check_sample_weight_repeats_images", SquaresSampleWeight(), "must equal repeated images"),
@@ -203,6 +203,6 @@ MUTANTS = [
     ("check_alpha_max", HalvesThePenalty("elasticnet"), "must all be zero from alpha_max"),
     ("check_alpha_max", IsAlwaysEmpty(), "must not all be zero below alpha_max"),
     ("check_inputs_are_left_alone", ScalesInPlace(), "must not modify X"),
-    ("check_inputs_are_left_alone", NormalisesSampleWeightInPlace(), "not modify sample_weight"),
+    ("check_inputs_are_left_alone", NormalizesSampleWeightInPlace(), "not modify sample_weight"),
     ("check_inputs_are_left_alone", ScalesInPlaceInPredict(), "must not modify X"),
 ]

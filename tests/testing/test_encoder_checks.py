@@ -14,7 +14,7 @@ from tests.reference import ENCODERS
 from tests.testing.encoder_mutants import (
     MUTANTS,
     Mutant,
-    NormalisesSampleWeightInPlace,
+    NormalizesSampleWeightInPlace,
     ScalesInPlace,
     StopsEarly,
 )
@@ -47,7 +47,7 @@ def test_every_check_has_a_mutant():
     assert {name for name, *_ in MUTANTS} == {c.name for c in encoder_checks(Mutant())}
 
 
-@pytest.mark.parametrize("mutant", [ScalesInPlace(), NormalisesSampleWeightInPlace()])
+@pytest.mark.parametrize("mutant", [ScalesInPlace(), NormalizesSampleWeightInPlace()])
 def test_writing_to_the_inputs_fails_that_check_only(mutant):
     for check in encoder_checks(mutant, settings=hypothesis.settings(few, max_examples=3)):
         if check.name != "check_inputs_are_left_alone":

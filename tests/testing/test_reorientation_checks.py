@@ -33,7 +33,7 @@ def test_skaligns_own_measure(check):
     atol=1e-12,
     settings=few,
 )
-def test_skaligns_own_measure_centred(check):
+def test_skaligns_own_measure_centered(check):
     check()
 
 
@@ -66,17 +66,17 @@ def squares_the_weights(X, Y, W):
     return right(X, Y, W**2)
 
 
-def forgets_to_normalise_features(X, Y, W):
+def forgets_to_normalize_features(X, Y, W):
     norms = np.linalg.norm(X, axis=0)
     return right(X, Y, W * norms)
 
 
-def forgets_to_normalise_targets(X, Y, W):
+def forgets_to_normalize_targets(X, Y, W):
     theta = right(X, Y, W)
     return 1 + (theta - 1) * np.minimum(np.linalg.norm(Y, axis=0), 1)
 
 
-def regularises_the_weights(X, Y, W):
+def regularizes_the_weights(X, Y, W):
     total = np.abs(W).sum(axis=1)
     return right(X, Y, W) * total / (total + 0.1)
 
@@ -145,7 +145,7 @@ def counts_silent_units_as_orthogonal(X, Y, W):
     return mean_distance(1 - cosine(X, Y), np.abs(W) * Y.any(axis=0)[:, None])
 
 
-def normalises_in_place(X, Y, W):
+def normalizes_in_place(X, Y, W):
     theta = right(X, Y, W)
     X /= np.maximum(np.linalg.norm(X, axis=0), 1e-300)
     return theta
@@ -156,7 +156,7 @@ def takes_abs_in_place(X, Y, W):
     return right(X, Y, W)
 
 
-def centres_anyway(X, Y, W):
+def centers_anyway(X, Y, W):
     return right(X, Y, W, center=True)
 
 
@@ -165,9 +165,9 @@ MUTANTS = [
     ("check_one_value_per_target", lambda X, Y, W: right(X, Y, W) + 0j, "real numbers"),
     ("check_range", forgets_to_divide_by_the_weights, r"must lie in \[0, 2\]"),
     ("check_formula", squares_the_weights, "must equal the formula"),
-    ("check_scale_of_features", forgets_to_normalise_features, "when features are scaled"),
-    ("check_scale_of_targets", forgets_to_normalise_targets, "when targets are scaled"),
-    ("check_scale_of_weights", regularises_the_weights, "weights are scaled together"),
+    ("check_scale_of_features", forgets_to_normalize_features, "when features are scaled"),
+    ("check_scale_of_targets", forgets_to_normalize_targets, "when targets are scaled"),
+    ("check_scale_of_weights", regularizes_the_weights, "weights are scaled together"),
     ("check_scale_of_weights", forgets_to_divide_by_the_weights, "weights are scaled together"),
     ("check_sign_of_weights", forgets_abs, "absolute values of their weights"),
     ("check_opposite_targets", folds_opposites, "must be 2 - theta"),
@@ -177,7 +177,7 @@ MUTANTS = [
     ("check_order_of_targets", returns_sorted_values, "permuted as the targets are"),
     ("check_targets_alone", averages_over_targets, "must not depend on the other targets"),
     ("check_rotation_of_images", takes_city_block_norms, "rotated together"),
-    ("check_rotation_of_images", centres_anyway, "rotated together"),
+    ("check_rotation_of_images", centers_anyway, "rotated together"),
     ("check_aligned_unit", starts_at_one, "must be 0 where all weight is on one unit"),
     ("check_opposed_unit", is_clipped_at_one, "must be 2 where all weight is on one unit"),
     ("check_opposed_unit", halves_the_distance, "must be 2 where all weight is on one unit"),
@@ -194,7 +194,7 @@ MUTANTS = [
         r"unit without direction \(zero over images\) must leave both sums",
     ),
     ("check_unit_without_direction", counts_silent_units_as_orthogonal, "leave both sums"),
-    ("check_inputs_are_left_alone", normalises_in_place, "must not modify its features"),
+    ("check_inputs_are_left_alone", normalizes_in_place, "must not modify its features"),
     ("check_inputs_are_left_alone", takes_abs_in_place, "must not modify its weights"),
 ]
 
@@ -218,7 +218,7 @@ def test_check_catches_its_mutant(name, mutant, message):
 
 
 @pytest.mark.parametrize(("name", "mutant", "message"), CENTRED_MUTANTS)
-def test_check_catches_a_measure_that_does_not_centre(name, mutant, message):
+def test_check_catches_a_measure_that_does_not_center(name, mutant, message):
     with pytest.raises(AssertionError, match=message):
         named(name, mutant, center=True, settings=quick)()
 
@@ -228,7 +228,7 @@ def test_every_check_has_a_mutant():
     assert {name for name, *_ in MUTANTS + CENTRED_MUTANTS} == every
 
 
-@pytest.mark.parametrize("mutant", [normalises_in_place, takes_abs_in_place])
+@pytest.mark.parametrize("mutant", [normalizes_in_place, takes_abs_in_place])
 def test_writing_to_the_inputs_fails_that_check_only(mutant):
     for check in reorientation_checks(mutant, settings=hypothesis.settings(few, max_examples=3)):
         if check.name != "check_inputs_are_left_alone":
@@ -285,7 +285,7 @@ class TestFormula:
         np.testing.assert_allclose(right(X, Y, W), [(0.4 + 3 * 0.2) / 4, np.nan])
         assert right(X, Y, W, undefined=2)[1] == 2
 
-    def test_centred_is_correlation(self):
+    def test_centered_is_correlation(self):
         rng = np.random.default_rng(0)
         x, y = rng.random(9) + 5, rng.random(9) - 7
         theta = right(x[:, None], y[:, None], [[-2.0]], center=True)

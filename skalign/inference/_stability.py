@@ -1,0 +1,302 @@
+"""Stability of the selected units over resampled images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+from numbers import Real
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.utils import check_random_state, check_scalar, indexable
+from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import has_fit_parameter
+
+from skalign.metrics._directions import ImageSpace
+from skalign.metrics._image_draws import Images
+from skalign.metrics._linear_map import linear_maps
+from skalign.metrics._problem import to_dense
+from skalign.utils import import_pandas
+
+_N_PROBES = 64  # images that tell whether the units are the same in every fit
+_SAME_UNIT = 0.99  # correlation over them
+
+
+@dataclass(frozen=True, eq=False)
+class SelectionStability:
+    """How stable the units that a sparse encoder selects are over resampled images.
+
+    Parameters
+    ----------
+    frequency : sparse array of shape (n_targets, n_units)
+        Share of the fits in which the unit has weight for the target, in CSR format.
+    stability : ndarray of shape (n_targets,)
+        Chance-corrected agreement of the fits; high is good. 1: all fits select the same units,
+        about 0: as different as random sets of these sizes. NaN where all fits are empty, or all
+        keep every unit.
+    n_active : ndarray of shape (n_targets,)
+        Mean number of selected units.
+    n_empty : ndarray of shape (n_targets,)
+        Number of fits without any.
+    n_resamples : int
+        Number of fits.
+    """
+
+    frequency: Any
+    stability: NDArray[np.float64]
+    n_active: NDArray[np.float64]
+    n_empty: NDArray[np.int64]
+    n_resamples: int
+
+    @property
+    def unit_frequency(self) -> NDArray[np.float64]:
+        """Mean over targets of how often each unit is selected, (n_units,)."""
+        return np.asarray(self.frequency.mean(axis=0)).ravel()
+
+    def to_frame(self) -> Any:
+        """One row per target, as a pandas DataFrame.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns ``target``, ``stability``, ``n_active`` and ``n_empty``.
+
+        Raises
+        ------
+        ImportError
+            If pandas is missing.
+        """
+        pd = import_pandas()
+        names = ("stability", "n_active", "n_empty")
+        columns = {name: getattr(self, name) for name in names}
+        return pd.DataFrame({"target": np.arange(self.stability.size), **columns})
+
+
+def selection_stability(
+    estimator: Any,
+    X: Any,
+    y: ArrayLike,
+    *,
+    n_resamples: int = 50,
+    sample_fraction: float | Literal["bootstrap"] = 0.5,
+    groups: ArrayLike | None = None,
+    random_state: Any = None,
+    n_jobs: int | None = None,
+) -> SelectionStability:
+    r"""Refit an encoder to resampled images, and see which units it selects every time.
+
+    Parameters
+    ----------
+    estimator : estimator
+        With a linear model inside, alone or within pipelines, target transformers and searches;
+        cloned, and fitted to every resample.
+    X : {array-like, sparse matrix} of shape (n_images, n_features)
+        Images to fit to.
+    y : array-like of shape (n_images, n_targets) or (n_images,)
+        Observed responses.
+    n_resamples : int, default=50
+        Number of fits.
+    sample_fraction : float or "bootstrap", default=0.5
+        Share of the images drawn without replacement for every fit, between 0 and 1; half of them
+        is stability selection [1]_. "bootstrap": as many as there are, with replacement.
+    groups : array-like of shape (n_images,), default=None
+        Runs, sessions or blocks. Whole groups of images are drawn, for images of one group, such
+        as volumes of one fMRI run, are not independent; the fraction is one of groups then. Handed
+        to the `fit` of an estimator that takes ``groups``, for its inner splits.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the draws; an integer makes them reproducible.
+    n_jobs : int, default=None
+        Number of fits at a time. None is 1 unless in a :func:`joblib.parallel_config`; -1 uses all
+        processors.
+
+    Returns
+    -------
+    SelectionStability
+        Frequencies and stability, of the units that reach the linear model.
+
+    Raises
+    ------
+    TypeError
+        If the estimator has no linear weights, or weights of a shape that does not fit.
+    ValueError
+        If a parameter has a value that it cannot have, a resample has no group, or the units that
+        reach the linear model are not the same in all fits.
+
+    See Also
+    --------
+    bootstrap_alignment : How sure r and theta of a fitted estimator are.
+
+    Notes
+    -----
+    The index of Nogueira, Sechidis and Brown [2]_ compares, for every target, the variance of the
+    selections over the M fits with that of random sets of the same mean size:
+
+    .. math::
+        \Phi = 1 - \frac{\frac{1}{p} \sum_f \frac{M}{M - 1} \hat p_f (1 - \hat p_f)}
+        {\frac{\bar k}{p} \left(1 - \frac{\bar k}{p}\right)}
+
+    with :math:`\hat p_f` the frequency of unit f among p units and :math:`\bar k` the mean number
+    of selected ones. It is at most 1 and at least -1/(M - 1); on the scale in use for kappas, less
+    than 0.4 is poor and more than 0.75 excellent. Units that respond alike take turns: a low index
+    then says nothing against what they respond to, only against reading meaning into single units.
+
+    A unit that is selected in at least, say, 0.6 of the half-samples belongs to the stable set of
+    [1]_: ``frequency >= 0.6``.
+
+    A localizer in a pipeline must have stimuli of its own, so that it selects the same units for
+    every fit; a selector or a decomposition that sees the images would not, and is refused. That is
+    found out by the correlation of every unit with itself across fits.
+
+    Bootstrap draws are handed to `fit` as ``sample_weight`` where it takes them, else as repeated
+    rows. Repeated images fall on both sides of a split: where the estimator cross-validates inside,
+    take half-samples.
+
+    The selections of a fit are kept sparse, and only until they are counted.
+
+    References
+    ----------
+    .. [1] N. Meinshausen and P. Buhlmann (2010), "Stability selection", Journal of the Royal
+       Statistical Society B 72(4):417-473, :doi:`10.1111/j.1467-9868.2010.00740.x`.
+    .. [2] S. Nogueira, K. Sechidis and G. Brown (2018), "On the stability of feature selection
+       algorithms", Journal of Machine Learning Research 18(174):1-54.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skalign import SparsePositiveEncoder
+    >>> from skalign.inference import selection_stability
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.standard_normal((200, 6))
+    >>> Y = X[:, :2] + 0.5 * rng.standard_normal((200, 2))
+    >>> found = selection_stability(SparsePositiveEncoder(alpha=0.3), X, Y, random_state=0)
+    >>> found.frequency.toarray()[:, :2].round(1)
+    array([[1., 0.],
+           [0., 1.]])
+    >>> found.stability.round(1)
+    array([1., 1.])
+    """
+    check_scalar(n_resamples, "n_resamples", (int, np.integer), min_val=2)
+    X, y = (given if hasattr(given, "shape") else np.asarray(given) for given in indexable(X, y))
+    images = Images(X.shape[0], None, groups)
+    draws = _draw(images, n_resamples, sample_fraction, check_random_state(random_state))
+    by_weight = sample_fraction == "bootstrap" and has_fit_parameter(estimator, "sample_weight")
+    handed = np.asarray(groups) if has_fit_parameter(estimator, "groups") else None
+    select = partial(_select, estimator, X, y, handed if groups is not None else None, by_weight)
+    first = select(next(draws), None)
+    others = Parallel(n_jobs=n_jobs, return_as="generator")(
+        delayed(select)(counts, first.units) for counts in draws
+    )
+    n_selected, n_empty = 0, 0
+    for fit in chain([first], others):
+        n_selected = n_selected + fit.selected
+        n_empty = n_empty + (fit.selected.sum(axis=1) == 0)
+    return _summary(n_selected, np.asarray(n_empty), int(n_resamples))
+
+
+def _draw(
+    images: Images,
+    n_resamples: int,
+    sample_fraction: float | Literal["bootstrap"],
+    random_state: np.random.RandomState,
+) -> Iterator[NDArray[np.intp]]:
+    """How often every image is drawn, for one fit after the other."""
+    n_groups = images.n_groups
+    if sample_fraction == "bootstrap":
+        size = n_groups
+    elif isinstance(sample_fraction, Real) and 0 < sample_fraction < 1:
+        size = int(sample_fraction * n_groups)
+    else:
+        raise ValueError(
+            'sample_fraction must be "bootstrap" or a number between 0 and 1, both excluded, got '
+            f"{sample_fraction!r}."
+        )
+    if size < 1 or n_groups < 2:
+        raise ValueError(
+            f"sample_fraction={sample_fraction!r} of {n_groups} images, or groups where given, "
+            "leaves none to draw, or no choice. Give more of them, or draw more."
+        )
+    for _ in range(n_resamples):
+        if sample_fraction == "bootstrap":
+            drawn = random_state.randint(0, n_groups, size)
+        else:
+            drawn = random_state.permutation(n_groups)[:size]
+        yield images.of_groups(np.bincount(drawn, minlength=n_groups))
+
+
+class _Fit(NamedTuple):
+    """The selection of one fit, and what its units respond to some images."""
+
+    selected: Any  # (n_targets, n_units), 1 where selected; csr
+    units: NDArray[Any]  # (n_probes, n_units), unit norm
+
+
+def _select(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    groups: NDArray[Any] | None,
+    by_weight: bool,
+    counts: NDArray[np.intp],
+    expected: NDArray[Any] | None,
+) -> _Fit:
+    """Fit to a resample; and check that its units are the expected ones."""
+    rows = np.arange(counts.size) if by_weight else np.repeat(np.arange(counts.size), counts)
+    options: dict[str, Any] = {"sample_weight": counts} if by_weight else {}
+    if groups is not None:
+        options["groups"] = groups[rows]
+    given = (X, y) if by_weight else (_take(X, rows), _take(y, rows))
+    fitted = clone(estimator).fit(*given, **options)
+    probes = np.unique(np.linspace(0, counts.size - 1, _N_PROBES, dtype=int))
+    maps = linear_maps(fitted, _take(X, probes), None, "predicted")
+    units = _directions(maps[0].features) if expected is None else expected
+    for found in maps:
+        _check_same_units(_directions(found.features), units)
+    selected = [sparse.csr_array(found.weights != 0, dtype=np.int32) for found in maps]
+    return _Fit(sparse.vstack(selected, format="csr"), units)
+
+
+def _directions(features: Any) -> NDArray[Any]:
+    features = np.asarray(to_dense(features))
+    return ImageSpace(len(features), None, center=True).directions(features, "X")[0]
+
+
+def _check_same_units(units: NDArray[Any], expected: NDArray[Any]) -> None:
+    remedy = (
+        "Fit what comes before it once, on data of its own (a localizer with its own stimuli, or a "
+        "FrozenEstimator), or leave it out."
+    )
+    if units.shape != expected.shape:
+        raise ValueError(
+            "The units that reach the linear model must be the same in all fits, but there are "
+            f"{expected.shape[1]} in one and {units.shape[1]} in another. {remedy}"
+        )
+    correlation = np.einsum("ij,ij->j", units, expected)
+    silent = ~units.any(axis=0) & ~expected.any(axis=0)
+    changed = np.flatnonzero((correlation < _SAME_UNIT) & ~silent)
+    if changed.size:
+        raise ValueError(
+            "The units that reach the linear model must be the same in all fits, but "
+            f"{changed.size} of {silent.size} (the first is unit {changed[0]}) respond differently "
+            f"from one to another. {remedy}"
+        )
+
+
+def _summary(n_selected: Any, n_empty: NDArray[Any], n_fits: int) -> SelectionStability:
+    n_units = n_selected.shape[1]
+    total = n_selected.sum(axis=1, dtype=np.int64)
+    square = (n_selected**2).sum(axis=1, dtype=np.int64)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean_size = total / n_fits
+        variance = (mean_size - square / n_fits**2) * n_fits / (n_fits - 1)
+        stability = 1 - variance / (mean_size * (1 - mean_size / n_units))
+    stability[(total == 0) | (total == n_fits * n_units)] = np.nan
+    return SelectionStability(n_selected / n_fits, stability, mean_size, n_empty, n_fits)
+
+
+def _take(values: Any, rows: NDArray[np.intp]) -> Any:
+    return values.iloc[rows] if hasattr(values, "iloc") else values[rows]

@@ -1,0 +1,109 @@
+"""All alphas of an encoder at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.utils import check_array, check_consistent_length
+
+from skalign.solvers import Penalty, SolutionPath
+from skalign.solvers._path import solve_path
+from skalign.utils import check_sample_weight
+
+
+def sparse_positive_path(
+    X: Any,
+    y: Any,
+    penalty: Penalty = "lasso",
+    *,
+    alphas: int | ArrayLike = 10,
+    l1_ratio: float = 0.5,
+    positive: bool = True,
+    fit_intercept: bool = True,
+    sample_weight: ArrayLike | None = None,
+    sparse_output: bool = False,
+    tol: float | None = None,
+    max_iter: int = 10_000,
+    n_jobs: int | None = None,
+) -> SolutionPath:
+    """Weights of many targets at many strengths of the penalty.
+
+    Every fit starts from the one at the next larger alpha, and all share ``X'X`` and ``X'y``.
+
+    Parameters
+    ----------
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        Features. float32 is kept and computed with; all else becomes float64.
+    y : array-like of shape (n_samples,) or (n_samples, n_targets)
+        Targets, read block by block: may be memory-mapped.
+    penalty : {"ols", "ridge", "lasso", "elasticnet"}, default="lasso"
+        Penalty, as in :class:`SparsePositiveEncoder`.
+    alphas : int or array-like of shape (n_alphas,) or (n_alphas, n_targets), default=10
+        Strengths, sorted here in descending order, or their number. By number they are evenly
+        spaced in the logarithm: with an l1 penalty over two decades, from every target's own
+        alpha_max, the least alpha at which it is empty; in ridge over six, from the sum of squares
+        of all (centered) features. "ols" has one alpha, 0.
+    l1_ratio : float, default=0.5
+        Share of the l1 penalty in "elasticnet".
+    positive : bool, default=True
+        Whether weights must not be negative.
+    fit_intercept : bool, default=True
+        Whether to fit an intercept.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weights of the samples.
+    sparse_output : bool, default=False
+        Whether weights are kept as sparse arrays, in memory that grows with the number of active
+        units only.
+    tol : float, default=None
+        Bound on the KKT violation; by default 1e-7 in float64 and 1e-4 in float32.
+    max_iter : int, default=10000
+        Bound on the iterations of one target at one alpha.
+    n_jobs : int, default=None
+        Number of threads over blocks of targets.
+
+    Returns
+    -------
+    SolutionPath
+        Alphas, weights, intercepts, numbers of active units, and the certificate of every fit.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not valid: its name is in the message.
+
+    See Also
+    --------
+    SparsePositiveEncoderCV : Chooses one of the alphas for every target.
+
+    Notes
+    -----
+    A target that correlates positively with no feature is empty at any alpha under positive
+    weights; its alphas are those that it would get with signs free. A path does not warn about
+    fits that stop early: look at its ``converged``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skalign.linear_model import sparse_positive_path
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.standard_normal((50, 8))
+    >>> y = X[:, :2] + 0.1 * rng.standard_normal((50, 2))
+    >>> path = sparse_positive_path(X, y, alphas=3)
+    >>> path.coef.shape, path.n_active[:, 0]
+    ((3, 2, 8), array([0, 1, 4]))
+    """
+    for name, value in (("positive", positive), ("fit_intercept", fit_intercept)):
+        if not isinstance(value, bool | np.bool_):
+            raise TypeError(f"{name} must be True or False; got {value!r}.")
+    X = check_array(X, accept_sparse="csr", dtype=[np.float64, np.float32], input_name="X")
+    y = check_array(y, ensure_2d=False, ensure_all_finite=False, input_name="y")
+    check_consistent_length(X, y)
+    if sample_weight is not None:
+        sample_weight = check_sample_weight(sample_weight, X.shape[0])
+    return solve_path(
+        X, y.reshape(len(y), -1), penalty, alphas, l1_ratio=l1_ratio, positive=positive,
+        fit_intercept=fit_intercept, sample_weight=sample_weight, tol=tol, max_iter=max_iter,
+        sparse_output=sparse_output, n_jobs=n_jobs,
+    )  # fmt: skip

@@ -1,0 +1,217 @@
+"""Predictivity and reorientation in every draw of images, from moments that all draws share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
+
+from skalign.metrics._directions import ImageSpace, blocks, check_targets, safe_scale
+from skalign.metrics._image_draws import Draws, Images, Resamples
+from skalign.metrics._predictivity import pearson_r
+from skalign.metrics._problem import to_dense
+from skalign.metrics._reorientation import tuning_reorientation
+
+_CANCELLED = 1e-8  # a variance below this share of the second moment is computed afresh
+
+
+def pearson_r_standard_error(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    n_resamples: int = 200,
+    random_state: Any = 0,
+) -> NDArray[np.float64]:
+    """Bootstrap standard error of every target's r, over images.
+
+    Parameters
+    ----------
+    y_true, y_pred : array-like of shape (n_images, n_targets) or (n_images,)
+        Observed and predicted responses.
+    sample_weight : array-like of shape (n_images,), default=None
+        Weights of the images in r. An image is drawn as often whatever its weight, but for those
+        of weight zero, which are left out.
+    n_resamples : int, default=200
+        Number of draws, at least 2.
+    random_state : int, RandomState instance or None, default=0
+        Equal integers draw equal images, so that several models can be compared.
+
+    Returns
+    -------
+    ndarray of shape (n_targets,)
+        Standard deviation of r over the draws. A draw in which r is undefined counts as r = 0, as
+        in a selection; a target that is always undefined has a standard error of 0.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, or values are not finite, or ``sample_weight`` is not valid.
+    """
+    y_true, y_pred = check_targets(y_true, "y_true"), check_targets(y_pred, "y_pred")
+    if y_true.shape != y_pred.shape:
+        raise ValueError(
+            f"y_pred must have the shape (n_images, n_targets) of y_true, {y_true.shape}, "
+            f"got {y_pred.shape}."
+        )
+    images = Images(len(y_true), sample_weight)
+    draws = Resamples(images, n_resamples, random_state)
+    error = np.empty(y_true.shape[1])
+    for block in bounded_blocks(draws, error.size):
+        r = pearson_r_over(draws, y_true[images.kept, block], y_pred[images.kept, block])
+        error[block] = np.nan_to_num(r, copy=False).std(axis=1, ddof=1)
+    return error
+
+
+def bounded_blocks(draws: Draws, n_vectors: int) -> list[slice]:
+    """Slices of vectors whose moments in every draw have a bounded size."""
+    length = 5 * (draws.images.n_images + draws.n_draws)
+    return list(blocks(n_vectors, length)) if n_vectors else []
+
+
+def pearson_r_over(
+    draws: Draws, observed: NDArray[Any], predicted: NDArray[Any]
+) -> NDArray[np.float64]:
+    """Pearson's r of every target in every draw.
+
+    Parameters
+    ----------
+    draws : Draws
+        Of the images below.
+    observed, predicted : ndarray of shape (n_images, n_targets)
+        Responses; a block of targets.
+
+    Returns
+    -------
+    ndarray of shape (n_targets, n_draws)
+        The correlations; NaN where undefined.
+    """
+    y = _Vectors(draws, observed, "y_true", center=True)
+    p = _Vectors(draws, predicted, "y_pred", center=True)
+    covariance = draws.means(y.rows * p.rows) - y.mean * p.mean
+    r = np.clip(covariance * y.inverse_norm * p.inverse_norm, -1, 1)
+    r[(y.inverse_norm == 0) | (p.inverse_norm == 0)] = np.nan
+    doubtful = y.doubtful | p.doubtful
+    r[doubtful] = np.nan
+    for targets, draw, weight in _afresh(draws, doubtful):
+        r[targets, draw] = pearson_r(
+            observed[:, targets], predicted[:, targets], sample_weight=weight
+        )
+    return r
+
+
+class ReorientationOver:
+    """Theta of every target in every draw; what depends on the features alone is kept.
+
+    The inner product of a target and a feature is the mean over images of their product. All draws
+    of all pairs of a target and an active unit are therefore one matrix product.
+
+    Parameters
+    ----------
+    draws : Draws
+        Of the images below.
+    features : {ndarray, sparse matrix} of shape (n_images, n_units)
+        What reaches the linear map.
+    weights : {ndarray, sparse matrix} of shape (n_targets, n_units)
+        Its weights.
+    center : bool
+        Whether features and targets are centered on their mean in the draw.
+    """
+
+    def __init__(self, draws: Draws, features: Any, weights: Any, center: bool) -> None:
+        weights = abs(sparse.csr_array(weights, dtype=np.float64))
+        weights.sum_duplicates()
+        weights.eliminate_zeros()
+        scale = safe_scale(weights.max(axis=1).toarray(), "weights")
+        weights.data /= np.repeat(scale, np.diff(weights.indptr))
+        used = np.unique(weights.indices)
+        self._draws, self._center = draws, center
+        self._weights = weights[:, used]
+        self._features = to_dense(features[:, used])
+        self._units = _Vectors(draws, self._features, "features", center)
+
+    def theta(self, targets: NDArray[Any], block: slice) -> NDArray[np.float64]:
+        """Theta of a block of targets.
+
+        Parameters
+        ----------
+        targets : ndarray of shape (n_images, n_block)
+            What the map reaches: the columns of this block.
+        block : slice
+            Their rows in the weights.
+
+        Returns
+        -------
+        ndarray of shape (n_block, n_draws)
+            Theta; NaN where undefined.
+        """
+        weights, units = self._weights[block], self._units
+        reached = _Vectors(self._draws, targets, "targets", self._center)
+        aligned = np.zeros((reached.rows.shape[0], self._draws.n_draws))
+        pairs = weights.tocoo()
+        for some in bounded_blocks(self._draws, pairs.nnz):
+            target, unit = pairs.row[some], pairs.col[some]
+            cosine = self._draws.means(reached.rows[target] * units.rows[unit])
+            if self._center:
+                cosine -= reached.mean[target] * units.mean[unit]
+            cosine *= units.inverse_norm[unit]
+            place = target, np.arange(target.size)
+            shape = len(aligned), target.size
+            aligned += sparse.csr_array((pairs.data[some], place), shape=shape) @ cosine
+        total = weights @ (units.inverse_norm > 0).astype(np.float64)
+        total[reached.inverse_norm == 0] = 0
+        with np.errstate(invalid="ignore"):
+            theta = np.clip(1 - aligned * reached.inverse_norm / total, 0, 2)
+        doubtful = reached.doubtful | (weights @ units.doubtful.astype(np.float64) > 0)
+        theta[doubtful] = np.nan
+        for again, draw, weight in _afresh(self._draws, doubtful):
+            theta[again, draw] = tuning_reorientation(
+                self._features, targets[:, again], weights[again], center=True, sample_weight=weight
+            )
+        return theta
+
+
+class _Vectors:
+    """Vectors over images and their norms in every draw.
+
+    Attributes
+    ----------
+    rows : ndarray of shape (n_vectors, n_images)
+        The vectors, in a safe scale. Centered vectors are shifted by the median: an outlier that a
+        draw lacks then leaves the others near zero, and a unit that is silent on most images is
+        zero there, exactly.
+    mean : ndarray of shape (n_vectors, n_draws)
+        Their means in every draw. Only where centered.
+    inverse_norm : ndarray of shape (n_vectors, n_draws)
+        One over the norm; 0 where the vector has no direction.
+    doubtful : ndarray of shape (n_vectors, n_draws)
+        Whether rounding may have won: the variance is a small difference of large moments.
+    """
+
+    def __init__(self, draws: Draws, columns: Any, name: str, center: bool) -> None:
+        rows, _ = ImageSpace(len(columns), None, center).directions(columns, name)
+        if center:
+            rows -= np.median(rows, axis=0)
+        self.rows = np.ascontiguousarray(rows.T)
+        square = draws.means(self.rows**2)
+        self.doubtful = np.zeros(square.shape, dtype=bool)
+        if center:
+            self.mean = draws.means(self.rows)
+            variance = square - self.mean**2
+            self.doubtful = (variance <= _CANCELLED * square) & (square > 0)
+            square = np.maximum(variance, 0)
+        with np.errstate(divide="ignore"):
+            self.inverse_norm = np.where(square > 0, 1 / np.sqrt(square), 0)
+
+
+def _afresh(
+    draws: Draws, doubtful: NDArray[np.bool_]
+) -> Iterator[tuple[NDArray[np.intp], int, NDArray[Any]]]:
+    """Targets to compute afresh, in which draw, and its weights; a single image has no variance."""
+    for draw in np.flatnonzero(doubtful.any(axis=0)).tolist():
+        weight = draws.weight(draw)
+        if np.count_nonzero(weight) > 1:
+            yield np.flatnonzero(doubtful[:, draw]), draw, weight

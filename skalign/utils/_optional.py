@@ -1,0 +1,44 @@
+"""Libraries that skalign does not depend on, each asked for in one place with how to get it."""
+
+from importlib import import_module
+from typing import Any
+
+
+def import_pandas() -> Any:
+    """Import pandas, which tables are made of.
+
+    Returns
+    -------
+    module
+        The module pandas.
+
+    Raises
+    ------
+    ImportError
+        If pandas is not installed; the message says how to get it.
+    """
+    return _import("pandas", "A table", "table")
+
+
+def import_pyplot() -> Any:
+    """Import matplotlib's pyplot, which figures are drawn with.
+
+    Returns
+    -------
+    module
+        The module ``matplotlib.pyplot``.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed; the message says how to get it.
+    """
+    return _import("matplotlib.pyplot", "A figure", "plot")
+
+
+def _import(module: str, what: str, extra: str) -> Any:
+    try:
+        return import_module(module)
+    except ImportError as error:
+        library = module.partition(".")[0]
+        raise ImportError(f'{what} needs {library}: pip install "skalign[{extra}]".') from error
