@@ -19,23 +19,24 @@ from skalign.feature_selection._selectivity import (
     check_localizer_set,
     compute_selectivity_tests,
 )
+from skalign.utils import check_flag
 
 
 class SelectiveUnitLocalizer(SelectorMixin, BaseEstimator):
     r"""Keep the units that respond more to one category than to each of the others.
 
-    For every unit the target category is held against each other category by a two-sample
-    t-test with equal variances, p-values adjusted for the false discovery rate across units
-    within each contrast (see :func:`selectivity_tests`). The mean t over contrasts,
-    `selectivity_`, ranks the units, and up to three rules select them:
+    For every unit a two-sample t-test compares the target category with each other category.
+    The p-values are adjusted for the false discovery rate across units, within each contrast
+    (see :func:`selectivity_tests`). The mean t over contrasts, `selectivity_`, ranks the units,
+    and up to three rules select them:
 
-    - rank (always): the `n_units` with the largest mean t among those that pass the rest;
+    - rank (always): the `n_units` with the largest mean t among those that pass the other rules;
     - strict (`fdr`): in all contrasts :math:`q \le` `fdr` and :math:`t > 0`;
     - ratio (`min_ratio`): the mean response to the category is at least `min_ratio` times
       that to every other category.
 
-    By default units are ranked only, and units that prefer another category come in where
-    `n_units` leaves room for them.
+    By default units are only ranked: units that prefer another category are kept too where
+    fewer than `n_units` prefer this one.
 
     Parameters
     ----------
@@ -52,12 +53,16 @@ class SelectiveUnitLocalizer(SelectorMixin, BaseEstimator):
     min_ratio : float, default=None
         Smallest ratio of mean responses, greater than 0; 2.0 is customary. It has a meaning
         only where mean responses are positive, as after a ReLU and before standardization.
-        If None, ratios are not looked at.
+        If None, ratios are ignored.
+    equal_var : bool, default=True
+        Whether the t-tests pool the variances of the two categories, as in the paper. False
+        gives Welch's test: choose it where categories differ in their number of images, for
+        then the pooled test can reject far too often (see :func:`selectivity_tests`).
     stimuli : tuple (X_localizer, categories), default=None
         Responses to the localizer images, array-like of shape (n_images, n_units), and their
         categories, array-like of shape (n_images,). The responses are in the space that
         reaches this step: a step before this one in a pipeline does not see them. If given,
-        `y` is not looked at in `fit`, and of `X` only width and feature names count. Clones
+        `fit` ignores `y`, and of `X` it checks width and feature names only. Clones
         share these objects instead of copying them.
 
     Attributes
@@ -156,12 +161,14 @@ class SelectiveUnitLocalizer(SelectorMixin, BaseEstimator):
         n_units: int | None = 100,
         fdr: float | None = None,
         min_ratio: float | None = None,
+        equal_var: bool = True,
         stimuli: tuple[ArrayLike, ArrayLike] | None = None,
     ) -> None:
         self.category = category
         self.n_units = n_units
         self.fdr = fdr
         self.min_ratio = min_ratio
+        self.equal_var = equal_var
         self.stimuli = stimuli
 
     def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> SelectiveUnitLocalizer:
@@ -173,7 +180,7 @@ class SelectiveUnitLocalizer(SelectorMixin, BaseEstimator):
             Responses to the localizer images. With `stimuli`, the units' responses to any
             images.
         y : array-like of shape (n_images,), default=None
-            Category of each localizer image. Not looked at with `stimuli`.
+            Category of each localizer image. Ignored with `stimuli`.
 
         Returns
         -------
@@ -190,7 +197,7 @@ class SelectiveUnitLocalizer(SelectorMixin, BaseEstimator):
         """
         self._check_parameters()
         localizer_set = self._check_y(X, y) if self.stimuli is None else self._check_stimuli(X)
-        tests = compute_selectivity_tests(*localizer_set, self.category)
+        tests = compute_selectivity_tests(*localizer_set, self.category, equal_var=self.equal_var)
         selective = self._apply_rules(tests)
         order = np.argsort(-tests.selectivity, kind="stable")  # NaN last
         kept = order[selective[order]][: self.n_units]
@@ -214,38 +221,42 @@ class SelectiveUnitLocalizer(SelectorMixin, BaseEstimator):
         return self.support_
 
     def _check_parameters(self) -> None:
+        check_flag(self.equal_var, "equal_var")
         n_units, fdr, min_ratio = self.n_units, self.fdr, self.min_ratio
         is_integer = isinstance(n_units, Integral) and not isinstance(n_units, bool)
         if n_units is not None and not (is_integer and n_units >= 1):
             raise ValueError(
-                "n_units must be a positive int, or None to keep all units that pass, "
+                "n_units must be a positive int, or None to keep all units that pass; "
                 f"got {n_units!r}."
             )
         if fdr is not None and not (isinstance(fdr, Real) and 0 < fdr < 1):
             raise ValueError(
                 "fdr must be a number between 0 and 1, both excluded, or None to rank by mean t "
-                f"alone, got {fdr!r}."
+                f"alone; got {fdr!r}."
             )
         if min_ratio is not None and not (isinstance(min_ratio, Real) and 0 < min_ratio < np.inf):
             raise ValueError(
-                "min_ratio must be a finite number greater than 0, or None for no ratio rule, "
+                "min_ratio must be a finite number greater than 0, or None for no ratio rule; "
                 f"got {min_ratio!r}."
             )
 
     def _check_y(self, X: ArrayLike, y: ArrayLike | None) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return (X, y) as the localizer set."""
         remedy = (
-            "it must hold the category of each localizer image. In an encoding pipeline, where "
-            "y is brain data, give the localizer set as stimuli=(X_localizer, categories)."
+            "In an encoding pipeline, where y is brain data, pass the localizer set as "
+            "stimuli=(X_localizer, categories)."
         )
         if y is None:
             raise ValueError(
                 "SelectiveUnitLocalizer without stimuli requires y to be passed, but the target "
-                f"y is None; {remedy}"
+                f"y is None. {remedy}"
             )
         kind = type_of_target(y, input_name="y")
         if kind.startswith(("continuous", "multilabel", "multiclass-multioutput")):
-            raise ValueError(f"y is {kind} data of shape {np.shape(y)}; {remedy}")
+            raise ValueError(
+                "y must be the category of each localizer image; got "
+                f"{kind} data of shape {np.shape(y)}. {remedy}"
+            )
         return check_localizer_set(X, y)
 
     def _check_stimuli(self, X: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -255,22 +266,22 @@ class SelectiveUnitLocalizer(SelectorMixin, BaseEstimator):
             length = f" of {len(stimuli)}" if isinstance(stimuli, tuple | list) else ""
             raise ValueError(
                 "stimuli must be a pair (X_localizer, categories), or None where X and y are the "
-                f"localizer set, got a {type(stimuli).__name__}{length}."
+                f"localizer set; got a {type(stimuli).__name__}{length}."
             )
         images, categories = check_localizer_set(*stimuli, X_name="stimuli[0]", y_name="stimuli[1]")
         n_units = check_array(X, estimator=self, input_name="X").shape[1]
         if n_units != images.shape[1]:
             raise ValueError(
-                f"stimuli and X must have the same units, got {images.shape[1]} in stimuli and "
-                f"{n_units} in X; stimuli must be in the space that reaches this step."
+                f"stimuli and X must have the same units; got {images.shape[1]} in stimuli and "
+                f"{n_units} in X. Pass stimuli in the space that reaches this step."
             )
         names, expected = _feature_names(stimuli[0]), _feature_names(X)
         if names is not None and expected is not None and (differ := names != expected).any():
             first = int(differ.argmax())
             raise ValueError(
-                "stimuli and X must have the same feature names in the same order; they differ in "
-                f"{differ.sum()} of {n_units}, first in {names[first]!r} of stimuli, which is "
-                f"{expected[first]!r} in X."
+                "stimuli and X must have the same feature names in the same order; got "
+                f"{differ.sum()} of {n_units} that differ, first {names[first]!r} in stimuli where "
+                f"X has {expected[first]!r}."
             )
         return images, categories
 
@@ -279,14 +290,14 @@ class SelectiveUnitLocalizer(SelectorMixin, BaseEstimator):
         selective = ~np.isnan(tests.selectivity)
         if not selective.any():
             raise ValueError(
-                f"No unit can be tested for category={self.category!r}: each is without variance "
-                "over the images of that and some other category."
+                "X must have a unit that varies over the images of each pair of categories; got "
+                f"none that can be tested for category={self.category!r}."
             )
         if self.min_ratio is not None and np.isnan(tests.response_ratio[selective]).any():
             raise ValueError(
-                f"min_ratio={self.min_ratio!r} is defined for units with positive mean responses "
-                f"only, and {np.isnan(tests.response_ratio[selective]).sum()} units have others: "
-                "localize after a ReLU and before standardization, or set min_ratio=None."
+                f"Mean responses must be positive for min_ratio={self.min_ratio!r}; got "
+                f"{np.isnan(tests.response_ratio[selective]).sum()} units with others. Localize "
+                "after a ReLU and before standardization, or set min_ratio=None."
             )
         if self.fdr is not None:
             significant = (tests.q_values <= self.fdr) & (tests.t_values > 0)
@@ -298,10 +309,10 @@ class SelectiveUnitLocalizer(SelectorMixin, BaseEstimator):
         needed = 1 if by_rank_alone or self.n_units is None else self.n_units
         if (n_selective := np.count_nonzero(selective)) < needed:
             raise ValueError(
-                f"{n_selective} of {len(selective)} units pass for category={self.category!r}, "
-                f"fdr={self.fdr!r} and min_ratio={self.min_ratio!r}, at least {needed} must: raise "
-                "fdr or lower min_ratio where set (None drops the rule), or lower n_units (None "
-                "keeps all that pass)."
+                f"At least {needed} units must pass for category={self.category!r}, "
+                f"fdr={self.fdr!r} and min_ratio={self.min_ratio!r}; got {n_selective} of "
+                f"{len(selective)}. Raise fdr or lower min_ratio where set (None drops the rule), "
+                "or lower n_units (None keeps all that pass)."
             )
         return selective
 

@@ -9,7 +9,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import false_discovery_control, ttest_ind
 
-from skalign.feature_selection import SelectivityTests, selectivity_tests
+from skalign.feature_selection import (
+    SelectiveUnitLocalizer,
+    SelectivityTests,
+    selectivity_tests,
+)
 
 moderate = settings(deadline=None, max_examples=60)
 
@@ -27,7 +31,7 @@ def localizer_sets(draw):
     return X, y
 
 
-def slow_tests(X, y, category):
+def slow_tests(X, y, category, equal_var=True):
     """One scipy call per unit and contrast; NaN are left out before the adjustment."""
     others = [name for name in np.unique(y) if name != category]
     t, p, q = np.full((3, len(others), X.shape[1]), np.nan)
@@ -35,7 +39,9 @@ def slow_tests(X, y, category):
         warnings.simplefilter("ignore")  # scipy warns of identical data
         for i, other in enumerate(others):
             for j, unit in enumerate(X.T):
-                t[i, j], p[i, j] = ttest_ind(unit[y == category], unit[y == other])
+                t[i, j], p[i, j] = ttest_ind(
+                    unit[y == category], unit[y == other], equal_var=equal_var
+                )
             defined = ~np.isnan(p[i])
             q[i, defined] = false_discovery_control(p[i, defined], method="by")
     return t, p, q
@@ -49,12 +55,12 @@ def assert_same_tests(actual, expected):
 
 
 @moderate
-@given(localizer_sets())
-def test_equals_scipy_unit_by_unit(problem):
+@given(localizer_sets(), st.booleans())
+def test_equals_scipy_unit_by_unit(problem, equal_var):
     X, y = problem
     for category in np.unique(y):
-        tests = selectivity_tests(X, y, category)
-        t, p, q = slow_tests(X, y, category)
+        tests = selectivity_tests(X, y, category, equal_var=equal_var)
+        t, p, q = slow_tests(X, y, category, equal_var)
         np.testing.assert_allclose(tests.t_values, t, rtol=1e-10, atol=1e-12)
         np.testing.assert_allclose(tests.p_values, p, rtol=1e-8, atol=1e-15)
         np.testing.assert_allclose(tests.q_values, q, rtol=1e-8, atol=1e-15)
@@ -104,6 +110,50 @@ def test_order_of_images_and_units_does_not_matter(problem, random):
 def test_positive_affine_maps_of_a_unit_change_nothing(problem, scale, offset):
     X, y = problem
     assert_same_tests(selectivity_tests(scale * X + offset, y, "b"), selectivity_tests(X, y, "b"))
+
+
+@pytest.mark.parametrize("equal_var", [True, False])
+@pytest.mark.parametrize("exponent", [-1000, -570, -520, 505, 1000])
+def test_scales_of_which_squares_leave_the_range_change_nothing(exponent, equal_var):
+    rng = np.random.default_rng(0)
+    y = np.repeat(["a", "b", "c"], 20)
+    X = rng.normal(size=(60, 3)) + np.outer(y == "a", [0.0, 1.0, 2.0])
+    for category in ("a", None):
+        expected = selectivity_tests(X, y, category, equal_var=equal_var)
+        tests = selectivity_tests(np.ldexp(X, exponent), y, category, equal_var=equal_var)
+        for field in ("t_values", "p_values", "q_values", "selectivity", "response_ratio"):
+            np.testing.assert_array_equal(getattr(tests, field), getattr(expected, field))
+
+
+def test_welch_holds_its_level_where_the_pooled_test_does_not():
+    """Few images of a wide spread against many of a narrow one, and no unit with a preference."""
+    rng = np.random.default_rng(0)
+    y = np.repeat(["a", "b"], [144, 1440])
+    X = rng.normal(size=(len(y), 2000)) * np.where(y == "a", 3, 1)[:, None]
+    pooled, welch = (selectivity_tests(X, y, "a", equal_var=flag) for flag in (True, False))
+    error = np.sqrt(0.05 * 0.95 / 2000)
+    assert abs((welch.p_values < 0.05).mean() - 0.05) < 3 * error
+    assert (pooled.p_values < 0.05).mean() > 0.3
+    assert (pooled.q_values < 0.05).mean() > 0.03
+    assert not (welch.q_values < 0.05).any()
+
+
+def test_localizer_passes_the_kind_of_test_on():
+    rng = np.random.default_rng(0)
+    y = np.repeat(["a", "b", "c"], [5, 10, 30])
+    X = rng.normal(size=(45, 6)) * np.where(y == "a", 3, 1)[:, None]
+    localizer = SelectiveUnitLocalizer("a", equal_var=False).fit(X, y)
+    expected = selectivity_tests(X, y, "a", equal_var=False)
+    np.testing.assert_array_equal(localizer.t_values_, expected.t_values)
+    assert not np.allclose(localizer.t_values_, selectivity_tests(X, y, "a").t_values)
+
+
+@pytest.mark.parametrize("value", ["welch", 1, None])
+def test_equal_var_is_a_flag(value):
+    with pytest.raises(TypeError, match="equal_var must be True or False; got"):
+        selectivity_tests(X_OK, Y_OK, "a", equal_var=value)
+    with pytest.raises(TypeError, match="equal_var must be True or False; got"):
+        SelectiveUnitLocalizer("a", equal_var=value).fit(X_OK, Y_OK)
 
 
 @moderate
@@ -238,19 +288,19 @@ X_OK, Y_OK = np.random.default_rng(0).normal(size=(8, 3)), list("aaaabbbb")
 @pytest.mark.parametrize(
     ("X", "y", "category", "error", "match"),
     [
-        (X_OK, Y_OK, "face", ValueError, r"category='face' must be.*there are \['a', 'b'\]"),
-        (X_OK, [0, 1] * 4, "1", ValueError, r"category='1' must be.*there are \[0, 1\]"),
-        (X_OK, Y_OK, 1, ValueError, r"category=1 must be"),
-        (X_OK, ["a"] * 8, "a", ValueError, r"at least 2 are needed, got only \['a'\]"),
-        (X_OK, list("aaaaabcd"), "a", ValueError, "at least 2 images .* 3 of 4 .* 'b', 'c', 'd'"),
+        (X_OK, Y_OK, "face", ValueError, r"category must be one of \['a', 'b'\].* got 'face'"),
+        (X_OK, [0, 1] * 4, "1", ValueError, r"category must be one of \[0, 1\].* got '1'"),
+        (X_OK, Y_OK, 1, ValueError, r"category must be .* got 1"),
+        (X_OK, ["a"] * 8, "a", ValueError, r"must be at least 2.* got \['a'\]"),
+        (X_OK, list("aaaaabcd"), "a", ValueError, "at least 2 images.* 'b', 'c', 'd' .3 of 4"),
         (
             X_OK,
             np.arange(8) / 3,
             None,
             ValueError,
-            r"8 of 8 categories have a single image.*\.\.\.",
+            r"got a single image of .*\.\.\. .8 of 8",
         ),
-        (X_OK, Y_OK[:-1], "a", ValueError, "y must name .* row of X, got 7 categories for 8 rows"),
+        (X_OK, Y_OK[:-1], "a", ValueError, "y must have .* row of X; got 7 categories for 8 rows"),
         (X_OK, [Y_OK] * 8, "a", ValueError, "y should be a 1d array"),
         (X_OK, [*Y_OK[:-1], None], "a", TypeError, r"got \['NoneType', 'str'\]"),
         (X_OK, np.array([*Y_OK[:-1], np.nan], object), "a", ValueError, "contains NaN"),
