@@ -17,21 +17,65 @@ from skalign.utils import check_number, import_pandas
 
 @dataclass(frozen=True, eq=False)
 class Alignment:
-    """How a fitted map predicts each target, how far it turns the features, and with how many.
+    """Predictivity, reorientation and sparsity of a fitted map, target by target.
+
+    Returned by :func:`alignment`. A target is empty if all its weights are zero: it has neither r
+    nor theta.
 
     Parameters
     ----------
     r : ndarray of shape (n_targets,)
-        Pearson correlation of observed and predicted responses, from -1 to 1; high is good.
+        Pearson correlation of observed and predicted responses, from -1 to 1; high is good. NaN
+        where either is constant, as for an empty target.
     theta : ndarray of shape (n_targets,)
-        Tuning reorientation, from 0 to 2; low is aligned.
+        Tuning reorientation, from 0 to 2; low is aligned. NaN for an empty target, and for one
+        without a direction on these images.
     n_active : ndarray of shape (n_targets,)
         Number of nonzero weights.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skalign.metrics import Alignment
+    >>> found = Alignment(np.array([0.6, np.nan]), np.array([0.2, np.nan]), np.array([3, 0]))
+    >>> found.summary()
+    {'r': 0.3, 'theta': 0.2, 'penalized_theta': 1.1, 'n_active': 1.5, 'empty_fraction': 0.5}
     """
 
     r: NDArray[np.float64]
     theta: NDArray[np.float64]
     n_active: NDArray[np.int64]
+
+    def summary(
+        self, *, undefined_r: float = 0.0, undefined_theta: float = 2.0
+    ) -> dict[str, float]:
+        """Average over targets, with the empty ones counted.
+
+        Parameters
+        ----------
+        undefined_r : float, default=0.0
+            Value that a target without an r has in the mean: an empty fit explains nothing.
+        undefined_theta : float, default=2.0
+            Value that a target without a theta has in ``"penalized_theta"``: the worst.
+
+        Returns
+        -------
+        dict of str to float
+            - ``"r"``: mean predictivity over all targets.
+            - ``"theta"``: mean reorientation over the targets that have one; NaN if none has.
+              Read it beside ``"empty_fraction"``.
+            - ``"penalized_theta"``: mean reorientation over all targets.
+            - ``"n_active"``: mean number of nonzero weights of a target.
+            - ``"empty_fraction"``: fraction of the targets without nonzero weights.
+        """
+        has_theta = (self.n_active > 0) & ~np.isnan(self.theta)
+        return {
+            "r": mean_over_targets(self.r, undefined_r),
+            "theta": float(self.theta[has_theta].mean()) if has_theta.any() else np.nan,
+            "penalized_theta": mean_over_targets(self.theta, undefined_theta),
+            "n_active": float(self.n_active.mean()),
+            "empty_fraction": float((self.n_active == 0).mean()),
+        }
 
     def to_frame(self) -> Any:
         """One row per target, as a pandas DataFrame.
@@ -49,6 +93,11 @@ class Alignment:
         pd = import_pandas()
         columns = {"r": self.r, "theta": self.theta, "n_active": self.n_active}
         return pd.DataFrame({"target": np.arange(self.r.size), **columns})
+
+
+def mean_over_targets(values: NDArray[np.float64], undefined: float) -> float:
+    """Mean over targets, in which a target without a value (NaN) counts as `undefined`."""
+    return float(np.where(np.isnan(values), undefined, values).mean())
 
 
 def alignment(

@@ -5,11 +5,17 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Literal
 
+import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils.metadata_routing import UNUSED
 
-from skalign.metrics._alignment import alignment, check_target, theta_of_maps
+from skalign.metrics._alignment import (
+    alignment,
+    check_target,
+    mean_over_targets,
+    theta_of_maps,
+)
 from skalign.metrics._linear_map import linear_maps
 from skalign.metrics._noise_ceiling import NoiseCeiling, normalize_scores
 from skalign.metrics._predictivity import pearson_r
@@ -122,7 +128,8 @@ class TuningReorientationScorer(_Scorer):
         """
         undefined = check_number(self.undefined, "undefined")
         maps = linear_maps(estimator, X, y, check_target(self.target))
-        return -float(theta_of_maps(maps, self.center, sample_weight, undefined).mean())
+        theta = theta_of_maps(maps, self.center, sample_weight, np.nan)
+        return -mean_over_targets(theta, undefined)
 
 
 class PearsonScorer(_Scorer):
@@ -224,11 +231,11 @@ class AlignmentScorer(_Scorer):
         Whether theta is taken to the predicted or to the observed responses.
     center : bool, default=False
         Whether theta centers features and targets over images.
-    undefined_theta : float, default=2.0
-        Theta of a target left without weights, or without a direction. The worst value, so that
-        emptiness never wins.
     undefined_r : float, default=0.0
-        What r counts as for a target that is predicted, or observed, to be constant.
+        Value of r for a target whose predicted or observed responses are constant.
+    undefined_theta : float, default=2.0
+        Value of theta for a target without weights, or without a direction. The default is the
+        worst value, so that an empty model never wins.
 
     See Also
     --------
@@ -237,8 +244,10 @@ class AlignmentScorer(_Scorer):
 
     Notes
     -----
-    Theta averaged over the targets that have weights is ``-neg_theta / nonempty_fraction`` with
-    ``undefined_theta=0``, where the fraction is not 0.
+    ``"neg_theta"`` is minus the ``"penalized_theta"`` of :meth:`Alignment.summary`: an empty target
+    counts as `undefined_theta`. The mean over the targets that have a theta follows from two of
+    the scores, where ``nonempty_fraction`` is not 0: ``undefined_theta - (neg_theta +
+    undefined_theta) / nonempty_fraction``.
 
     Examples
     --------
@@ -261,13 +270,13 @@ class AlignmentScorer(_Scorer):
         *,
         target: Literal["predicted", "observed"] = "predicted",
         center: bool = False,
-        undefined_theta: float = 2.0,
         undefined_r: float = 0.0,
+        undefined_theta: float = 2.0,
     ) -> None:
         self.target = target
         self.center = center
-        self.undefined_theta = undefined_theta
         self.undefined_r = undefined_r
+        self.undefined_theta = undefined_theta
 
     def score(
         self, estimator: Any, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None
@@ -289,9 +298,10 @@ class AlignmentScorer(_Scorer):
         -------
         dict of str to float
             ``"r"``, mean Pearson correlation over targets, from -1 to 1; ``"neg_theta"``, minus the
-            mean reorientation, from -2 to 0; ``"n_active"``, mean number of nonzero weights of a
-            target; ``"nonempty_fraction"``, fraction of targets with any. Greater is better, save
-            for ``"n_active"``, which is a description.
+            mean reorientation in which empty targets are penalized, from -2 to 0; ``"n_active"``,
+            mean number of nonzero weights of a target; ``"nonempty_fraction"``, fraction of the
+            targets with nonzero weights. Greater is better, except for ``"n_active"``, which
+            describes the model.
 
         Raises
         ------
@@ -300,19 +310,14 @@ class AlignmentScorer(_Scorer):
         ValueError
             If a parameter has a value that it cannot have.
         """
-        found = alignment(
-            estimator,
-            X,
-            y,
-            target=self.target,
-            center=self.center,
-            sample_weight=sample_weight,
-            undefined_r=self.undefined_r,
-            undefined_theta=self.undefined_theta,
-        )
+        undefined_r = check_number(self.undefined_r, "undefined_r")
+        undefined_theta = check_number(self.undefined_theta, "undefined_theta")
+        means = alignment(
+            estimator, X, y, target=self.target, center=self.center, sample_weight=sample_weight
+        ).summary(undefined_r=undefined_r, undefined_theta=undefined_theta)
         return {
-            "r": float(found.r.mean()),
-            "neg_theta": -float(found.theta.mean()),
-            "n_active": float(found.n_active.mean()),
-            "nonempty_fraction": float((found.n_active > 0).mean()),
+            "r": means["r"],
+            "neg_theta": -means["penalized_theta"],
+            "n_active": means["n_active"],
+            "nonempty_fraction": 1 - means["empty_fraction"],
         }
