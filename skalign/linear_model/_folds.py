@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from skalign.metrics import Alignment, pearson_r, tuning_reorientation
 from skalign.metrics._gram_alignment import alignment_of_moments
 from skalign.metrics._resampled import pearson_r_standard_error
-from skalign.model_selection._splits import Split
 from skalign.solvers import Penalty, penalty_scale
 from skalign.solvers._blocks import BlockSolver, solve_in_gram_space
 from skalign.solvers._design import Design
@@ -21,6 +20,7 @@ from skalign.solvers._path import count_active, path_of_block
 
 EMPTY = {"undefined_r": 0.0, "undefined_theta": 2.0}  # what an empty fit counts as in a fold
 
+Split = tuple[NDArray[np.intp], NDArray[np.intp]]  # training and test samples
 Grid = int | NDArray  # descending alphas (n_alphas, 1 or n_targets), or how many
 
 

@@ -14,9 +14,8 @@ from skalign.linear_model._base import LinearEncoder, first_of
 from skalign.linear_model._callback import begin_tasks, end_fit, with_callbacks
 from skalign.linear_model._fold_scores import FoldScores, fold_scores
 from skalign.linear_model._folds import Problem, Split
-from skalign.model_selection import choose
+from skalign.model_selection import check_splits, choose
 from skalign.model_selection._choice import choose_within
-from skalign.model_selection._splits import checked_splits
 from skalign.solvers import Penalty, Solution, penalty_scale, solve
 from skalign.solvers._arguments import check_stopping
 from skalign.solvers._path import check_alphas
@@ -45,8 +44,9 @@ class SparsePositiveEncoderCV(LinearEncoder):
     l1_ratio : float or array-like of shape (n_l1_ratios,), default=0.5
         Share or shares of the l1 penalty in "elasticnet", also chosen for every target.
     cv : int, cross-validation generator or iterable, default=None
-        Any of scikit-learn's: None is 5-fold; :class:`~sklearn.model_selection.PredefinedSplit` a
-        validation set; with `groups`, whole runs, sessions or subjects are held out.
+        Any of scikit-learn's. None makes 5 folds;
+        :class:`~sklearn.model_selection.PredefinedSplit` is a validation set. With `groups` in
+        `fit`, a number of folds or None makes folds of whole groups.
     select : {"best", "one_se", "least_reorientation", "fewest_units"}, default="best"
         The rule:
 
@@ -200,7 +200,8 @@ class SparsePositiveEncoderCV(LinearEncoder):
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the samples, in fits and in scores.
         groups : array-like of shape (n_samples,), default=None
-            Runs, sessions or subjects, for a splitter that keeps them together.
+            Run, session or subject of every sample. Samples of a group are never in both parts of
+            a split.
 
         Returns
         -------
@@ -226,7 +227,7 @@ class SparsePositiveEncoderCV(LinearEncoder):
         X, y, sample_weight = self._check_data(X, y, sample_weight)
         Y = y.reshape(len(y), -1)
         grid, l1_ratios = self._check_candidates(Y.shape[1])
-        splits = checked_splits(self.cv, X, y, sample_weight, groups)
+        splits = check_splits(self.cv, X, y, sample_weight=sample_weight, groups=groups)
         if self.refit == "train" and len(splits) != 1:
             raise ValueError(
                 'refit="train" needs a single split, such as PredefinedSplit makes of one '

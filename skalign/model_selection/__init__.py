@@ -1,12 +1,14 @@
-"""Which encoder to keep: choice rules, refit rules for searches, and the front of candidates."""
+"""Which encoder to keep: splits, choice rules, refit rules for searches, front of candidates."""
 
 from skalign.model_selection._choice import choose
 from skalign.model_selection._front import AlignmentFront
 from skalign.model_selection._refit import RefitRule, fewest_units, least_reorientation
+from skalign.model_selection._splits import check_splits
 
 __all__ = [
     "AlignmentFront",
     "RefitRule",
+    "check_splits",
     "choose",
     "fewest_units",
     "least_reorientation",

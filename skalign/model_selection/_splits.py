@@ -2,41 +2,134 @@
 
 from __future__ import annotations
 
+import warnings
+from numbers import Integral
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from sklearn.model_selection import check_cv
-from sklearn.utils import indexable
+from numpy.typing import ArrayLike, NDArray
+from sklearn.model_selection import GroupKFold, check_cv
+from sklearn.utils import check_consistent_length
 
-Split = tuple[NDArray, NDArray]  # training and test images
+N_FOLDS = 5  # of cv=None, as in scikit-learn
+
+Split = tuple[NDArray[np.intp], NDArray[np.intp]]  # training and test samples
 
 
-def checked_splits(cv: Any, X: Any, y: NDArray, weight: NDArray | None, groups: Any) -> list[Split]:
-    """All splits that `cv` makes, as index arrays.
+def check_splits(
+    cv: Any,
+    X: Any,
+    y: Any = None,
+    *,
+    sample_weight: NDArray[np.float64] | None = None,
+    groups: ArrayLike | None = None,
+) -> list[Split]:
+    """Make the splits of a cross-validation, samples of a group always in the same part.
 
-    Raises ValueError if there is none, if indices are out of range, or if a training part has no
-    sample of positive weight, or a test part fewer than the two that Pearson's r needs.
+    Parameters
+    ----------
+    cv : int, cross-validation generator, iterable or None
+        Any of scikit-learn's. A number of folds, or None for 5 folds, makes folds of whole groups
+        where `groups` are given (:class:`~sklearn.model_selection.GroupKFold`).
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        Features.
+    y : array-like of shape (n_samples,) or (n_samples, n_targets), default=None
+        Targets, for splitters that stratify.
+    sample_weight : ndarray of shape (n_samples,), default=None
+        Weights of the samples. A sample of weight zero does not count.
+    groups : array-like of shape (n_samples,), default=None
+        Run, session or subject of every sample.
+
+    Returns
+    -------
+    list of (train, test)
+        Indices of the training and of the test samples of every split.
+
+    Raises
+    ------
+    ValueError
+        If `cv` makes no split, or more folds than there are groups; if an index is out of range;
+        if a training part has no sample of positive weight, or a test part has fewer than the two
+        that Pearson's r needs; if a group has samples in both parts of a split.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skalign.model_selection import check_splits
+    >>> X, runs = np.zeros((6, 2)), [1, 2, 1, 2, 3, 3]
+    >>> for train, test in check_splits(3, X, groups=runs):
+    ...     print(train, test)
+    [0 1 2 3] [4 5]
+    [0 2 4 5] [1 3]
+    [1 3 4 5] [0 2]
     """
-    _, _, groups = indexable(X, y, groups)
-    splits = [
-        (np.asarray(train), np.asarray(test)) for train, test in check_cv(cv).split(X, y, groups)
-    ]
+    n_samples = X.shape[0] if hasattr(X, "shape") else len(X)
+    labels = None if groups is None else _check_groups(groups, n_samples)
+    if labels is not None and (cv is None or isinstance(cv, Integral)):
+        cv = _group_folds(cv, labels)
+    check_consistent_length(X, y)
+    with warnings.catch_warnings():
+        # Splits that tear groups apart are an error below.
+        warnings.filterwarnings("ignore", "The groups parameter is ignored", UserWarning)
+        splits = [
+            (np.asarray(train), np.asarray(test))
+            for train, test in check_cv(cv).split(X, y, groups if labels is None else labels)
+        ]
     if not splits:
-        raise ValueError(f"cv must make at least one split; {cv!r} makes none.")
+        raise ValueError(f"cv must make at least one split; got none from {cv!r}.")
     for number, split in enumerate(splits):
         for part, samples, least in zip(("training", "test"), split, (1, 2), strict=True):
-            if samples.dtype.kind not in "iu" or ((samples < 0) | (samples >= len(y))).any():
-                raise ValueError(
-                    f"Splits of cv must be integers from 0 to n_samples - 1 = {len(y) - 1}; "
-                    f"the {part} part of split {number} is {samples!r}."
-                )
+            _check_part(samples, f"the {part} part of split {number}", n_samples)
             seen = np.unique(samples)
-            n_seen = len(seen) if weight is None else np.count_nonzero(weight[seen])
+            n_seen = len(seen) if sample_weight is None else np.count_nonzero(sample_weight[seen])
             if n_seen < least:
                 raise ValueError(
-                    f"The {part} part of every split of cv must have at least {least} "
-                    f"sample(s) of positive weight; that of split {number} has {n_seen} "
-                    f"(n_samples = {len(y)}). Use fewer or larger folds."
+                    f"cv must leave at least {least} sample(s) of positive weight in the {part} "
+                    f"part of every split; got {n_seen} in split {number} (n_samples = "
+                    f"{n_samples}). Use fewer or larger folds."
                 )
+        if labels is not None:
+            _check_whole_groups(cv, split, number, labels)
     return splits
+
+
+def _check_groups(groups: ArrayLike, n_samples: int) -> NDArray[np.intp]:
+    """Labels of the samples, numbered from zero."""
+    labels = np.asarray(groups)
+    if labels.shape != (n_samples,):
+        raise ValueError(
+            f"groups must be 1-D, one label per sample, {n_samples} here; got shape {labels.shape}."
+        )
+    if (labels != labels).any():
+        raise ValueError("groups must have a label for every sample; got NaN.")
+    return np.unique(labels, return_inverse=True)[1]
+
+
+def _group_folds(cv: Any, labels: NDArray[np.intp]) -> GroupKFold:
+    n_folds, n_groups = N_FOLDS if cv is None else int(cv), int(labels.max()) + 1
+    if n_folds > n_groups:
+        raise ValueError(
+            f"cv must make at most one fold per group, {n_groups} here; got cv={cv!r}, {n_folds} "
+            f"folds. Use cv={n_groups}, or drop groups if samples are independent."
+        )
+    return GroupKFold(n_folds)
+
+
+def _check_part(samples: NDArray[Any], name: str, n_samples: int) -> None:
+    if samples.dtype.kind not in "iu" or ((samples < 0) | (samples >= n_samples)).any():
+        raise ValueError(
+            f"cv must make splits of integers from 0 to n_samples - 1 = {n_samples - 1}; got "
+            f"{samples!r} as {name}."
+        )
+
+
+def _check_whole_groups(cv: Any, split: Split, number: int, labels: NDArray[np.intp]) -> None:
+    train, test = split
+    torn = np.intersect1d(labels[train], labels[test])
+    if torn.size:
+        raise ValueError(
+            "cv must keep the samples of a group in the same part of every split where groups are "
+            f"given; got {torn.size} group(s) with samples in both parts of split {number} from "
+            f"{type(cv).__name__}. Use cv=None, a number of folds, or a splitter by groups such as "
+            "LeaveOneGroupOut."
+        )
