@@ -2,6 +2,7 @@
 
 from skalign.utils._checks import check_flag, check_number, check_sample_weight
 from skalign.utils._optional import import_pandas, import_pyplot
+from skalign.utils._target_names import target_names
 from skalign.utils._threads import map_blocks, quick_products, single_threaded_blas
 
 __all__ = [
@@ -13,4 +14,5 @@ __all__ = [
     "map_blocks",
     "quick_products",
     "single_threaded_blas",
+    "target_names",
 ]
