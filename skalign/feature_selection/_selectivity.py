@@ -115,9 +115,9 @@ def selectivity_tests(
 
     The pooled test holds its level while all categories have as many images, as localizer
     sets usually do. It misleads where numbers and spreads differ together: with 144 images
-    of standard deviation 3 against 1440 of standard deviation 1, it rejects 35 % of units
-    without any preference at the 5 % level, and 6 % of them pass the adjustment. Welch's test
-    keeps the 5 %.
+    of standard deviation 3 against 1440 of standard deviation 1, it rejects more than 30 % of
+    the units without any preference at the 5 % level, and more than 3 % of them pass the
+    adjustment. Welch's test rejects 5 %, and none passes.
 
     A test is undefined, and NaN, where a unit's responses to the two categories are all the
     same up to rounding. Undefined tests are removed before the adjustment: units without
