@@ -184,11 +184,11 @@ def make_selective_cortex(
     if n_units < CATEGORIES.size * n_selective:
         raise ValueError(
             f"n_units must be at least {CATEGORIES.size} * n_selective, "
-            f"{CATEGORIES.size * n_selective}, got {n_units}."
+            f"{CATEGORIES.size * n_selective}; got {n_units}."
         )
     n_voxels = _check_n_voxels(n_voxels, n_subjects)
     if np.dtype(dtype) not in (np.float64, np.float32):
-        raise ValueError(f"dtype must be float64 or float32, got {dtype!r}.")
+        raise ValueError(f"dtype must be float64 or float32; got {dtype!r}.")
 
     seed = check_random_state(random_state).randint(2**31 - 1, dtype=np.int64)
     image_rng, layer_rng, brain_rng = np.random.default_rng(seed).spawn(3)
@@ -252,7 +252,7 @@ def _check_n_voxels(n_voxels: Any, n_subjects: int) -> NDArray[np.int64]:
     ):
         raise ValueError(
             "n_voxels must be an integer of at least 1, or one for the FFA and one for the PPA, or "
-            f"these for each of {n_subjects} subjects, got {n_voxels!r}."
+            f"these for each of {n_subjects} subjects; got {n_voxels!r}."
         )
     return np.broadcast_to(sizes, shape)
 

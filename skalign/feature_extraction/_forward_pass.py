@@ -39,7 +39,7 @@ def find_layer(model: Any, layer: str) -> Any:
     shown = list(dict.fromkeys(close))[:8] or [name for name in layers if name][:8]
     kind = "close to it are" if close else "the first are"
     raise ValueError(
-        f"layer must be a name in model.named_modules(), got {layer!r}; of {len(layers)} names "
+        f"layer must be a name in model.named_modules(); got {layer!r}; of {len(layers)} names "
         f"{kind} {', '.join(map(repr, shown))}."
     )
 
@@ -53,7 +53,7 @@ def inference(model: Any, device: Any) -> Iterator[None]:
         home = {tensor.device for tensor in chain(model.parameters(), model.buffers())}
         if device is not None and len(home) > 1:
             raise ValueError(
-                f"device must be None for a model that is spread over devices, got {device!r}; "
+                f"device must be None for a model that is spread over devices; got {device!r}; "
                 f"this one is on {', '.join(sorted(map(str, home)))}."
             )
         try:
@@ -87,7 +87,7 @@ def run(
         if not isinstance(pooled, torch.Tensor):
             raise TypeError(
                 f"The {at} of layer {layer!r} must be a tensor, or pooling a function that makes "
-                f"one of it, got a {type(pooled).__name__}."
+                f"one of it; got a {type(pooled).__name__}."
             )
         # A copy: a module that works in place would overwrite what is kept.
         kept.append(pooled.to("cpu", torch.float32, copy=True))
@@ -105,14 +105,14 @@ def run(
     activations = _take_call(kept, call, layer).numpy()
     if activations.shape[:1] != (len(inputs),):
         raise ValueError(
-            f"Layer {layer!r} must have one row of activations per image, got activations of shape "
+            f"Layer {layer!r} must have one row of activations per image; got activations of shape "
             f"{activations.shape} for {len(inputs)} images: choose another layer, or give a "
             "pooling that returns (n_images, ...)."
         )
     n_wrong = activations.size - np.count_nonzero(np.isfinite(activations))
     if n_wrong:
         raise ValueError(
-            f"Activations of layer {layer!r} must be finite in float32, got NaN or infinity in "
+            f"Activations of layer {layer!r} must be finite in float32; got NaN or infinity in "
             f"{n_wrong} of {activations.size}: scale images as the model was trained on, look at "
             "its weights, pass through it in float32 (model.float()) if it has half precision, or "
             "give a pooling that replaces them."
@@ -136,7 +136,7 @@ def _take_call(kept: list[Any], call: int | None, layer: str) -> Any:
     except IndexError:
         raise ValueError(
             f"call must be from {-len(kept)} to {len(kept) - 1} for layer {layer!r}, which runs "
-            f"{len(kept)} times in one pass, got {call!r}."
+            f"{len(kept)} times in one pass; got {call!r}."
         ) from None
 
 
@@ -151,11 +151,11 @@ def to_tensor(images: Any, model: Any, device: Any) -> Any:
         images = images.astype(precision if is_float else images.dtype.newbyteorder("="))
         images = torch.from_numpy(images)
     elif torch.is_floating_point(images) and not torch.isfinite(images).all():
-        raise ValueError("X must be finite, got NaN or infinity: mend or leave out those images.")
+        raise ValueError("X must be finite; got NaN or infinity: mend or leave out those images.")
     dtype = weights.dtype if torch.is_floating_point(images) else torch.int64
     if dtype == torch.int64 and images.ndim > 2:
         raise TypeError(
-            f"Images must be floats, scaled as the model expects, got {images.dtype} of shape "
+            f"Images must be floats, scaled as the model expects; got {images.dtype} of shape "
             f"{tuple(images.shape)}: scale them, for instance by images / 255, or let preprocess "
             "do it."
         )

@@ -205,7 +205,7 @@ class LayerActivations(TransformerMixin, BaseEstimator):
                 if batch.shape[1:] != self.activation_shape_:
                     raise ValueError(
                         f"Activations of layer {self.layer!r} must have the shape that fit found, "
-                        f"{self.activation_shape_} per image, got {batch.shape[1:]}: images must "
+                        f"{self.activation_shape_} per image; got {batch.shape[1:]}: images must "
                         "have one size, or pooling must level it."
                     )
                 units = batch.reshape(len(batch), n_units)
@@ -242,28 +242,28 @@ class LayerActivations(TransformerMixin, BaseEstimator):
     def _check_parameters(self) -> None:
         torch = import_torch()
         if not isinstance(self.model, torch.nn.Module):
-            raise TypeError(f"model must be a torch.nn.Module, got a {type(self.model).__name__}.")
+            raise TypeError(f"model must be a torch.nn.Module; got a {type(self.model).__name__}.")
         find_layer(self.model, self.layer)
         if self.at not in ("output", "input"):
-            raise ValueError(f'at must be "output" or "input", got {self.at!r}.')
+            raise ValueError(f'at must be "output" or "input"; got {self.at!r}.')
         if self.call is not None and not _is_integer(self.call):
-            raise ValueError(f"call must be an int, or None, got {self.call!r}.")
+            raise ValueError(f"call must be an int, or None; got {self.call!r}.")
         if not (self.pooling in (None, "mean", "max") or callable(self.pooling)):
             raise ValueError(
-                f'pooling must be "mean", "max", a callable, or None, got {self.pooling!r}.'
+                f'pooling must be "mean", "max", a callable, or None; got {self.pooling!r}.'
             )
         if self.preprocess is not None and not callable(self.preprocess):
-            raise ValueError(f"preprocess must be a callable, or None, got {self.preprocess!r}.")
+            raise ValueError(f"preprocess must be a callable, or None; got {self.preprocess!r}.")
         if not isinstance(self.split_sign, bool | np.bool_):
-            raise ValueError(f"split_sign must be True or False, got {self.split_sign!r}.")
+            raise ValueError(f"split_sign must be True or False; got {self.split_sign!r}.")
         if not (_is_integer(self.batch_size) and self.batch_size >= 1):
-            raise ValueError(f"batch_size must be a positive int, got {self.batch_size!r}.")
+            raise ValueError(f"batch_size must be a positive int; got {self.batch_size!r}.")
         try:
             torch.device(self.device or "cpu")
         except (RuntimeError, TypeError) as error:
             raise ValueError(
                 'device must be a torch device such as "cpu" or "cuda:0", or None for where the '
-                f"model is, got {self.device!r}."
+                f"model is; got {self.device!r}."
             ) from error
 
     def _check_images(self, X: Any, reset: bool) -> Any:
@@ -282,7 +282,7 @@ class LayerActivations(TransformerMixin, BaseEstimator):
         inputs = images if self.preprocess is None else self.preprocess(images)
         if len(inputs) != len(images):
             raise ValueError(
-                "preprocess must return as many images as it takes, got "
+                "preprocess must return as many images as it takes; got "
                 f"{len(inputs)} for {len(images)}."
             )
         return run(
@@ -302,7 +302,7 @@ class LayerActivations(TransformerMixin, BaseEstimator):
         if activations.ndim == 3:
             reduce = "mean" if self.pooling == "mean" else "amax"
             raise ValueError(
-                f"pooling must be a callable where activations have three axes, got "
+                f"pooling must be a callable where activations have three axes; got "
                 f"{self.pooling!r} for layer {self.layer!r} with shape {tuple(activations.shape)}. "
                 f"Take lambda a: a.{reduce}(axis=1) if they are (n_images, tokens, channels), or "
                 "axis=2 if channels are first."

@@ -155,7 +155,7 @@ class PairedUnitsDisplay:
             If pandas or matplotlib is missing.
         """
         if test not in _STATISTICS:
-            raise ValueError(f"test must be one of {sorted(_STATISTICS)}, got {test!r}.")
+            raise ValueError(f"test must be one of {sorted(_STATISTICS)}; got {test!r}.")
         rows = select_roles(table, matched, mismatched, ["region", "model", "subject"])
         pd = import_pandas()
         pairs, tests = [], []

@@ -135,7 +135,7 @@ class TuningArrowsDisplay:
         """
         maps = linear_maps(estimator, X, y, "observed")
         if len(maps) != 1 or len(maps[0].weights) != 1:
-            raise ValueError("y must be one target for arrows to have one color, got several.")
+            raise ValueError("y must be one target for arrows to have one color; got several.")
         name = _name(estimator) if name is None else name
         weights = np.asarray(maps[0].weights)[0]
         options = {"name": name, "limit": limit, "colorbar": colorbar, "ax": ax}
@@ -187,7 +187,7 @@ class TuningArrowsDisplay:
         features: Any = check_array(X, input_name="X")
         if len(features) != 2:
             raise ValueError(
-                "X must be of shape (2, n_features) to be drawn in the plane, got "
+                "X must be of shape (2, n_features) to be drawn in the plane; got "
                 f"{features.shape}. For more images draw principal components: "
                 "TuningDirectionsDisplay."
             )
@@ -225,7 +225,7 @@ class TuningArrowsDisplay:
             If matplotlib is missing.
         """
         if not limit > 0:
-            raise ValueError(f"limit must be a positive weight, got {limit}.")
+            raise ValueError(f"limit must be a positive weight; got {limit}.")
         plt = import_pyplot()
         if ax is None:
             _, ax = plt.subplots(layout="constrained")

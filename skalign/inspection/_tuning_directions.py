@@ -216,13 +216,13 @@ def _check_groups(groups: Mapping[str, ArrayLike], n_units: int) -> dict[str, ND
     """Indices of the units of every group."""
     if not isinstance(groups, Mapping):
         raise TypeError(
-            'groups must be a dict from names to units, such as {"face": mask}, got '
+            'groups must be a dict from names to units, such as {"face": mask}; got '
             f"{type(groups).__name__}."
         )
     if len(groups) > len(GROUPS):
         raise ValueError(
             f"groups must be at most {len(GROUPS)}, as many as have colors that can be told "
-            f"apart, got {len(groups)}. Draw some of them."
+            f"apart; got {len(groups)}. Draw some of them."
         )
     return {name: _check_units(units, name, n_units) for name, units in groups.items()}
 
@@ -232,18 +232,18 @@ def _check_units(units: ArrayLike, name: str, n_units: int) -> NDArray[np.intp]:
     if units.dtype == bool:
         if units.shape != (n_units,):
             raise ValueError(
-                f"groups[{name!r}] must be a mask of the {n_units} units, got shape {units.shape}."
+                f"groups[{name!r}] must be a mask of the {n_units} units; got shape {units.shape}."
             )
         return np.flatnonzero(units)
     if units.size == 0:
         return np.zeros(0, dtype=np.intp)
     if not np.issubdtype(units.dtype, np.integer):
         raise TypeError(
-            f"groups[{name!r}] must be a mask or indices of units, got values of type "
+            f"groups[{name!r}] must be a mask or indices of units; got values of type "
             f"{units.dtype}."
         )
     if units.ndim != 1 or units.min() < 0 or units.max() >= n_units:
         raise ValueError(
-            f"groups[{name!r}] must be a list of indices from 0 to {n_units - 1}, got {units!r}."
+            f"groups[{name!r}] must be a list of indices from 0 to {n_units - 1}; got {units!r}."
         )
     return units.astype(np.intp)

@@ -48,25 +48,25 @@ def select_roles(table: Any, matched: Units, mismatched: Units, keys: list[str])
     """
     pd = import_pandas()
     if not isinstance(table, pd.DataFrame):
-        raise TypeError(f"table must be a pandas DataFrame, got {type(table).__name__}.")
+        raise TypeError(f"table must be a pandas DataFrame; got {type(table).__name__}.")
     by_region = [units for units in (matched, mismatched) if isinstance(units, Mapping)]
     needed = dict.fromkeys(["units", *keys, *(["region"] if by_region else []), "r", "theta"])
     absent = [name for name in needed if name not in table.columns]
     if absent:
-        raise ValueError(f"table must have the columns {absent}, got {list(table.columns)}.")
+        raise ValueError(f"table must have the columns {absent}; got {list(table.columns)}.")
     blank = [name for name in needed if name not in QUANTITIES and table[name].isna().any()]
     if blank:
-        raise ValueError(f"table must have a value in every row of {blank}, got missing ones.")
+        raise ValueError(f"table must have a value in every row of {blank}; got missing ones.")
     if "positive" in keys and not table["positive"].isin([False, True]).all():
         raise ValueError(
-            "table must have True or False in the column 'positive', got "
+            "table must have True or False in the column 'positive'; got "
             f"{table['positive'].unique().tolist()}."
         )
     is_matched = _is_of(table, matched, "matched")
     is_mismatched = _is_of(table, mismatched, "mismatched")
     if (is_matched & is_mismatched).any():
         raise ValueError(
-            f"matched and mismatched must be different units, got {matched!r} and {mismatched!r}."
+            f"matched and mismatched must be different units; got {matched!r} and {mismatched!r}."
         )
     role = np.where(is_matched, "matched", "mismatched")
     rows = table.assign(role=role)[is_matched | is_mismatched]
@@ -86,7 +86,7 @@ def check_axes(ax: Any, n_panels: int) -> NDArray[Any]:
     axes = np.asarray(ax, dtype=object)
     if axes.size != 2 * n_panels:
         raise ValueError(
-            f"ax must be Axes of shape (2, {n_panels}), r above theta, got shape {axes.shape}."
+            f"ax must be Axes of shape (2, {n_panels}), r above theta; got shape {axes.shape}."
         )
     return axes.reshape(2, n_panels)
 
@@ -146,7 +146,7 @@ def _is_of(table: Any, units: Units, name: str) -> Any:
         found = table["units"] == units
     if not found.any():
         raise ValueError(
-            f"{name} must be units of the table, got {units!r}, but the table has "
+            f"{name} must be units of the table; got {units!r}, but the table has "
             f"{sorted(set(table['units']))}."
         )
     return found
@@ -161,6 +161,6 @@ def _check_unique(rows: Any, keys: list[str]) -> None:
     differ = [name for name in names if (n_values[name] > 1).any()]
     reason = f"that differ in {differ}. Select one of each" if differ else "that say the same twice"
     raise ValueError(
-        f"table must have one row for every combination of {keys}, got {len(repeated)} rows in "
+        f"table must have one row for every combination of {keys}; got {len(repeated)} rows in "
         f"{len(n_values)} combinations, {reason}, such as table.query(\"partition == 'test'\")."
     )

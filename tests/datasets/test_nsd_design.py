@@ -57,7 +57,7 @@ def test_kinds_of_images(subject):
     assert len(subject.images("shared515")) == 515
     shared[:] = 0  # a copy
     assert subject.images("shared1000").any()
-    with pytest.raises(ValueError, match='"shared1000", "shared515" or "own", got \'shared\''):
+    with pytest.raises(ValueError, match='"shared1000", "shared515" or "own"; got \'shared\''):
         subject.images("shared")
 
 

@@ -32,7 +32,7 @@ def root(tmp_path):
 
 
 def test_root(tmp_path, root):
-    with pytest.raises(FileNotFoundError, match=r"root must be the folder of NSD, got .*nowhere"):
+    with pytest.raises(FileNotFoundError, match=r"root must be the folder of NSD; got .*nowhere"):
         NSDSubject(tmp_path / "nowhere", 1)
     with pytest.raises(FileNotFoundError, match=r"holds nsddata and nsddata_betas: .*nsddata/nsdd"):
         NSDSubject(root / "nsddata", 1)
@@ -116,10 +116,10 @@ def test_sessions(root, sessions):
     ("counts", "message"),
     [
         (np.zeros((749, *SHAPE), np.int16), r"shape \(750, 5, 7, 6\), \(trials, z, y, x\)"),
-        (np.zeros((750, 6, 7, 6), np.int16), r"grid of the regions, got \(750, 6, 7, 6\)"),
+        (np.zeros((750, 6, 7, 6), np.int16), r"grid of the regions; got \(750, 6, 7, 6\)"),
         (np.zeros((750, *SHAPE[::-1]), np.int16), r"got \(750, 6, 7, 5\) from .*session01\.hdf5"),
-        (np.zeros((750, *SHAPE), np.float32), r"int16, percent signal change x 300, got float32"),
-        (np.zeros((750, *SHAPE), np.uint16), "int16, percent signal change x 300, got uint16"),
+        (np.zeros((750, *SHAPE), np.float32), r"int16, percent signal change x 300; got float32"),
+        (np.zeros((750, *SHAPE), np.uint16), "int16, percent signal change x 300; got uint16"),
     ],
 )
 def test_hdf5_that_is_not_nsds(root, counts, message):
@@ -134,7 +134,7 @@ def test_hdf5_without_betas(root):
         file["data"] = [1]
         file.create_group("betas")
     with pytest.raises(
-        ValueError, match=rf"{path} must have a dataset \"betas\", got \['betas', 'd"
+        ValueError, match=rf"{path} must have a dataset \"betas\"; got \['betas', 'd"
     ):
         NSDSubject(root, 1).read("FFA-1")
 
@@ -143,9 +143,9 @@ def test_hdf5_without_betas(root):
     ("shape", "dtype", "slope", "message"),
     [
         ((*SHAPE, 749), np.int16, None, r"shape \(6, 7, 5, 750\), \(x, y, z, trials\)"),
-        ((*SHAPE[::-1], 750), np.int16, None, r"grid of the regions, got \(5, 7, 6, 750\)"),
-        ((*SHAPE, 750), np.float32, None, "int16, percent signal change x 300, got float32"),
-        ((*SHAPE, 750), np.int16, 1 / 300, "without a scale factor in its header, got slope 0.003"),
+        ((*SHAPE[::-1], 750), np.int16, None, r"grid of the regions; got \(5, 7, 6, 750\)"),
+        ((*SHAPE, 750), np.float32, None, "int16, percent signal change x 300; got float32"),
+        ((*SHAPE, 750), np.int16, 1 / 300, "without a scale factor in its header; got slope 0.003"),
     ],
 )
 def test_nifti_that_is_not_nsds(root, shape, dtype, slope, message):
@@ -166,7 +166,7 @@ def test_nifti_that_is_not_nsds(root, shape, dtype, slope, message):
             {"subjectim": design()["subjectim"][:7]},
             r"subjectim of 8 rows .* got shapes \(7, 10000\)",
         ),
-        ({"masterordering": np.ones((1, 750))}, r"at least 30000 trials, got .* \(1, 750\)"),
+        ({"masterordering": np.ones((1, 750))}, r"at least 30000 trials; got .* \(1, 750\)"),
         (
             {"masterordering": design()["masterordering"] - 1},
             "masterordering must hold whole numbers from 1 to 10000",
@@ -224,7 +224,7 @@ def test_no_regions(root):
 def test_label_tables_that_are_not(root, line):
     path = paths(root).label / "rh.floc-faces.mgz.ctab"
     path.write_text(f"0 Unknown\n{line}\n")
-    with pytest.raises(ValueError, match=f'Lines of {path} must be "label name", got {line!r}'):
+    with pytest.raises(ValueError, match=f'Lines of {path} must be "label name"; got {line!r}'):
         NSDSubject(root, 1).regions()
 
 
@@ -278,7 +278,7 @@ def test_volumes_on_other_grids(root):
     where = paths(root)
     subject = NSDSubject(root, 1)
     write_volume(where.ncsnr, np.zeros((6, 7, 6), np.float32))
-    with pytest.raises(ValueError, match=rf"{where.ncsnr} must be on the grid .*\(6, 7, 5\), got"):
+    with pytest.raises(ValueError, match=rf"{where.ncsnr} must be on the grid .*\(6, 7, 5\); got"):
         subject.voxels("FFA-1")
     write_volume(where.roi / "floc-places.nii.gz", np.full((6, 7, 6), 2, np.int16))
     with pytest.raises(
@@ -291,7 +291,7 @@ def test_volumes_on_other_grids(root):
         subject.voxels("PPA")
     write_volume(where.roi / "floc-places.nii.gz", np.zeros((*SHAPE, 2), np.int16))
     with pytest.raises(
-        ValueError, match=r"floc-places must be a volume of three axes, got .*, 2\)"
+        ValueError, match=r"floc-places must be a volume of three axes; got .*, 2\)"
     ):
         subject.voxels("PPA")
 
@@ -316,7 +316,7 @@ def test_images_that_were_not_shown_or_are_named_twice(root):
 def test_voxels_of_another_subject(root):
     write_folder(root, subject=2, sessions=(1,))
     voxels = NSDSubject(root, 2).voxels("FFA-1")
-    with pytest.raises(ValueError, match="must be those of subject 1, got subject 2's"):
+    with pytest.raises(ValueError, match="must be those of subject 1; got subject 2's"):
         NSDSubject(root, 1).read(voxels)
 
 

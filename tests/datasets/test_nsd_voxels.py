@@ -150,7 +150,7 @@ def test_select(root):
     np.testing.assert_array_equal(voxels.select([5, 2]).xyz, voxels.xyz[[2, 5]])
     with pytest.raises(ValueError, match="at least one of the 12 voxels"):
         voxels.select(voxels.ncsnr > 2)
-    with pytest.raises(ValueError, match=r"each of the 12 voxels, got shape \(3,\)"):
+    with pytest.raises(ValueError, match=r"each of the 12 voxels; got shape \(3,\)"):
         voxels.select([True, False, True])
 
 

@@ -264,7 +264,7 @@ def test_sizes():
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"n_units": 39}, ValueError, r"n_units must be at least 5 \* n_selective, 40, got 39"),
+        ({"n_units": 39}, ValueError, r"n_units must be at least 5 \* n_selective, 40; got 39"),
         ({"n_units": 60.0}, TypeError, "n_units must be an instance of"),
         ({"n_subjects": 0}, ValueError, "n_subjects == 0, must be >= 1"),
         ({"n_validation": -1}, ValueError, "n_validation == -1, must be >= 0"),
@@ -272,7 +272,7 @@ def test_sizes():
         ({"n_voxels": 0}, ValueError, "n_voxels must be an integer.*got 0"),
         ({"n_voxels": [1, 2, 3]}, ValueError, r"n_voxels must be .* got \[1, 2, 3\]"),
         ({"n_voxels": 1.5}, ValueError, "n_voxels must be an integer.*got 1.5"),
-        ({"dtype": "int16"}, ValueError, "dtype must be float64 or float32, got 'int16'"),
+        ({"dtype": "int16"}, ValueError, "dtype must be float64 or float32; got 'int16'"),
     ],
 )
 def test_errors_name_the_parameter(options, error, message):

@@ -213,7 +213,7 @@ def test_preprocess_takes_what_has_a_length_and_slices(network):
     expected = LayerActivations(network, "3").fit_transform(IMAGES)
     np.testing.assert_allclose(extractor.transform(names), expected, atol=1e-6)
     assert seen[1:] == [names[:4], names[4:8], names[8:]]
-    with pytest.raises(ValueError, match="as many images as it takes, got 1 for 4"):
+    with pytest.raises(ValueError, match="as many images as it takes; got 1 for 4"):
         extractor.set_params(preprocess=lambda batch: IMAGES[:1]).transform(names)
 
 
@@ -230,7 +230,7 @@ def test_images_that_are_not_finite(network, bad):
 def test_images_of_another_size(network):
     larger = np.zeros((2, 3, 7, 7))
     extractor = LayerActivations(network[:2], "0").fit(IMAGES)
-    with pytest.raises(ValueError, match=r"'0' must .* \(4, 4, 4\) per image, got \(4, 5, 5\)"):
+    with pytest.raises(ValueError, match=r"'0' must .* \(4, 4, 4\) per image; got \(4, 5, 5\)"):
         extractor.transform(larger)
     pooled = LayerActivations(network[:2], "0", pooling="mean").fit(IMAGES)
     assert pooled.transform(larger).shape == (2, 4)
@@ -239,14 +239,14 @@ def test_images_of_another_size(network):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"at": "inside"}, '"output" or "input", got \'inside\''),
-        ({"call": 1.5}, "call must be an int, or None, got 1.5"),
+        ({"at": "inside"}, '"output" or "input"; got \'inside\''),
+        ({"call": 1.5}, "call must be an int, or None; got 1.5"),
         ({"call": True}, "call must be an int"),
         ({"pooling": "median"}, "pooling must be .* got 'median'"),
         ({"preprocess": "resize"}, "preprocess must be a callable"),
-        ({"split_sign": "yes"}, "split_sign must be True or False, got 'yes'"),
-        ({"batch_size": 0}, "batch_size must be a positive int, got 0"),
-        ({"batch_size": 2.0}, "batch_size must be a positive int, got 2.0"),
+        ({"split_sign": "yes"}, "split_sign must be True or False; got 'yes'"),
+        ({"batch_size": 0}, "batch_size must be a positive int; got 0"),
+        ({"batch_size": 2.0}, "batch_size must be a positive int; got 2.0"),
         ({"layer": None}, "layer must be a name .* got None"),
     ],
 )
@@ -257,7 +257,7 @@ def test_parameters_out_of_range(network, options, message):
 
 
 def test_model_must_be_a_module():
-    with pytest.raises(TypeError, match=r"model must be a torch.nn.Module, got a str"):
+    with pytest.raises(TypeError, match=r"model must be a torch.nn.Module; got a str"):
         LayerActivations("resnet50", "fc").fit(IMAGES)
 
 

@@ -207,10 +207,10 @@ def test_categorical_columns_are_taken():
 @pytest.mark.parametrize(
     ("change", "options", "message"),
     [
-        (lambda t: t.drop(columns=["theta", "r"]), {}, r"columns \['r', 'theta'\], got"),
+        (lambda t: t.drop(columns=["theta", "r"]), {}, r"columns \['r', 'theta'\]; got"),
         (lambda t: t.assign(subject=None), {}, r"value in every row of \['subject'\]"),
-        (lambda t: t, {"matched": "hand"}, "matched must be units of the table, got 'hand'.*face"),
-        (lambda t: t, {"mismatched": "face"}, "must be different units, got 'face' and 'face'"),
+        (lambda t: t, {"matched": "hand"}, "matched must be units of the table; got 'hand'.*face"),
+        (lambda t: t, {"mismatched": "face"}, "must be different units; got 'face' and 'face'"),
         (lambda t: t, {"matched": {"PPA": "face"}}, r"matched must name.*none for \['FFA'\]"),
         (lambda t: t, {"columns": "choice"}, r"columns \['choice'\]"),
         (lambda t: t.assign(positive="no"), {}, r"True or False.*\['no'\]"),
@@ -228,7 +228,7 @@ def test_tables_that_do_not_fit_are_named(change, options, message):
 
 
 def test_other_things_than_a_table_are_refused():
-    with pytest.raises(TypeError, match="table must be a pandas DataFrame, got list"):
+    with pytest.raises(TypeError, match="table must be a pandas DataFrame; got list"):
         draw([{"r": 1}])
 
 

@@ -139,7 +139,7 @@ def test_a_region_without_one_group_is_all_left_out():
 
 
 def test_what_does_not_fit_is_named():
-    with pytest.raises(ValueError, match=r"test must be one of \['t', 'wilcoxon'\], got 'z'"):
+    with pytest.raises(ValueError, match=r"test must be one of \['t', 'wilcoxon'\]; got 'z'"):
         draw(make_models(2), test="z")
     twice = make_table(model=["a", "b"], penalty=["ridge"])
     with pytest.raises(ValueError, match=r"differ in \['positive'\]. Select one of each"):

@@ -94,7 +94,7 @@ def test_drawn_is_what_reaches_the_model():
 def test_other_problems_are_refused():
     with pytest.raises(ValueError, match=r"X must be of shape \(2, n_features\).*got \(3, 4\)"):
         TuningArrowsDisplay.from_weights(np.ones((3, 4)), np.ones(3), WEIGHTS)
-    with pytest.raises(ValueError, match="limit must be a positive weight, got 0"):
+    with pytest.raises(ValueError, match="limit must be a positive weight; got 0"):
         TuningArrowsDisplay.from_weights(X, [3, 2.5], WEIGHTS, limit=0)
     two_targets = np.ones((2, 2))
     encoder = SparsePositiveEncoder().fit(X, two_targets)

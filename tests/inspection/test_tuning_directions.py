@@ -99,7 +99,7 @@ def test_groups_may_overlap():
     ("groups", "error", "message"),
     [
         ([[0, 1]], TypeError, "groups must be a dict from names to units.*got list"),
-        ({"face": [True, False]}, ValueError, r"'face'.*mask of the 8 units, got shape \(2,\)"),
+        ({"face": [True, False]}, ValueError, r"'face'.*mask of the 8 units; got shape \(2,\)"),
         ({"face": [0, 8]}, ValueError, "'face'.*indices from 0 to 7"),
         ({"face": [-1]}, ValueError, "'face'.*indices from 0 to 7"),
         ({"face": [0.5]}, TypeError, "'face'.*mask or indices.*float64"),

@@ -32,7 +32,7 @@ def _read_hdf5(path: Path, xyz: NDArray[np.int64], grid: Grid) -> Counts:
     with file:
         betas = file.get("betas")
         if not isinstance(betas, h5py.Dataset):
-            raise ValueError(f'{path} must have a dataset "betas", got {sorted(file)}.')
+            raise ValueError(f'{path} must have a dataset "betas"; got {sorted(file)}.')
         _check(betas, (TRIALS_A_SESSION, *grid[::-1]), path, "(trials, z, y, x)")
         zyx = xyz[:, ::-1]
         counts = np.empty((TRIALS_A_SESSION, len(xyz)), dtype=np.int16)
@@ -76,7 +76,7 @@ def _read_nifti(path: Path, xyz: NDArray[np.int64], grid: Grid) -> Counts:
     if (stored.slope, stored.inter) != (1, 0):
         raise ValueError(
             f"{path} must store percent signal change x {COUNTS_A_PERCENT} without a scale factor "
-            f"in its header, got slope {stored.slope} and intercept {stored.inter}."
+            f"in its header; got slope {stored.slope} and intercept {stored.inter}."
         )
     counts = np.empty((TRIALS_A_SESSION, len(xyz)), dtype=np.int16)
     step = max(1, _BLOCK_BYTES // (2 * int(np.prod(grid))))
@@ -91,10 +91,10 @@ def _check(stored: Any, shape: tuple[int, ...], path: Path, axes: str) -> None:
     if tuple(stored.shape) != shape:
         raise ValueError(
             f"Responses must have shape {shape}, {axes}, for {TRIALS_A_SESSION} trials on the grid "
-            f"of the regions, got {tuple(stored.shape)} from {path}."
+            f"of the regions; got {tuple(stored.shape)} from {path}."
         )
     if (stored.dtype.kind, stored.dtype.itemsize) != ("i", 2):
         raise ValueError(
-            f"Responses must be stored as int16, percent signal change x {COUNTS_A_PERCENT}, got "
+            f"Responses must be stored as int16, percent signal change x {COUNTS_A_PERCENT}; got "
             f"{stored.dtype} from {path}."
         )

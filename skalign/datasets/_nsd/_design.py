@@ -65,7 +65,7 @@ class Design:
         if images.ndim != 2 or len(images) != n_subjects or order.size < n_trials:
             raise ValueError(
                 f"{path} must hold a subjectim of {n_subjects} rows and a masterordering of at "
-                f"least {n_trials} trials, got shapes {images.shape} and {order.shape}."
+                f"least {n_trials} trials; got shapes {images.shape} and {order.shape}."
             )
         self._order = self._from_0(order.ravel(), images.shape[1], "masterordering", path)
         self._images = self._from_0(images, N_IMAGES, "subjectim", path)
@@ -123,7 +123,7 @@ class Design:
         if own.size < n_train + n_validation or not test.size:
             raise ValueError(
                 f"n_train + n_validation must be at most {own.size}, the number of subject "
-                f"{subject}'s own images that have {min_trials} {times} in the sessions at hand, "
+                f"{subject}'s own images that have {min_trials} {times} in the sessions at hand; "
                 f"got {n_train} + {n_validation}; of the shared images for the test {test.size} "
                 "have as many. Lower n_train, n_validation or min_trials, or take more sessions."
             )

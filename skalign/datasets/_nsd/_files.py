@@ -81,7 +81,7 @@ class NSDFiles:
         if not is_list or not is_unique or numbers.min() < 1 or numbers.max() > n_completed:
             raise ValueError(
                 f"sessions must be a list of different numbers from 1 to {n_completed}, which "
-                f"subject {self.subject} completed, got {asked!r}."
+                f"subject {self.subject} completed; got {asked!r}."
             )
         for number in numbers.tolist():
             self.session(number)  # must be there
@@ -102,7 +102,7 @@ def find_files(root: str | PathLike[str], subject: int, betas: str) -> NSDFiles:
     if not isinstance(betas, str):
         raise TypeError(
             "betas must be the name of a folder of responses, such as "
-            f'"betas_fithrf_GLMdenoise_RR", got {betas!r}.'
+            f'"betas_fithrf_GLMdenoise_RR"; got {betas!r}.'
         )
     path = check_root(root)
     for name in ("nsddata", "nsddata_betas"):
@@ -124,7 +124,7 @@ def check_root(root: str | PathLike[str]) -> Path:
     """Check that there is such a folder."""
     path = Path(root).expanduser()
     if not path.is_dir():
-        raise FileNotFoundError(f"root must be the folder of NSD, got {path}, which is no folder.")
+        raise FileNotFoundError(f"root must be the folder of NSD; got {path}, which is no folder.")
     return path
 
 
@@ -137,7 +137,7 @@ def check_file(path: Path, what: str) -> None:
 def check_hemisphere(hemisphere: Any) -> None:
     """Check that the option is one."""
     if hemisphere not in (None, *get_args(Hemisphere)):
-        raise ValueError(f'hemisphere must be "lh", "rh" or None for both, got {hemisphere!r}.')
+        raise ValueError(f'hemisphere must be "lh", "rh" or None for both; got {hemisphere!r}.')
 
 
 @contextmanager
@@ -163,7 +163,7 @@ def load_volume(path: Path, what: str) -> tuple[Any, Any]:
         values, affine = image.get_fdata(caching="unchanged"), image.affine
     if values.ndim != 3:
         raise ValueError(
-            f"{what} must be a volume of three axes, got shape {values.shape} from {path}."
+            f"{what} must be a volume of three axes; got shape {values.shape} from {path}."
         )
     return values, affine
 

@@ -149,7 +149,7 @@ def _read_table(path: Path) -> _Names:
         if not words or words[0].startswith("#"):
             continue
         if len(words) == 1 or not re.fullmatch(r"-?\d+", words[0]):
-            fault = fault or ValueError(f'Lines of {path} must be "label name", got {line!r}.')
+            fault = fault or ValueError(f'Lines of {path} must be "label name"; got {line!r}.')
             for word in words:  # whichever is the name, who asks for it should hear of the fault
                 labels.setdefault(word, set())
         elif int(words[0]) > 0:  # 0 is what has no label
@@ -170,7 +170,7 @@ def _mask(
     shapes = {values.shape for values, _ in volumes}
     if len(shapes) > 1:
         raise ValueError(
-            f"{paths[0]} and {paths[-1]} must be on one grid, got shapes {sorted(shapes)}."
+            f"{paths[0]} and {paths[-1]} must be on one grid; got shapes {sorted(shapes)}."
         )
     masks = [np.isin(values, list(labels)) for values, _ in volumes]
     return np.logical_or.reduce(masks), volumes[0][1]

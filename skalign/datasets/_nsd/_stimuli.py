@@ -70,7 +70,7 @@ def iter_nsd_stimuli(
         shape = getattr(bricks, "shape", None)
     if shape is None or len(shape) != 4 or shape[-1] != 3:
         raise ValueError(
-            f'{path} must have a dataset "imgBrick" of shape (n_images, height, width, 3), got '
+            f'{path} must have a dataset "imgBrick" of shape (n_images, height, width, 3); got '
             f"{shape}."
         )
     return _batches(path, check_images(images, shape[0]), batch_size)
@@ -92,6 +92,6 @@ def check_images(images: ArrayLike, n_stimuli: int) -> NDArray[np.int64]:
     if not is_list or checked.min() < 0 or checked.max() >= n_stimuli:
         raise ValueError(
             f"images must be a list of rows of the stimulus file, whole numbers from 0 to "
-            f"{n_stimuli - 1}, got {images!r}."
+            f"{n_stimuli - 1}; got {images!r}."
         )
     return checked.astype(np.int64)

@@ -192,7 +192,7 @@ class NSDSubject:
             return self._design.shared_by_all()
         if kind == "own":
             return self._design.own(self.subject)
-        raise ValueError(f'kind must be "shared1000", "shared515" or "own", got {kind!r}.')
+        raise ValueError(f'kind must be "shared1000", "shared515" or "own"; got {kind!r}.')
 
     def trials(self, sessions: ArrayLike | None = None) -> Images:
         """List the image of every trial, in the order of trials.
@@ -318,7 +318,7 @@ class NSDSubject:
             voxels = self.voxels(voxels)
         if voxels.subject != self.subject:
             raise ValueError(
-                f"voxels must be those of subject {self.subject}, got subject {voxels.subject}'s."
+                f"voxels must be those of subject {self.subject}; got subject {voxels.subject}'s."
             )
         numbers = self._files.sessions(sessions)
         trials = self._design.trials(self.subject, numbers)

@@ -80,7 +80,7 @@ class NSDVoxels:
         which = np.asarray(which)
         if which.dtype == bool and which.shape != (len(self),):
             raise ValueError(
-                f"which must have a value for each of the {len(self)} voxels, got shape "
+                f"which must have a value for each of the {len(self)} voxels; got shape "
                 f"{which.shape}."
             )
         kept = np.unique(np.arange(len(self))[which])
@@ -143,7 +143,7 @@ class NSDVoxels:
         if checked.shape[-1] != len(self):
             raise ValueError(
                 f"values must have one value for each of the {len(self)} voxels along the last "
-                f"axis, got shape {checked.shape}."
+                f"axis; got shape {checked.shape}."
             )
         volume = np.full((*self.shape, *checked.shape[:-1]), np.nan, dtype=np.float32)
         volume[tuple(self.xyz.T)] = checked.T
@@ -157,13 +157,13 @@ def find_voxels(
     check_hemisphere(hemisphere)
     names = [regions] if isinstance(regions, str) else list(dict.fromkeys(regions or []))
     if not names or not all(isinstance(name, str) for name in names):
-        raise TypeError(f"regions must be the name of a region or several, got {regions!r}.")
+        raise TypeError(f"regions must be the name of a region or several; got {regions!r}.")
     masks, affine = region_masks(files, names, hemisphere)
     ncsnr, _ = load_volume(files.ncsnr, "The volume of ncsnr")
     shape = masks[0].shape
     if ncsnr.shape != shape:
         raise ValueError(
-            f"{files.ncsnr} must be on the grid of the regions, {shape}, got {ncsnr.shape}."
+            f"{files.ncsnr} must be on the grid of the regions, {shape}; got {ncsnr.shape}."
         )
     xyz = np.argwhere(np.logical_or.reduce(masks))
     inside = np.array([mask[tuple(xyz.T)] for mask in masks])
