@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from skalign.datasets import NSDSubject
+from skalign.datasets import NSDSubject, iter_nsd_stimuli
 from tests.datasets.nsd_folder import (
     AFFINE,
     SHAPE,
@@ -128,6 +128,85 @@ def test_hdf5_that_is_not_nsds(root, counts, message):
         NSDSubject(root, 1).read("FFA-1")
 
 
+STORAGE = {"a chunk a trial": (1, 5, 7, 6), "boxes": (50, 5, 7, 1), "contiguous": None}
+
+
+@pytest.mark.parametrize(("layout", "chunks"), STORAGE.items())
+def test_parts_of_hdf5_that_were_never_written_are_refused(root, layout, chunks):
+    path = paths(root).betas / "betas_session01.hdf5"
+    with h5py.File(path) as file:
+        counts = file["betas"][:]
+    with h5py.File(path, "w") as file:
+        betas = file.create_dataset("betas", counts.shape, np.int16, chunks=chunks)
+        if layout != "contiguous":
+            betas[:100] = counts[:100]  # as a download that stopped
+    with pytest.raises(ValueError, match=rf"{path} must hold .*750 trials; got .* never written"):
+        NSDSubject(root, 1).read("FFA-1")
+
+
+def test_parts_of_hdf5_that_nobody_asks_for_may_be_missing(root):
+    path = paths(root).betas / "betas_session01.hdf5"
+    expected = NSDSubject(root, 1).read("FFA-1", sessions=[1]).responses
+    with h5py.File(path) as file:
+        counts = file["betas"][:]
+    z = np.unique(NSDSubject(root, 1).voxels("FFA-1").xyz[:, 2])
+    assert len(z) < counts.shape[1]
+    with h5py.File(path, "w") as file:
+        betas = file.create_dataset("betas", counts.shape, np.int16, chunks=(750, 1, 7, 6))
+        for plane in z:
+            betas[:, plane] = counts[:, plane]
+    read = NSDSubject(root, 1).read("FFA-1", sessions=[1]).responses
+    np.testing.assert_array_equal(read, expected)
+
+
+FLIPPED = AFFINE @ np.diag([-1, 1, 1, 1])
+SHIFTED = AFFINE + np.eye(4)[:, [0]] @ np.eye(4)[[3]] * 1.8  # by one voxel
+
+
+@pytest.mark.parametrize("affine", [FLIPPED, SHIFTED])
+@pytest.mark.parametrize("which", ["ncsnr", "session", "hemisphere", "region"])
+def test_volumes_that_lie_otherwise_in_space_are_refused(root, which, affine):
+    where = paths(root)
+    path = {
+        "ncsnr": where.ncsnr,
+        "session": where.betas / "betas_session01.nii.gz",
+        "hemisphere": where.roi / "rh.floc-faces.nii.gz",
+        "region": where.roi / "floc-places.nii.gz",
+    }[which]
+    if which == "session":
+        (where.betas / "betas_session01.hdf5").unlink()
+        values = np.ones((*SHAPE, 750), np.int16)
+    else:
+        values = np.asanyarray(nibabel.load(path).dataobj)
+    if which == "hemisphere":
+        (where.roi / "floc-faces.nii.gz").unlink()
+    nibabel.Nifti1Image(values, affine).to_filename(path)
+    with pytest.raises(ValueError, match=rf"{path} must have the affine of .*; got .* again"):
+        NSDSubject(root, 1).read(["FFA-1", "PPA"], sessions=[1])
+
+
+@pytest.mark.parametrize("name", ["zscore", "average"])
+@pytest.mark.parametrize("value", ["no", 0, None])
+def test_options_are_flags(root, name, value):
+    with pytest.raises(TypeError, match=f"{name} must be True or False; got {value!r}"):
+        NSDSubject(root, 1).read("FFA-1", **{name: value})
+
+
+@pytest.mark.parametrize("voxels", [None, 3, [], [3], np.ones(5)])
+def test_voxels_are_named_in_their_error(root, voxels):
+    with pytest.raises(TypeError, match="voxels must be NSDVoxels, the name of a region"):
+        NSDSubject(root, 1).read(voxels)
+
+
+def test_stimuli_of_another_type_are_refused(root):
+    path = paths(root).stimuli
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with h5py.File(path, "w") as file:
+        file["imgBrick"] = np.zeros((5, 4, 4, 3), np.float32)
+    with pytest.raises(ValueError, match="dtype uint8; got shape .* dtype float32"):
+        iter_nsd_stimuli(root, [0])
+
+
 def test_hdf5_without_betas(root):
     path = paths(root).betas / "betas_session01.hdf5"
     with h5py.File(path, "w") as file:
@@ -173,6 +252,8 @@ def test_nifti_that_is_not_nsds(root, shape, dtype, slope, message):
         ),
         ({"subjectim": design()["subjectim"] - 1}, "subjectim must hold whole numbers from 1 to 7"),
         ({"sharedix": design()["sharedix"] + 0.5}, "sharedix must hold whole numbers from 1 to 7"),
+        ({"sharedix": design()["sharedix"][:, :515]}, r"1000 different .* got 515 in 515 numbers"),
+        ({"sharedix": design()["sharedix"][:, [0] * 1000]}, "got 1 in 1000 numbers"),
         ({"sharedix": design()["sharedix"][:, ::-1] + 1}, "first columns of subjectim must be the"),
     ],
 )

@@ -21,6 +21,7 @@ from skalign.datasets._nsd._files import (
 Images = NDArray[np.int64]
 
 N_IMAGES = 73_000
+N_SHARED = 1000
 _WHAT = "The design of the experiment"
 _TIMES_SHOWN = 3
 
@@ -70,6 +71,12 @@ class Design:
         self._order = self._from_0(order.ravel(), images.shape[1], "masterordering", path)
         self._images = self._from_0(images, N_IMAGES, "subjectim", path)
         self.shared = np.sort(self._from_0(shared.ravel(), N_IMAGES, "sharedix", path))
+        if len(np.unique(self.shared)) != N_SHARED or self.shared.size != N_SHARED:
+            raise ValueError(
+                f"{path} must hold a sharedix of {N_SHARED} different images, which all subjects "
+                f"saw; got {len(np.unique(self.shared))} in {self.shared.size} numbers. Download "
+                "the file again."
+            )
         first = np.sort(self._images[:, : self.shared.size], axis=1)
         if first.shape[1] != self.shared.size or (first != self.shared).any():
             raise ValueError(

@@ -134,6 +134,17 @@ def check_file(path: Path, what: str) -> None:
         raise FileNotFoundError(f"{what} is expected at {path}, and there is no such file.")
 
 
+def check_affine(affine: Any, expected: Any, path: Path, whose: str) -> None:
+    """Check that a volume lies in space as another does; otherwise indices name other voxels."""
+    edges = np.linalg.norm(expected[:3, :3], axis=0)
+    bound = np.append(np.full(3, 0.01), 0.5) * edges.min()  # of axes and of the origin
+    if not (np.abs(np.asarray(affine) - expected)[:3] <= bound).all():
+        raise ValueError(
+            f"{path} must have the affine of {whose}, {np.round(expected[:3], 3).tolist()}; got "
+            f"{np.round(affine[:3], 3).tolist()}. Resample or flip it, or download it again."
+        )
+
+
 def check_hemisphere(hemisphere: Any) -> None:
     """Check that the option is one."""
     if hemisphere not in (None, *get_args(Hemisphere)):

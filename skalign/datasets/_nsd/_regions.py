@@ -10,7 +10,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from skalign.datasets._nsd._files import Hemisphere, NSDFiles, load_volume, reading
+from skalign.datasets._nsd._files import (
+    Hemisphere,
+    NSDFiles,
+    check_affine,
+    load_volume,
+    reading,
+)
 
 # For folders without label tables.
 _FIXED_NAMES = {
@@ -52,9 +58,10 @@ def region_masks(
 ) -> tuple[list[NDArray[np.bool_]], NDArray]:
     """Where each region lies, and the affine of the grid."""
     masks: list[NDArray[np.bool_]] = []
+    affines: list[NDArray] = []
     for region in regions:
         collection, labels = _find(region, files, hemisphere)
-        mask, affine = _mask(files, collection, labels, hemisphere)
+        mask, affine, path = _mask(files, collection, labels, hemisphere)
         if not mask.any():
             raise ValueError(
                 f"The region {region!r} has no voxels in subject {files.subject}"
@@ -66,7 +73,9 @@ def region_masks(
                 f"{mask.shape}, that of {regions[0]!r} {masks[0].shape}."
             )
         masks.append(mask)
-    return masks, affine
+        affines.append(affine)
+        check_affine(affine, affines[0], path, f"the region {regions[0]!r}")
+    return masks, affines[0]
 
 
 def _collections(files: NSDFiles) -> list[str]:
@@ -136,7 +145,7 @@ def _names(files: NSDFiles, collection: str, hemisphere: Hemisphere | None) -> _
 
 
 def _read_table(path: Path) -> _Names:
-    """Read lines of a label and its name; what else is in a line is not looked at."""
+    """Read lines of a label and its name; the rest of a line is ignored."""
     try:
         with reading(path, "A table of region names"):
             lines = path.read_text(encoding="utf-8").splitlines()
@@ -159,8 +168,11 @@ def _read_table(path: Path) -> _Names:
 
 def _mask(
     files: NSDFiles, collection: str, labels: set[int], hemisphere: Hemisphere | None
-) -> tuple[NDArray[np.bool_], NDArray]:
-    """Voxels of some labels: from the volume of both hemispheres, if there is one, or from two."""
+) -> tuple[NDArray[np.bool_], NDArray, Path]:
+    """Voxels of some labels: from the volume of both hemispheres, if there is one, or from two.
+
+    With them the affine, and the file that has it.
+    """
     of_both = files.roi_folder / f"{collection}.nii.gz"
     sides = _BOTH if hemisphere is None else (hemisphere,)
     paths = [files.roi_folder / f"{side}.{collection}.nii.gz" for side in sides]
@@ -172,5 +184,7 @@ def _mask(
         raise ValueError(
             f"{paths[0]} and {paths[-1]} must be on one grid; got shapes {sorted(shapes)}."
         )
+    affine = volumes[0][1]
+    check_affine(volumes[-1][1], affine, paths[-1], str(paths[0]))
     masks = [np.isin(values, list(labels)) for values, _ in volumes]
-    return np.logical_or.reduce(masks), volumes[0][1]
+    return np.logical_or.reduce(masks), affine, paths[0]

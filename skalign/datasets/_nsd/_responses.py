@@ -68,7 +68,7 @@ def read_responses(
     constant: dict[int, int] = {}  # voxels that are, by session
     rows_of_sessions = row_of_trial.reshape(-1, TRIALS_A_SESSION)
     for number, rows in zip(sessions, rows_of_sessions, strict=True):
-        counts = read_session(files.session(number), voxels.xyz, voxels.shape)
+        counts = read_session(files.session(number), voxels)
         varies = (counts != counts[0]).any(axis=0)
         if not varies.all():
             constant[number] = int(np.count_nonzero(~varies))

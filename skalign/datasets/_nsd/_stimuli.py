@@ -67,11 +67,11 @@ def iter_nsd_stimuli(
     check_file(path, _WHAT)
     with reading(path, _WHAT), h5py.File(path, "r") as file:
         bricks = file.get("imgBrick")
-        shape = getattr(bricks, "shape", None)
-    if shape is None or len(shape) != 4 or shape[-1] != 3:
+        shape, dtype = getattr(bricks, "shape", None), getattr(bricks, "dtype", None)
+    if shape is None or len(shape) != 4 or shape[-1] != 3 or dtype != np.uint8:
         raise ValueError(
-            f'{path} must have a dataset "imgBrick" of shape (n_images, height, width, 3); got '
-            f"{shape}."
+            f'{path} must have a dataset "imgBrick" of shape (n_images, height, width, 3) and '
+            f"dtype uint8; got shape {shape} and dtype {dtype}."
         )
     return _batches(path, check_images(images, shape[0]), batch_size)
 

@@ -15,6 +15,7 @@ from skalign.datasets._nsd._files import Hemisphere, check_hemisphere, find_file
 from skalign.datasets._nsd._regions import region_names
 from skalign.datasets._nsd._responses import NSDResponses, read_responses
 from skalign.datasets._nsd._voxels import NSDVoxels, find_voxels
+from skalign.utils import check_flag
 
 
 class NSDSubject:
@@ -300,9 +301,12 @@ class NSDSubject:
             If a file is not where it is expected.
         ImportError
             If h5py or nibabel is missing.
+        TypeError
+            If `voxels` is neither NSDVoxels nor names, or `zscore` or `average` is no flag.
         ValueError
             If an image was not shown in these sessions, a session is not one that the subject
-            completed, `voxels` are another subject's, or a file is damaged or not as NSD's.
+            completed, `voxels` are another subject's, or a file is damaged, has parts that were
+            never written, lies in space unlike the regions, or is not as NSD's.
 
         Warns
         -----
@@ -314,8 +318,15 @@ class NSDSubject:
         Sessions are gone through in every call: ask for the images of all parts of a split at once,
         and take the rows apart.
         """
-        if not isinstance(voxels, NSDVoxels):
+        check_flag(zscore, "zscore")
+        check_flag(average, "average")
+        if isinstance(voxels, Sequence) and voxels and all(isinstance(x, str) for x in voxels):
             voxels = self.voxels(voxels)
+        if not isinstance(voxels, NSDVoxels):
+            raise TypeError(
+                "voxels must be NSDVoxels, the name of a region or a list of names; got "
+                f"{voxels!r}. subject.voxels(regions) makes NSDVoxels."
+            )
         if voxels.subject != self.subject:
             raise ValueError(
                 f"voxels must be those of subject {self.subject}; got subject {voxels.subject}'s."

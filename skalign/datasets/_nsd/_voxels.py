@@ -13,6 +13,7 @@ from sklearn.utils import check_array
 from skalign.datasets._nsd._files import (
     Hemisphere,
     NSDFiles,
+    check_affine,
     check_hemisphere,
     load_volume,
     optional,
@@ -155,16 +156,20 @@ def find_voxels(
 ) -> NSDVoxels:
     """Voxels of some regions, from their volumes."""
     check_hemisphere(hemisphere)
-    names = [regions] if isinstance(regions, str) else list(dict.fromkeys(regions or []))
+    is_list = isinstance(regions, Sequence | np.ndarray)
+    names = [regions] if isinstance(regions, str) else list(regions if is_list else [])
     if not names or not all(isinstance(name, str) for name in names):
         raise TypeError(f"regions must be the name of a region or several; got {regions!r}.")
+    names = list(dict.fromkeys(names))
     masks, affine = region_masks(files, names, hemisphere)
-    ncsnr, _ = load_volume(files.ncsnr, "The volume of ncsnr")
+    ncsnr, ncsnr_affine = load_volume(files.ncsnr, "The volume of ncsnr")
     shape = masks[0].shape
     if ncsnr.shape != shape:
         raise ValueError(
             f"{files.ncsnr} must be on the grid of the regions, {shape}; got {ncsnr.shape}."
         )
+    # HDF5 files have no affine: the volume beside them stands for the responses.
+    check_affine(ncsnr_affine, affine, files.ncsnr, "the regions")
     xyz = np.argwhere(np.logical_or.reduce(masks))
     inside = np.array([mask[tuple(xyz.T)] for mask in masks])
     region = ["+".join(np.array(names)[voxel]) for voxel in inside.T]
