@@ -34,7 +34,7 @@ from sklearn.preprocessing import StandardScaler
 from skalign import SelectiveUnitLocalizer, SparsePositiveEncoder
 from skalign.datasets import NSDSubject
 from skalign.inspection import EncoderComparisonDisplay
-from skalign.metrics import alignment, noise_ceiling
+from skalign.metrics import alignment, average_repeats, noise_ceiling, noise_ceiling_snr
 
 PENALTIES = ["ols", "ridge", "lasso", "elasticnet"]
 
@@ -50,7 +50,12 @@ parser.add_argument("--matched", default="faces", help="category of the matched 
 parser.add_argument("--mismatched", default="scenes", help="category of the mismatched units")
 parser.add_argument("--n-units", type=int, default=100, help="units of each category")
 parser.add_argument("--n-train", type=int, default=1000, help="training images")
-parser.add_argument("--min-ncsnr", type=float, default=0.2, help="voxels must have a larger one")
+parser.add_argument(
+    "--min-ncsnr",
+    type=float,
+    default=0.2,
+    help="voxels must have a larger one over the training images",
+)
 parser.add_argument("--alpha", type=float, default=0.1)
 options = parser.parse_args()
 
@@ -92,8 +97,9 @@ def make_encoder(penalty, positive):
 
 
 # %%
-# The brain of one subject at a time. One reading serves training and test images: the order of rows
-# is that of the images asked for.
+# The brain of one subject at a time. Voxels are chosen, and their noise ceiling is estimated, from
+# the trials of the training images alone: NSD's own ncsnr knows the trials of the test images.
+# Single trials are read once and averaged here.
 options.out.mkdir(parents=True, exist_ok=True)
 rows = []
 for number in options.subjects:  # what is missing is said before hours of reading
@@ -105,12 +111,18 @@ for number in options.subjects:
     split = subject.split(n_train=options.n_train, n_validation=0)
     X_train, X_test = features_of(split.train), features_of(split.test)
     print(f"Subject {number}: reading {len(subject.sessions)} sessions ...", flush=True)
-    brain = subject.read(
-        voxels.select(voxels.ncsnr > options.min_ncsnr),
-        images=np.concatenate([split.train, split.test]),
-    )
-    y_train, y_test = np.split(brain.responses, [len(split.train)])
-    ceiling = noise_ceiling(brain.voxels.ncsnr, n_repeats=brain.n_trials[len(split.train) :])
+    images = np.concatenate([split.train, split.test])
+    brain = subject.read(voxels, images=images, average=False)
+    is_train = np.isin(brain.images, split.train)
+    ncsnr = noise_ceiling_snr(brain.responses[is_train], brain.images[is_train], total_variance=1.0)
+    reliable = ncsnr > options.min_ncsnr
+    if not reliable.any():
+        parser.error(f"--min-ncsnr must leave voxels; subject {number} has none above it.")
+    voxels = brain.voxels.select(reliable)
+    trials = brain.responses[:, reliable]
+    y_train, _, _ = average_repeats(trials[is_train], brain.images[is_train])
+    y_test, _, n_repeats = average_repeats(trials[~is_train], brain.images[~is_train])
+    ceiling = noise_ceiling(ncsnr[reliable], n_repeats=n_repeats)
     for (category, chosen), penalty, positive in product(units.items(), PENALTIES, [False, True]):
         start = perf_counter()
         model = make_encoder(penalty, positive).fit(X_train[:, chosen], y_train)
@@ -131,13 +143,13 @@ for number in options.subjects:
                 "n_active": found.n_active.mean(),
                 "empty_fraction": (found.n_active == 0).mean(),
                 "ceiling": ceiling.values.mean(),
-                "n_targets": len(brain.voxels),
+                "n_targets": len(voxels),
                 "seconds": perf_counter() - start,
                 "error": None,
             }
         )
         sign = "positive" if positive else "signed"
-        volumes = brain.voxels.to_nifti([found.r, found.theta, found.n_active])
+        volumes = voxels.to_nifti([found.r, found.theta, found.n_active])
         region = options.region.replace("/", "-")
         name = f"subj{number:02d}_{region}_{category}_{penalty}_{sign}.nii.gz"
         volumes.to_filename(options.out / name)

@@ -203,7 +203,7 @@ def test_stimuli_of_another_type_are_refused(root):
     path.parent.mkdir(parents=True, exist_ok=True)
     with h5py.File(path, "w") as file:
         file["imgBrick"] = np.zeros((5, 4, 4, 3), np.float32)
-    with pytest.raises(ValueError, match="dtype uint8; got shape .* dtype float32"):
+    with pytest.raises(ValueError, match=r"dtype uint8; got shape .* dtype float32"):
         iter_nsd_stimuli(root, [0])
 
 

@@ -9,7 +9,15 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from tests.datasets.nsd_folder import AFFINE, SHAPE, label_volumes, paths, write_folder
+from skalign.datasets import NSDSubject
+from tests.datasets.nsd_folder import (
+    AFFINE,
+    SHAPE,
+    label_volumes,
+    paths,
+    write_folder,
+    write_volume,
+)
 
 pytest.importorskip("h5py", reason="NSD is read with h5py")
 nibabel = pytest.importorskip("nibabel", reason="NSD is read with nibabel")
@@ -98,14 +106,40 @@ def test_printed_numbers_are_means_over_subjects(example):
     assert matplotlib.image.imread(example.root / "out" / "results.png").shape[1] > 600
 
 
-def test_ceilings_are_those_of_three_trials(example):
+def training_ncsnr(example, subject):
+    """By NSD's definition, from the trials of the training images alone: by a loop."""
+    nsd = NSDSubject(example.root, subject)
+    split = nsd.split(n_train=300, n_validation=0)
+    brain = nsd.read("FFA-1", average=False)
+    trials = np.array([brain.responses[brain.images == image] for image in split.train])
+    noise = trials.var(axis=1, ddof=1).mean(axis=0)
+    return brain.voxels, np.sqrt(np.maximum(1 - noise, 0) / noise)
+
+
+def test_voxels_and_ceilings_come_from_training_trials(example):
     for subject, of_subject in example.table.groupby("subject"):
-        volume = nibabel.load(paths(example.root, subject).ncsnr).get_fdata()
-        ncsnr = volume[label_volumes()["floc-faces"] == 2]
+        _, ncsnr = training_ncsnr(example, subject)
         ncsnr = ncsnr[ncsnr > 0.2]
         ceiling = np.mean(np.sqrt(ncsnr**2 / (ncsnr**2 + 1 / 3)))
-        np.testing.assert_allclose(of_subject["ceiling"], ceiling, rtol=1e-5)
+        np.testing.assert_allclose(of_subject["ceiling"], ceiling, rtol=1e-4)
         assert set(of_subject["n_targets"]) == {len(ncsnr)}
+
+
+def test_ncsnr_of_the_dataset_chooses_nothing(example):
+    """It knows the test trials: a map of it that would keep no voxel changes nothing."""
+    expected = example.table[example.table["subject"] == 1].reset_index(drop=True)
+    path = paths(example.root, 1).ncsnr
+    original = path.read_bytes()
+    try:
+        write_volume(path, np.zeros(SHAPE, np.float32))
+        options = ["--subjects", 1, *example.options[3:-1], example.root / "again"]
+        run(example.root, example.file, *options)
+    finally:
+        path.write_bytes(original)
+    again = pandas.read_csv(example.root / "again" / "results.csv")
+    pandas.testing.assert_frame_equal(
+        again.drop(columns="seconds"), expected.drop(columns="seconds")
+    )
 
 
 def test_maps(example):
