@@ -10,11 +10,9 @@ from scipy import sparse
 
 from skalign.inference._bootstrap_mean import interval_of_mean
 from skalign.inference._interval import AlignmentIntervals, Rule, interval_of, join
-from skalign.metrics import pearson_r, tuning_reorientation
-from skalign.metrics._alignment import check_target
+from skalign.metrics import check_target, linear_maps, pearson_r, tuning_reorientation
 from skalign.metrics._directions import check_images, check_targets
 from skalign.metrics._image_draws import Draws, Images, LeaveOneOut, Resamples
-from skalign.metrics._linear_map import linear_maps
 from skalign.metrics._resampled import ReorientationOver, bounded_blocks, pearson_r_over
 
 Over = Literal["images", "targets"]

@@ -12,9 +12,15 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.utils import check_random_state, check_scalar
 
-from skalign.metrics import Alignment, alignment, pearson_r, tuning_reorientation
+from skalign.metrics import (
+    Alignment,
+    LinearMap,
+    alignment,
+    linear_maps,
+    pearson_r,
+    tuning_reorientation,
+)
 from skalign.metrics._directions import ImageSpace, blocks
-from skalign.metrics._linear_map import LinearMap, linear_maps
 from skalign.metrics._problem import to_dense
 
 _CONSTANT = 1e-6  # spread of a constant prediction, by rounding, as a share of its size

@@ -23,7 +23,7 @@ from skalign.inference._null_draws import (
     ShuffledImages,
 )
 from skalign.linear_model import SparsePositiveEncoder
-from skalign.metrics._alignment import check_target
+from skalign.metrics import check_target
 from skalign.utils import map_blocks
 
 SHARED_BYTES = 2**28  # of the targets looked at together, and of their products with features

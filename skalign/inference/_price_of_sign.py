@@ -13,8 +13,7 @@ from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.pipeline import Pipeline
 
-from skalign.metrics import alignment
-from skalign.metrics._linear_map import linear_maps
+from skalign.metrics import alignment, linear_maps
 from skalign.utils import import_pandas
 
 

@@ -17,9 +17,9 @@ from sklearn.utils import check_random_state, check_scalar, indexable
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import has_fit_parameter
 
+from skalign.metrics import linear_maps
 from skalign.metrics._directions import ImageSpace
 from skalign.metrics._image_draws import Images
-from skalign.metrics._linear_map import linear_maps
 from skalign.metrics._problem import to_dense
 from skalign.utils import import_pandas
 

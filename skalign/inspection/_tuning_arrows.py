@@ -9,8 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array
 
 from skalign.inspection._palette import GREEN
-from skalign.metrics import tuning_reorientation
-from skalign.metrics._linear_map import linear_maps
+from skalign.metrics import linear_maps, tuning_reorientation
 from skalign.utils import import_pyplot
 
 

@@ -1,6 +1,8 @@
 """Reorientation, predictivity and noise ceilings, and scorers over them."""
 
 from skalign.metrics._alignment import Alignment, alignment
+from skalign.metrics._composition import LinearModelInside, linear_model_of
+from skalign.metrics._linear_map import LinearMap, check_target, linear_maps
 from skalign.metrics._noise_ceiling import (
     NoiseCeiling,
     noise_ceiling,
@@ -20,6 +22,8 @@ from skalign.metrics._scorers import AlignmentScorer, PearsonScorer, TuningReori
 __all__ = [
     "Alignment",
     "AlignmentScorer",
+    "LinearMap",
+    "LinearModelInside",
     "NoiseCeiling",
     "PearsonScorer",
     "ReorientationParts",
@@ -27,6 +31,9 @@ __all__ = [
     "VarianceComponents",
     "alignment",
     "average_repeats",
+    "check_target",
+    "linear_maps",
+    "linear_model_of",
     "noise_ceiling",
     "noise_ceiling_snr",
     "normalize_scores",

@@ -165,7 +165,7 @@ def alignment(
     """
     check_number(undefined_theta, "undefined_theta")
     check_number(undefined_r, "undefined_r")
-    maps = linear_maps(estimator, X, y, check_target(target))
+    maps = linear_maps(estimator, X, y, target)
     if target == "predicted" and all(linear_map.is_outermost for linear_map in maps):
         predicted = np.hstack([linear_map.targets for linear_map in maps])
     else:
@@ -193,10 +193,3 @@ def theta_of_maps(
             for linear_map in maps
         ]
     )
-
-
-def check_target(target: Any) -> Any:
-    """Check what theta is taken to."""
-    if target not in ("predicted", "observed"):
-        raise ValueError(f'target must be "predicted" or "observed", got {target!r}.')
-    return target

@@ -1,4 +1,6 @@
-"""Look through fitted estimators to the linear model inside, and to what reaches it."""
+"""The linear maps inside fitted estimators, and the features and targets that these see."""
+
+from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -6,40 +8,62 @@ from itertools import groupby
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from sklearn.compose import TransformedTargetRegressor
-from sklearn.frozen import FrozenEstimator
 from sklearn.multioutput import MultiOutputRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
+
+from skalign.metrics._composition import open_shell, weights_of
 
 
 @dataclass(frozen=True, eq=False)
 class LinearMap:
     """A fitted linear map in the space that it sees.
 
-    Attributes
+    Returned by :func:`linear_maps`.
+
+    Parameters
     ----------
-    features : {array-like, sparse matrix} of shape (n_images, n_units)
-        What reaches the linear model, after the transformers before it.
-    targets : ndarray of shape (n_images, n_targets)
+    features : {array-like, sparse matrix} of shape (n_samples, n_features)
+        Features that reach the linear model, after the transformers before it.
+    targets : ndarray of shape (n_samples, n_targets)
         Its own predictions, or the observed responses, after the target transformers around it.
-    weights : {ndarray, csr_array} of shape (n_targets, n_units)
+    weights : {ndarray, csr_array} of shape (n_targets, n_features)
         Its weights.
-    is_outermost : bool
+    is_outermost : bool, default=True
         Whether no target transformer is around it, so that its predictions are those of the whole
         estimator.
+    transformers : tuple of estimator, default=()
+        Fitted transformers between the estimator's input and `features`, in their order.
     """
 
     features: Any
     targets: NDArray[Any]
     weights: Any
     is_outermost: bool = True
+    transformers: tuple[Any, ...] = ()
+
+    @property
+    def feature_names(self) -> NDArray[Any] | None:
+        """Names of the features, where they are a data frame or the transformers know them."""
+        if hasattr(self.features, "columns"):
+            return np.asarray(self.features.columns, dtype=object)
+        names = None
+        for transformer in self.transformers:
+            try:
+                names = transformer.get_feature_names_out(names)
+            except (AttributeError, ValueError):  # one that does not know
+                return None
+        return names
 
 
 def linear_maps(
-    estimator: Any, X: Any, y: Any, target: Literal["predicted", "observed"]
+    estimator: Any,
+    X: Any,
+    y: ArrayLike | None = None,
+    target: Literal["predicted", "observed"] = "predicted",
 ) -> list[LinearMap]:
     """Find the linear maps inside a fitted estimator.
 
@@ -51,13 +75,13 @@ def linear_maps(
     Parameters
     ----------
     estimator : estimator
-        A fitted estimator with a linear model inside.
-    X : {array-like, sparse matrix} of shape (n_images, n_features)
-        Images, as the estimator takes them.
-    y : array-like of shape (n_images, n_targets) or (n_images,)
-        Observed responses, as the estimator takes them. Only looked at for ``"observed"``.
-    target : {"predicted", "observed"}
-        What becomes the maps' ``targets``.
+        Fitted, with a linear model inside.
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        Samples, as the estimator takes them.
+    y : array-like of shape (n_samples, n_targets) or (n_samples,), default=None
+        Observed responses, as the estimator takes them. Needed for ``target="observed"`` only.
+    target : {"predicted", "observed"}, default="predicted"
+        Whether the maps' ``targets`` are predicted or observed.
 
     Returns
     -------
@@ -68,7 +92,28 @@ def linear_maps(
     ------
     TypeError
         If a model inside has no linear weights, or weights of a shape that does not fit.
+    ValueError
+        If `target` is unknown, or `y` is missing where it is needed.
+
+    See Also
+    --------
+    linear_model_of : The model itself, fitted or not, and the parameter that holds it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import Ridge
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skalign.metrics import linear_maps
+    >>> X, y = np.eye(4), np.arange(8.0).reshape(4, 2)
+    >>> model = make_pipeline(StandardScaler(), Ridge()).fit(X, y)
+    >>> (found,) = linear_maps(model, X)
+    >>> found.weights.shape, found.features.std(axis=0)
+    ((2, 4), array([1., 1., 1., 1.]))
     """
+    if check_target(target) == "observed" and y is None:
+        raise ValueError('y must be given for target="observed"; got None.')
     check_is_fitted(estimator)
     X = X if hasattr(X, "shape") else np.asarray(X)
     maps = _look_through(estimator, X, np.asarray(y) if target == "observed" else None)
@@ -76,59 +121,79 @@ def linear_maps(
     return [_merge(list(group)) for _, group in by_features]
 
 
-def _look_through(estimator: Any, X: Any, y: NDArray[Any] | None) -> Iterator[LinearMap]:
-    if isinstance(estimator, FrozenEstimator):
-        yield from _look_through(estimator.estimator, X, y)
-    elif isinstance(estimator, Pipeline):
+def check_target(target: Any) -> Any:
+    """Check to which responses theta is taken.
+
+    Parameters
+    ----------
+    target : Any
+        What the caller was given.
+
+    Returns
+    -------
+    {"predicted", "observed"}
+        The value.
+
+    Raises
+    ------
+    ValueError
+        If it is neither.
+
+    Examples
+    --------
+    >>> from skalign.metrics import check_target
+    >>> check_target("observed")
+    'observed'
+    """
+    if target not in ("predicted", "observed"):
+        raise ValueError(f'target must be "predicted" or "observed"; got {target!r}.')
+    return target
+
+
+def _look_through(
+    estimator: Any, X: Any, y: NDArray[Any] | None, before: tuple[Any, ...] = ()
+) -> Iterator[LinearMap]:
+    """Maps inside an estimator whose input went through the transformers `before`."""
+    shell = open_shell(estimator)
+    if shell is None or not shell.fitted:
+        yield _map_of_model(estimator, X, y, before)
+        return
+    if isinstance(estimator, Pipeline):
         for _, step in estimator.steps[:-1]:
             if step not in (None, "passthrough"):
-                X = step.transform(X)
-        yield from _look_through(estimator.steps[-1][1], X, y)
-    elif isinstance(estimator, TransformedTargetRegressor):
-        if y is not None:
-            transformed = estimator.transformer_.transform(y.reshape(len(y), -1))
-            y = np.asarray(transformed).reshape(len(y), -1)
-        for linear_map in _look_through(estimator.regressor_, X, y):
-            yield replace(linear_map, is_outermost=False)
-    elif isinstance(estimator, MultiOutputRegressor):
-        for column, single in enumerate(estimator.estimators_):
-            yield from _look_through(single, X, None if y is None else y[:, column])
-    elif hasattr(estimator, "best_estimator_"):
-        yield from _look_through(estimator.best_estimator_, X, y)
-    else:
-        weights = _weights(estimator)
-        targets = np.asarray(estimator.predict(X) if y is None else y)
-        targets = targets.reshape(len(targets), -1)
-        n_targets = 1 if weights.ndim == 1 else weights.shape[0]
-        fits_features = weights.ndim > 0 and weights.shape[-1] == X.shape[1]
-        if y is not None and fits_features and targets.shape[1] != n_targets:
-            raise ValueError(
-                f"y must have the {n_targets} target(s) that {type(estimator).__name__} was fitted "
-                f"to, got {targets.shape[1]}."
-            )
-        shape = targets.shape[1], X.shape[1]
-        if weights.shape != shape and (weights.ndim != 1 or (1, *weights.shape) != shape):
-            raise TypeError(
-                f"{type(estimator).__name__} has weights coef_ of shape {weights.shape}, but for "
-                f"{shape[0]} target(s) and {shape[1]} features reorientation needs "
-                f"(n_targets, n_features) = {shape}, or (n_features,) for a single target."
-            )
-        yield LinearMap(X, targets, weights.reshape(shape))
+                X, before = step.transform(X), (*before, step)
+    is_transformed = isinstance(estimator, TransformedTargetRegressor)
+    if is_transformed and y is not None:
+        y = np.asarray(estimator.transformer_.transform(y.reshape(len(y), -1)))
+        y = y.reshape(len(y), -1)
+    for column, inner in enumerate(shell.fitted):
+        is_single = isinstance(estimator, MultiOutputRegressor) and y is not None
+        for found in _look_through(inner, X, y[:, column] if is_single else y, before):
+            yield replace(found, is_outermost=False) if is_transformed else found
 
 
-def _weights(model: Any) -> Any:
-    if not hasattr(model, "coef_") or hasattr(model, "classes_"):
-        raise TypeError(
-            f"{type(model).__name__} is not a linear regressor: reorientation needs a fitted model "
-            "with weights coef_ of shape (n_targets, n_features), alone or inside a Pipeline, "
-            "TransformedTargetRegressor, FrozenEstimator, MultiOutputRegressor or a search with "
-            "refit. For other models, call tuning_reorientation with features, targets and weights."
+def _map_of_model(model: Any, X: Any, y: NDArray[Any] | None, before: tuple[Any, ...]) -> LinearMap:
+    weights = weights_of(model)
+    targets = np.asarray(model.predict(X) if y is None else y)
+    targets = targets.reshape(len(targets), -1)
+    n_targets = 1 if weights.ndim == 1 else weights.shape[0]
+    fits_features = weights.ndim > 0 and weights.shape[-1] == X.shape[1]
+    if y is not None and fits_features and targets.shape[1] != n_targets:
+        raise ValueError(
+            f"y must have the {n_targets} target(s) that {type(model).__name__} was fitted to; got "
+            f"{targets.shape[1]}."
         )
-    return model.coef_ if sparse.issparse(model.coef_) else np.asarray(model.coef_)
+    shape = targets.shape[1], X.shape[1]
+    if weights.shape != shape and (weights.ndim != 1 or (1, *weights.shape) != shape):
+        raise TypeError(
+            f"coef_ of {type(model).__name__} must have shape (n_targets, n_features) = {shape}, "
+            f"or (n_features,) for a single target; got {weights.shape}."
+        )
+    return LinearMap(X, targets, weights.reshape(shape), transformers=before)
 
 
 def _merge(maps: list[LinearMap]) -> LinearMap:
-    """Join maps of the same features, so that these are looked at once."""
+    """Join maps of the same features into one."""
     if len(maps) == 1:
         return maps[0]
     weights = [linear_map.weights for linear_map in maps]
@@ -138,4 +203,5 @@ def _merge(maps: list[LinearMap]) -> LinearMap:
         np.hstack([linear_map.targets for linear_map in maps]),
         stack(weights),
         all(linear_map.is_outermost for linear_map in maps),
+        maps[0].transformers,
     )

@@ -10,12 +10,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils.metadata_routing import UNUSED
 
-from skalign.metrics._alignment import (
-    alignment,
-    check_target,
-    mean_over_targets,
-    theta_of_maps,
-)
+from skalign.metrics._alignment import alignment, mean_over_targets, theta_of_maps
 from skalign.metrics._linear_map import linear_maps
 from skalign.metrics._noise_ceiling import NoiseCeiling, normalize_scores
 from skalign.metrics._predictivity import pearson_r
@@ -127,7 +122,7 @@ class TuningReorientationScorer(_Scorer):
             If a parameter has a value that it cannot have.
         """
         undefined = check_number(self.undefined, "undefined")
-        maps = linear_maps(estimator, X, y, check_target(self.target))
+        maps = linear_maps(estimator, X, y, self.target)
         theta = theta_of_maps(maps, self.center, sample_weight, np.nan)
         return -mean_over_targets(theta, undefined)
 

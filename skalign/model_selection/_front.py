@@ -9,13 +9,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.compose import TransformedTargetRegressor
-from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted
 
-from skalign.metrics import pearson_r, tuning_reorientation
+from skalign.metrics import linear_model_of, pearson_r, tuning_reorientation
 from skalign.model_selection._refit import last_iteration, read_score, read_theta
 from skalign.utils import import_pandas
 
@@ -136,8 +134,9 @@ class AlignmentFront:
 
         Parameters
         ----------
-        encoder : SparsePositiveEncoderCV
-            Fitted, alone or at the end of a pipeline.
+        encoder : estimator
+            A fitted :class:`~skalign.linear_model.SparsePositiveEncoderCV`, alone or inside a
+            pipeline, target transformer or search.
         per_target : bool, default=False
             Whether every target has a front of its own, or targets are averaged.
 
@@ -147,15 +146,15 @@ class AlignmentFront:
             One row per candidate, or per candidate and target. Averaged, ``r_se`` is the mean of
             the targets' standard errors, which bounds that of the mean from above.
         """
-        while isinstance(encoder, Pipeline | TransformedTargetRegressor):
-            is_pipeline = isinstance(encoder, Pipeline)
-            encoder = encoder[-1] if is_pipeline else encoder.regressor_
-        check_is_fitted(encoder, ["cv_results_", "best_index_"])
-        results = encoder.cv_results_
+        check_is_fitted(encoder)
+        model = linear_model_of(encoder).model
+        results = getattr(model, "cv_results_", {})
         if "param_alpha" not in results or "mean_test_theta" not in results:
             raise TypeError(
-                "encoder must be a fitted SparsePositiveEncoderCV, alone or at the end of a "
-                f"pipeline, got {type(encoder).__name__}. For a search take from_cv_results."
+                "encoder must be a SparsePositiveEncoderCV, alone or inside a pipeline, target "
+                f"transformer or search; got {type(encoder).__name__} with "
+                f"{type(model).__name__} inside. For the candidates of a search use "
+                "from_cv_results."
             )
         n_active = np.asarray(results["mean_test_n_active"], dtype=np.float64)
         candidate = np.arange(len(n_active))
@@ -171,7 +170,7 @@ class AlignmentFront:
             theta=np.asarray(results["mean_test_theta"], dtype=np.float64),
             n_active=n_active,
             nonempty_fraction=np.asarray(results["nonempty_fraction"], dtype=np.float64),
-            chosen_fraction=(candidate[:, np.newaxis] == encoder.best_index_).astype(float),
+            chosen_fraction=(candidate[:, np.newaxis] == model.best_index_).astype(float),
         )
         return front if per_target else front._averaged()
 

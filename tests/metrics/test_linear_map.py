@@ -16,10 +16,10 @@ from sklearn.linear_model import ElasticNet, Lasso, LinearRegression, LogisticRe
 from sklearn.model_selection import GridSearchCV
 from sklearn.multioutput import MultiOutputRegressor
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import SVR
 
-from skalign.metrics._linear_map import linear_maps
+from skalign.metrics import linear_maps
 
 rng = np.random.default_rng(0)
 X = rng.standard_normal((40, 6)) * [1, 2, 3, 1, 2, 3] + 1
@@ -161,18 +161,18 @@ class Transposed(RegressorMixin, BaseEstimator):
 @pytest.mark.parametrize(
     ("estimator", "y", "message"),
     [
-        (RandomForestRegressor(2), Y, "RandomForestRegressor is not a linear regressor.*coef_"),
-        (make_pipeline(PCA(2), SVR()), Y[:, 0], "SVR is not a linear regressor"),
-        (LogisticRegression(), np.arange(40) % 2, "LogisticRegression is not a linear regressor"),
+        (RandomForestRegressor(2), Y, "coef_.*RandomForestRegressor, which is not a linear"),
+        (make_pipeline(PCA(2), SVR()), Y[:, 0], "SVR, which is not a linear regressor"),
+        (LogisticRegression(), np.arange(40) % 2, "got LogisticRegression, which is not a linear"),
         (
             GridSearchCV(Ridge(), {"alpha": [1]}, cv=2, refit=False),
             Y,
-            "GridSearchCV is not a linear regressor.* search with refit",
+            "search with refit; got GridSearchCV, which is not a linear",
         ),
         (
             Transposed(),
             Y,
-            r"Transposed has weights coef_ of shape \(6, 3\).*3 target.*6 features.*\(3, 6\)",
+            r"coef_ of Transposed must .* \(n_targets, n_features\) = \(3, 6\),.*; got \(6, 3\)",
         ),
     ],
 )
@@ -185,3 +185,36 @@ def test_estimators_without_linear_weights(estimator, y, message):
 def test_an_unfitted_estimator(estimator):
     with pytest.raises(NotFittedError, match="not fitted yet"):
         linear_maps(estimator, X, Y, "observed")
+
+
+def test_observed_targets_need_y():
+    with pytest.raises(ValueError, match='y must be given for target="observed"'):
+        linear_maps(Ridge().fit(X, Y), X, target="observed")
+    with pytest.raises(ValueError, match='target must be "predicted" or "observed"'):
+        linear_maps(Ridge().fit(X, Y), X, Y, "real")
+
+
+def test_names_of_the_features_that_reach_the_model():
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame(X, columns=list("abcdef"))
+    select = SelectKBest(lambda X, y: f_regression(X, y[:, 0]), k=2)
+    pipeline = make_pipeline("passthrough", StandardScaler(), make_pipeline(select, Ridge()))
+    expected = frame.columns[select.fit(X, Y).get_support()]
+    for outer in (pipeline, TransformedTargetRegressor(pipeline), FrozenEstimator(pipeline)):
+        pipeline.fit(frame, Y)
+        (found,) = linear_maps(outer.fit(frame, Y), frame)
+        assert [type(one).__name__ for one in found.transformers] == [
+            "StandardScaler",
+            "SelectKBest",
+        ]
+        assert found.feature_names.tolist() == expected.tolist()
+    (found,) = linear_maps(Ridge().fit(frame, Y), frame)
+    assert found.feature_names.tolist() == list("abcdef")
+    assert the_map(Ridge().fit(X, Y)).feature_names is None
+    unknown = make_pipeline(FunctionTransformer(np.abs), StandardScaler(), Ridge()).fit(X, Y)
+    assert the_map(unknown).feature_names is None
+
+
+def test_weights_of_models_on_the_same_features_keep_their_transformers():
+    outer = make_pipeline(StandardScaler(), MultiOutputRegressor(Lasso(0.1))).fit(X, Y)
+    assert the_map(outer).transformers == (outer[0],)

@@ -295,7 +295,7 @@ def test_pearson_scores_any_regressor_and_the_others_say_what_they_need():
     tree = DecisionTreeRegressor().fit(X, Y)
     assert PearsonScorer()(tree, X, Y) == pytest.approx(1)
     for scorer in (TuningReorientationScorer(), AlignmentScorer()):
-        with pytest.raises(TypeError, match="DecisionTreeRegressor is not a linear regressor"):
+        with pytest.raises(TypeError, match="DecisionTreeRegressor, which is not a linear"):
             scorer(tree, X, Y)
 
 

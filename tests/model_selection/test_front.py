@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -26,6 +27,9 @@ class Fitted(BaseEstimator):
     """An estimator with the attributes of a fitted one."""
 
     def fit(self, X, y):
+        raise NotImplementedError
+
+    def predict(self, X):
         raise NotImplementedError
 
     @classmethod
@@ -163,7 +167,7 @@ def encoder_cv():
         "mean_test_n_active": np.array([[1.0, 0.0], [2.0, 1.5], [5.0, 0.0]]),
         "nonempty_fraction": np.array([[1.0, 0.0], [1.0, 0.8], [1.0, 0.0]]),
     }
-    return Fitted.like(cv_results_=results, best_index_=np.array([1, -1]))
+    return Fitted.like(cv_results_=results, best_index_=np.array([1, -1]), coef_=np.eye(2))
 
 
 def test_from_an_encoder_per_target(encoder_cv):
@@ -291,10 +295,12 @@ def test_looks_into_pipelines_and_names_what_is_no_encoder(data):
     X, Y = data[0], data[1][:, :2]
     encoder = SparsePositiveEncoderCV(alphas=[0.3, 0.01])
     piped = make_pipeline(StandardScaler(), encoder).fit(X, Y)
-    front = AlignmentFront.from_encoder_cv(piped)
-    assert_allclose(front.r, AlignmentFront.from_encoder_cv(piped[-1]).r)
+    search = GridSearchCV(piped, {"sparsepositiveencodercv__tolerance": [0.1]}).fit(X, Y)
+    for outer in (piped, search, FrozenEstimator(piped)):
+        front = AlignmentFront.from_encoder_cv(outer)
+        assert_allclose(front.r, AlignmentFront.from_encoder_cv(piped[-1]).r)
     search = GridSearchCV(SparsePositiveEncoder(), {"alpha": [0.1]}).fit(X, Y)
-    with pytest.raises(TypeError, match=r"encoder must be a fitted SparsePositiveEncoderCV.*GridS"):
+    with pytest.raises(TypeError, match=r"encoder must be a SparsePositiveEncoderCV.*GridS"):
         AlignmentFront.from_encoder_cv(search)
     with pytest.raises(IndexError, match="target must be from 0 to 1, got -1"):
         AlignmentFront.from_encoder_cv(piped, per_target=True).for_target(-1)
