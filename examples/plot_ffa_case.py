@@ -5,7 +5,9 @@ The fusiform face area, predicted from face units and from scene units
 The paper's case (Figure 2) where the truth is known: the voxels of a simulated FFA are driven by a
 network's face-selective units. They are predicted from these (matched) and from scene-selective
 ones (mismatched), by four penalties with signed and with positive weights. Which encoders tell the
-two apart? `nsd_ffa.py` runs the case on your copy of the Natural Scenes Dataset.
+two apart? The simulation was built so that the paper's picture appears: it shows how the measures
+behave when the claim is true, and is no support for the claim. `nsd_ffa.py` runs the case on your
+copy of the Natural Scenes Dataset.
 """
 
 import sys

@@ -6,6 +6,7 @@ Figure 3 of the paper over simulated networks: of each, face units and scene uni
 and the PPA of two subjects, by unconstrained ridge and by a sparse positive encoder. Networks
 differ in how well their units are aligned to those that drive the cortex, and in how much else they
 respond to. Which measure sees it? One tidy table, whose finished cells are kept in a folder.
+Both are built so that the paper's picture appears; they are no evidence about real ones.
 """
 
 import sys
@@ -211,6 +212,8 @@ for sentence in [
     f"is mixed (rank correlation {follows(mixing, ridge, 'r'):+.2f}); it follows the private "
     f"responses ({follows(private, ridge, 'r'):+.2f}). Theta rises with both: "
     f"{follows(mixing, ridge, 'theta'):+.2f} and {follows(private, ridge, 'theta'):+.2f}.",
+    "All of this follows from how networks and cortex were drawn: it shows what the measures see, "
+    "not what networks and brains are like.",
     "The test takes networks for a random sample, which these are. Families of alike real ones are "
     "not, and make p too small.",
 ]:

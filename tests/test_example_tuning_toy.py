@@ -76,7 +76,8 @@ def test_it_prints_the_table_and_its_reading(example):
     for weights, penalty, theta, *_ in rows:
         assert f"{example.table['theta'][weights, penalty]:.2f}" == theta
     _, reading = example.printed.split("\nReading:")
-    assert reading.count("\n- ") == 5
+    assert reading.count("\n- ") == 6
+    assert "0.06 in the paper" in " ".join(reading.split())
     assert "nan" not in reading
     assert "depends on the solver" in " ".join(reading.split())
     assert f"{example.table['theta']['positive', 'ols']:.2f}" in reading

@@ -225,3 +225,12 @@ def test_printed_numbers_are_those_of_the_tables(ffa_case, choose_alpha, many_ne
     value = many_networks.table["mean_mismatched"]["positive lasso", "PPA", "r"]
     assert f"and {value:.2f} from mismatched" in many_networks.reading
     assert f"{value:.2f}" in many_networks.output
+
+
+def test_readings_present_no_simulation_as_support(choose_alpha, many_networks):
+    """They say that the picture was built in, and that theta chooses what sparsity would."""
+    assert "not what networks and brains are like" in many_networks.reading
+    assert "chooses sparsity by another name" in choose_alpha.reading
+    assert choose_alpha.alike > 0.8
+    order = np.argsort(choose_alpha.theta)
+    assert (np.diff(choose_alpha.n_active[order]) > 0).all()

@@ -53,8 +53,10 @@ def make_selective_cortex(
     the PPA by scene-selective ones, with positive weights, and a tenth as strongly by ten other
     units. Every image is shown in several trials with independent noise.
 
-    So face- and scene-selective units span the same dimensions, and an unconstrained map predicts
-    the FFA from either, while a positive one can use the face-selective units only.
+    Face- and scene-selective units thus span the same dimensions: an unconstrained map predicts the
+    FFA from either, and a positive map from the face-selective units only. The cortex was built so
+    that this picture of the paper appears. What encoders find in it illustrates a method and tests
+    code, because the truth is known; it is no evidence about brains or networks.
 
     Parameters
     ----------
