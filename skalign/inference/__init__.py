@@ -7,7 +7,8 @@ from skalign.inference._bootstrap_alignment import (
     bootstrap_alignment_difference,
 )
 from skalign.inference._bootstrap_mean import bootstrap_mean
-from skalign.inference._control import AlignmentControl, alignment_against_control
+from skalign.inference._comparison import AlignmentComparison
+from skalign.inference._control import alignment_against_control
 from skalign.inference._interval import AlignmentIntervals, BootstrapInterval
 from skalign.inference._null import AlignmentNull, alignment_null
 from skalign.inference._price_of_sign import PriceOfSign, price_of_sign
@@ -15,7 +16,7 @@ from skalign.inference._stability import SelectionStability, selection_stability
 
 __all__ = [
     "AlignmentBaselines",
-    "AlignmentControl",
+    "AlignmentComparison",
     "AlignmentIntervals",
     "AlignmentNull",
     "BootstrapInterval",

@@ -2,63 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
-from sklearn.base import clone
 from sklearn.utils import check_array, check_random_state
 
-from skalign.metrics import Alignment, alignment
-
-
-@dataclass(frozen=True, eq=False)
-class AlignmentControl:
-    """Alignment of an encoder, and of the same encoder on control features.
-
-    Returned by :func:`alignment_against_control`. High r and low theta are good. An empty fit has
-    an r of 0, and no theta: NaN.
-
-    Parameters
-    ----------
-    encoder : Alignment
-        On the features in question.
-    control : Alignment
-        On the control features.
-    """
-
-    encoder: Alignment
-    control: Alignment
-
-    @property
-    def r_difference(self) -> NDArray[np.float64]:
-        """Gain in predictivity over the control, (n_targets,); above 0 is good."""
-        return self.encoder.r - self.control.r
-
-    @property
-    def theta_difference(self) -> NDArray[np.float64]:
-        """Theta less that of the control, (n_targets,); below 0 is good. NaN if one is empty."""
-        return self.encoder.theta - self.control.theta
-
-    def to_frame(self) -> Any:
-        """One row per target, as a pandas DataFrame.
-
-        Returns
-        -------
-        pandas.DataFrame
-            Columns ``target``; ``r``, ``theta``, ``n_active``; the same with ``_control``;
-            ``r_difference`` and ``theta_difference``.
-
-        Raises
-        ------
-        ImportError
-            If pandas is missing.
-        """
-        control = self.control.to_frame().drop(columns="target")
-        frame = self.encoder.to_frame().join(control.add_suffix("_control"))
-        return frame.assign(r_difference=self.r_difference, theta_difference=self.theta_difference)
+from skalign.inference._comparison import AlignmentComparison, check_test_targets
+from skalign.inference._refits import RefittableModel, count_samples
+from skalign.metrics import alignment
+from skalign.utils import check_flag
 
 
 def alignment_against_control(
@@ -70,69 +24,88 @@ def alignment_against_control(
     *,
     X_control: Any = None,
     X_control_test: Any = None,
-    sample_weight: ArrayLike | None = None,
+    keep_alpha: bool = False,
     target: Literal["predicted", "observed"] = "predicted",
     center: bool = False,
+    sample_weight: ArrayLike | None = None,
+    test_sample_weight: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
+    fit_params: dict[str, Any] | None = None,
     random_state: Any = None,
-) -> AlignmentControl:
+) -> AlignmentComparison:
     """Fit the same encoder to features and to control features, and compare target by target.
 
     Parameters
     ----------
     encoder : estimator
-        With a linear model inside, alone or within pipelines, target transformers and searches;
-        two clones are fitted.
+        With a linear model inside, alone or within pipelines, target transformers and searches.
+        Two clones are fitted.
     X : {array-like, sparse matrix} of shape (n_images, n_features)
-        Images to fit.
+        Features of the images to fit.
     y : array-like of shape (n_images, n_targets) or (n_images,)
         Responses to fit.
     X_test : {array-like, sparse matrix} of shape (n_test_images, n_features)
-        Images to score.
+        Features of the images to score.
     y_test : array-like of shape (n_test_images, n_targets) or (n_test_images,)
         Observed responses to them.
     X_control : {array-like, sparse matrix} of shape (n_images, n_control), default=None
-        Control features of the images to fit: best the same layer of the same network before
-        training. By default random features made of `X`; see Notes.
+        Control features of the images to fit. The same layer of the same network before training
+        is the best choice. By default they are random features made of `X`; see Notes.
     X_control_test : {array-like, sparse matrix} of shape (n_test_images, n_control), default=None
-        Those of the images to score.
-    sample_weight : array-like of shape (n_images,), default=None
-        Weights of the images to fit.
+        Control features of the images to score.
+    keep_alpha : bool, default=False
+        Whether an encoder that chooses alpha by cross-validation keeps for the control what it has
+        chosen for the features. By default it chooses anew.
     target : {"predicted", "observed"}, default="predicted"
         Whether theta is taken to the predicted or to the observed responses.
     center : bool, default=False
         Whether theta centers features and targets over images.
+    sample_weight : array-like of shape (n_images,), default=None
+        Weights of the images in both fits. In a pipeline they go to the last step; with metadata
+        routing enabled, to each step that has requested them.
+    test_sample_weight : array-like of shape (n_test_images,), default=None
+        Weights of the test images in r and theta.
+    groups : array-like of shape (n_images,), default=None
+        Runs, sessions or subjects of the images, for the splits of an encoder that chooses by
+        cross-validation.
+    fit_params : dict, default=None
+        Further arguments of ``encoder.fit``, such as ``"step__sample_weight"``.
     random_state : int, RandomState instance or None, default=None
         Seed of the random features; an integer makes them reproducible.
 
     Returns
     -------
-    AlignmentControl
-        Both alignments, and their differences.
+    AlignmentComparison
+        Alignment of the sides "encoder" and "control".
 
     Raises
     ------
     TypeError
-        If the encoder has no linear weights, or `X` is sparse and there are no control features.
+        If the encoder has no linear weights or takes no `sample_weight`, or if `X` is sparse and
+        there are no control features.
     ValueError
-        If a parameter has a value that it cannot have, or one of the control features is missing.
+        If a parameter has a value that it cannot have, one of the control features is missing, or
+        the targets of `y` and `y_test` have different names.
 
     See Also
     --------
-    alignment_null : A test against rotated features, matched in the number of active units.
+    alignment_null : A test against rotated features.
+    price_of_sign : The same features with signed and with positive weights.
 
     Notes
     -----
-    Random features are as many units as `X` has, each a Gaussian random combination of all
-    standardized units. Unit by unit they get the mean and spread over the images fitted that `X`
-    has, so that an alpha means the same for both. Where `X` is nowhere negative they are rectified
-    and get the spread only. Together they carry much the same as `X`, so that signed and dense
-    weights may well predict as much from them; but no unit of them has a tuning that was learned.
+    There are as many random features as `X` has units. Each is a Gaussian random combination of all
+    standardized units. Unit by unit they get the mean and the spread that `X` has over the images
+    to fit, so that an alpha means the same for both. If no value of `X` is negative, the random
+    features are rectified and get the spread only. Together they carry nearly the same information
+    as `X`, so that signed and dense weights may well predict as much from them. But no unit of them
+    has a tuning that was learned.
 
-    The encoder has the same alpha on both. If it keeps fewer units of the control, theta is lower
-    for that alone: look at ``n_active``.
+    With one alpha for both sides the encoder may keep fewer units of the control. Its theta is then
+    lower for that reason alone: read theta beside ``n_active``.
 
-    A step in a pipeline that has data of its own, as a localizer has its stimuli, does not know
-    random features: give it control features and stimuli of the same untrained network, by two
+    A step of a pipeline that has data of its own, such as the stimuli of a localizer, does not fit
+    random features. Give it control features and stimuli of the same untrained network, by two
     calls of :func:`~skalign.metrics.alignment`.
 
     Examples
@@ -146,25 +119,33 @@ def alignment_against_control(
     >>> found = alignment_against_control(
     ...     SparsePositiveEncoder(alpha=0.1), X[:100], y[:100], X[100:], y[100:], random_state=0
     ... )
-    >>> found.r_difference.round(1), found.theta_difference.round(1)
+    >>> found.difference("r").round(1), found.difference("theta").round(1)
     (array([0.3, 0.4, 0.6]), array([-0.6, -0.4, -0.3]))
+    >>> found["control"].n_active
+    array([16, 14, 14])
     """
     if (X_control is None) != (X_control_test is None):
         raise ValueError(
-            "X_control and X_control_test must be given together, the same units' responses to the "
-            "images of X and X_test; got one of them."
+            "X_control and X_control_test must be given together; got one of them. Give the "
+            "responses of the same control units to the images of X and of X_test."
         )
+    check_flag(keep_alpha, "keep_alpha")
+    check_test_targets(y, y_test)
     if X_control is None:
         X_control, X_control_test = _random_features(X, X_test, check_random_state(random_state))
-    weights = {} if sample_weight is None else {"sample_weight": sample_weight}
-    found = [
-        alignment(
-            clone(encoder).fit(training, y, **weights),
-            test, y_test, target=target, center=center, undefined_r=0.0,
+    model = RefittableModel(encoder, count_samples(X), sample_weight, groups, fit_params)
+    sides = {}
+    for side, training, test in (
+        ("encoder", X, X_test),
+        ("control", X_control, X_control_test),
+    ):
+        fitted = model.fit(training, y)
+        sides[side] = alignment(
+            fitted, test, y_test, target=target, center=center, sample_weight=test_sample_weight
         )
-        for training, test in ((X, X_test), (X_control, X_control_test))
-    ]  # fmt: skip
-    return AlignmentControl(*found)
+        if keep_alpha:
+            model = model.keep_alpha(fitted)
+    return AlignmentComparison(sides)
 
 
 def _random_features(

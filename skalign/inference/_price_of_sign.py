@@ -8,60 +8,41 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
-from sklearn import get_config
-from sklearn.base import clone
-from sklearn.compose import TransformedTargetRegressor
-from sklearn.pipeline import Pipeline
 
-from skalign.metrics import alignment, linear_maps
-from skalign.utils import import_pandas
+from skalign.inference._comparison import AlignmentComparison, check_test_targets
+from skalign.inference._refits import RefittableModel, count_samples
+from skalign.metrics import alignment, linear_maps, linear_model_of
+from skalign.utils import check_flag, import_pandas
 
 
 @dataclass(frozen=True, eq=False)
-class PriceOfSign:
+class PriceOfSign(AlignmentComparison):
     """Signed and positive fits of the same encoder, target by target, and the negative weights.
 
-    Returned by :func:`price_of_sign`. High r and low theta are good. An empty fit has an r of 0,
-    as it explains nothing, and no theta: NaN.
+    Returned by :func:`price_of_sign`. ``price["signed"]`` and ``price["positive"]`` are the
+    alignments; ``price.difference("r")`` is what positivity costs in predictivity, and
+    ``price.difference("theta")`` what it saves in reorientation.
 
     Parameters
     ----------
-    r_signed, r_positive : ndarray of shape (n_targets,)
-        Predictivity of either fit on the test images, from -1 to 1.
-    theta_signed, theta_positive : ndarray of shape (n_targets,)
-        Tuning reorientation of either fit, from 0 to 2.
-    n_active_signed, n_active_positive : ndarray of shape (n_targets,)
-        Number of nonzero weights of either fit.
+    sides : dict of str to Alignment
+        Alignment of the fits "signed" and "positive". High r and low theta are good; both are NaN
+        for a target that the fit leaves empty.
     negative_share : ndarray of shape (n_targets,)
-        Share of the signed fit's absolute weight that is negative, from 0 to 1; NaN if it is empty.
+        Share of the absolute weight of the signed fit that is negative, from 0 to 1. NaN for an
+        empty target.
     negative_weight : ndarray of shape (n_units,)
         Absolute negative weight of every unit in the signed fit, summed over targets.
     n_negative : ndarray of shape (n_units,)
-        Number of targets for which the unit's weight is negative in the signed fit.
+        Number of targets for which the weight of the unit is negative in the signed fit.
     unit_names : ndarray of shape (n_units,) or None
         Names of the features that reach the linear model, where known.
     """
 
-    r_signed: NDArray[np.float64]
-    r_positive: NDArray[np.float64]
-    theta_signed: NDArray[np.float64]
-    theta_positive: NDArray[np.float64]
-    n_active_signed: NDArray[np.int64]
-    n_active_positive: NDArray[np.int64]
     negative_share: NDArray[np.float64]
     negative_weight: NDArray[np.float64]
     n_negative: NDArray[np.int64]
     unit_names: NDArray[Any] | None = None
-
-    @property
-    def r_difference(self) -> NDArray[np.float64]:
-        """Signed minus positive r: what positivity costs in predictivity."""
-        return self.r_signed - self.r_positive
-
-    @property
-    def theta_difference(self) -> NDArray[np.float64]:
-        """Signed minus positive theta: what positivity saves in reorientation; NaN if one is."""
-        return self.theta_signed - self.theta_positive
 
     def to_frame(self) -> Any:
         """One row per target, as a pandas DataFrame.
@@ -69,18 +50,16 @@ class PriceOfSign:
         Returns
         -------
         pandas.DataFrame
-            Columns ``target``; ``r_signed``, ``r_positive``, ``r_difference``; the same of
-            ``theta``; ``n_active_signed``, ``n_active_positive``; ``negative_share``.
+            Columns ``target``; ``r_signed``, ``r_positive``; the same for ``theta`` and
+            ``n_active``; ``r_difference`` and ``theta_difference``, signed minus positive;
+            ``negative_share``.
 
         Raises
         ------
         ImportError
             If pandas is missing.
         """
-        names = [f"{score}_{fit}" for score in ("r", "theta") for fit in _FITS]
-        names += ["n_active_signed", "n_active_positive", "negative_share"]
-        columns = {name: getattr(self, name) for name in names}
-        return import_pandas().DataFrame({"target": np.arange(self.r_signed.size), **columns})
+        return super().to_frame().assign(negative_share=self.negative_share)
 
     def units_frame(self) -> Any:
         """One row per unit, most negative weight first, as a pandas DataFrame.
@@ -106,9 +85,6 @@ class PriceOfSign:
         )
 
 
-_FITS = ["signed", "positive", "difference"]
-
-
 def price_of_sign(
     encoder: Any,
     X: Any,
@@ -116,58 +92,75 @@ def price_of_sign(
     X_test: Any,
     y_test: ArrayLike,
     *,
-    sample_weight: ArrayLike | None = None,
+    keep_alpha: bool = False,
     target: Literal["predicted", "observed"] = "predicted",
     center: bool = False,
+    sample_weight: ArrayLike | None = None,
+    test_sample_weight: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
+    fit_params: dict[str, Any] | None = None,
 ) -> PriceOfSign:
     """Fit an encoder with signed and with positive weights, and compare them target by target.
 
     Parameters
     ----------
     encoder : estimator
-        With a parameter ``positive``, alone or inside a pipeline or a target transformer:
-        :class:`~skalign.linear_model.SparsePositiveEncoder`, or one of scikit-learn's linear
-        models. Two clones are fitted, equal but for ``positive``.
+        With a linear model inside that has a parameter ``positive``, alone or within pipelines,
+        target transformers and searches: an encoder of this package, or one of scikit-learn's
+        linear models. Two clones are fitted that differ in ``positive``.
     X : {array-like, sparse matrix} of shape (n_images, n_features)
-        Images to fit.
+        Features of the images to fit.
     y : array-like of shape (n_images, n_targets) or (n_images,)
         Responses to fit.
     X_test : {array-like, sparse matrix} of shape (n_test_images, n_features)
-        Images to score.
+        Features of the images to score.
     y_test : array-like of shape (n_test_images, n_targets) or (n_test_images,)
         Observed responses to them.
-    sample_weight : array-like of shape (n_images,), default=None
-        Weights of the images to fit. In a pipeline they go to the last step; with metadata routing
-        enabled, to whatever has requested them.
+    keep_alpha : bool, default=False
+        Whether both fits of an encoder that chooses alpha by cross-validation have the same one:
+        what the encoder chooses with ``positive`` as it is given. By default each fit chooses its
+        own.
     target : {"predicted", "observed"}, default="predicted"
         Whether theta is taken to the predicted or to the observed responses.
     center : bool, default=False
         Whether theta centers features and targets over images.
+    sample_weight : array-like of shape (n_images,), default=None
+        Weights of the images in both fits. In a pipeline they go to the last step; with metadata
+        routing enabled, to each step that has requested them.
+    test_sample_weight : array-like of shape (n_test_images,), default=None
+        Weights of the test images in r and theta.
+    groups : array-like of shape (n_images,), default=None
+        Runs, sessions or subjects of the images, for the splits of an encoder that chooses by
+        cross-validation.
+    fit_params : dict, default=None
+        Further arguments of ``encoder.fit``, such as ``"step__sample_weight"``.
 
     Returns
     -------
     PriceOfSign
-        Predictivity, theta and active units of both fits, and the signed one's negative weights.
+        Alignment of the sides "signed" and "positive", and the negative weights of the signed fit.
 
     Raises
     ------
     TypeError
-        If `encoder` has no parameter ``positive`` or several, chooses its alpha itself, or has
-        several linear models that see different features.
+        If the linear model inside `encoder` has no parameter ``positive``, a search varies it,
+        several linear models see different features, or `encoder` takes no `sample_weight`.
+    ValueError
+        If the targets of `y` and `y_test` have different names.
 
     See Also
     --------
     skalign.inspection.PriceOfSignDisplay : The comparison as a figure.
-    skalign.metrics.alignment : How r and theta are taken.
+    bootstrap_alignment_difference : How sure the difference between two fitted encoders is.
 
     Notes
     -----
-    Both fits have the same penalty and alpha, so that sign is all that differs; an encoder that
-    chooses its alpha by cross-validation would choose another one for either fit, and is refused.
-    A ridge or least-squares fit is dense with signs and becomes sparse without: read theta
-    beside the number of active units.
+    With a fixed alpha both fits have the same penalty, and sign is all that differs. An encoder
+    that chooses alpha usually chooses a larger one with signs, so that by default the difference is
+    one between two tuned encoders. A ridge or least-squares fit is dense with signs and sparse
+    without: read theta beside the number of active units.
 
-    Negative weight is in the units of the targets over those of the features: standardize the
+    Negative weight has the units of the targets over those of the features: standardize the
     features to compare units.
 
     References
@@ -178,7 +171,7 @@ def price_of_sign(
 
     Examples
     --------
-    The first target is a difference of two units, out of reach of positive weights; the second is
+    The first target is a difference of two units, out of reach of positive weights. The second is
     one unit.
 
     >>> import numpy as np
@@ -187,25 +180,30 @@ def price_of_sign(
     >>> X = np.random.default_rng(0).standard_normal((200, 3))
     >>> y = X @ [[1.0, 1.0], [-1.0, 0.0], [0.0, 0.0]]
     >>> price = price_of_sign(SparsePositiveEncoder(), X[:100], y[:100], X[100:], y[100:])
-    >>> price.r_difference.round(1), price.negative_share.round(1)
+    >>> price.difference("r").round(1), price.negative_share.round(1)
     (array([0.3, 0. ]), array([0.5, 0. ]))
     >>> int(price.negative_weight.argmax()), price.n_negative
     (1, array([0, 1, 0]))
     """
+    check_flag(keep_alpha, "keep_alpha")
+    check_test_targets(y, y_test)
+    model = RefittableModel(encoder, count_samples(X), sample_weight, groups, fit_params)
     name = _positive_parameter(encoder)
-    weights = {} if sample_weight is None else {_weight_name(encoder): sample_weight}
-    signed, positive = (
-        clone(encoder).set_params(**{name: value}).fit(X, y, **weights) for value in (False, True)
-    )
-    found, found_positive = (
-        alignment(fit, X_test, y_test, target=target, center=center, undefined_r=0.0)
-        for fit in (signed, positive)
-    )
+    if keep_alpha:
+        model = model.keep_alpha(model.fit(X, y))
+        name = _positive_parameter(model.estimator)
+    signed, positive = (model.with_params(**{name: value}).fit(X, y) for value in (False, True))
+    sides = {
+        side: alignment(
+            fit, X_test, y_test, target=target, center=center, sample_weight=test_sample_weight
+        )
+        for side, fit in (("signed", signed), ("positive", positive))
+    }
     maps = linear_maps(signed, X_test, y_test, "observed")  # which predicts nothing anew
     if len(maps) > 1:
         raise TypeError(
-            f"encoder must have one set of features for all targets, got {len(maps)}: negative "
-            "weight is summed over targets unit by unit."
+            "encoder must have one set of features for all targets, so that negative weight can be "
+            f"summed over targets unit by unit; got {len(maps)} sets."
         )
     coef = maps[0].weights
     negative = coef.minimum(0) if sparse.issparse(coef) else np.minimum(coef, 0)
@@ -213,60 +211,23 @@ def price_of_sign(
     with np.errstate(invalid="ignore"):  # an empty fit has no shares
         negative_share = -np.asarray(negative.sum(axis=1)).ravel() / total
     return PriceOfSign(
-        r_signed=found.r,
-        r_positive=found_positive.r,
-        theta_signed=found.theta,
-        theta_positive=found_positive.theta,
-        n_active_signed=found.n_active,
-        n_active_positive=found_positive.n_active,
+        sides,
         negative_share=negative_share + 0.0,  # not -0.0
         negative_weight=-np.asarray(negative.sum(axis=0)).ravel() + 0.0,
         n_negative=np.asarray((negative < 0).sum(axis=0)).ravel(),
-        unit_names=_unit_names(signed, maps[0].features),
+        unit_names=maps[0].feature_names,
     )
 
 
 def _positive_parameter(encoder: Any) -> str:
-    """Name of the parameter ``positive``, wherever it is inside."""
-    parameters = encoder.get_params() if hasattr(encoder, "get_params") else {}
-    names = [name for name in parameters if name.rpartition("__")[2] == "positive"]
-    if len(names) != 1:
-        raise TypeError(
-            "encoder must be an estimator with one parameter positive, alone or inside a pipeline, "
-            f"such as SparsePositiveEncoder; got {type(encoder).__name__} with "
-            f"{names if names else 'none'}."
-        )
-    owner = names[0].split("__")[:-1]
-    around = ["".join(f"{step}__" for step in owner[:depth]) for depth in range(len(owner) + 1)]
-    if any(f"{prefix}cv" in parameters for prefix in around):
-        raise TypeError(
-            "encoder must have a fixed alpha, for both fits to have the same penalty; got "
-            f"{type(encoder).__name__} that chooses it by cross-validation. Fit it, and take the "
-            "estimator with the alpha that was chosen (any large number where that is infinite)."
-        )
-    return names[0]
-
-
-def _weight_name(encoder: Any) -> str:
-    """What ``fit`` calls the sample weights: with routing off, a pipeline wants its step named."""
-    if isinstance(encoder, TransformedTargetRegressor):  # hands them on as they are
-        return _weight_name(encoder.regressor)
-    if isinstance(encoder, Pipeline) and not get_config()["enable_metadata_routing"]:
-        name, step = encoder.steps[-1]
-        return f"{name}__{_weight_name(step)}"
-    return "sample_weight"
-
-
-def _unit_names(fitted: Any, features: Any) -> NDArray[Any] | None:
-    """Names of the features that reach the linear model, where they or a pipeline know them."""
-    if hasattr(features, "columns"):
-        return np.asarray(features.columns, dtype=object)
-    if not isinstance(fitted, Pipeline):
-        return None
-    last = getattr(fitted[-1], "regressor_", fitted[-1])  # inside of a target transformer
-    if not hasattr(last, "coef_"):  # something there may change the features once more
-        return None
-    try:
-        return fitted[:-1].get_feature_names_out()
-    except (AttributeError, ValueError):  # a step that does not know
-        return None
+    """Name of the parameter ``positive`` of the linear model inside, which no search varies."""
+    name = linear_model_of(encoder).parameter("positive")
+    for searched, value in encoder.get_params().items():
+        if searched.rpartition("__")[2] in ("param_grid", "param_distributions"):
+            grids = value if isinstance(value, list | tuple) else [value]
+            if any(key.rpartition("__")[2] == "positive" for grid in grids for key in grid):
+                raise TypeError(
+                    f"encoder must not search over positive, which is set here; got {searched} of "
+                    f"{type(encoder).__name__} with positive. Drop it there."
+                )
+    return name

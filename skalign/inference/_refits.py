@@ -13,6 +13,7 @@ from sklearn.compose import TransformedTargetRegressor
 from sklearn.frozen import FrozenEstimator
 from sklearn.multioutput import MultiOutputRegressor
 from sklearn.pipeline import Pipeline
+from sklearn.utils import _safe_indexing, indexable
 from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.validation import has_fit_parameter
 
@@ -87,6 +88,10 @@ class RefittableModel:
         """The same model at the strengths that a fit of it has chosen."""
         return replace(self, estimator=with_chosen_alpha(fitted))
 
+    def with_params(self, **params: Any) -> RefittableModel:
+        """The same model with some parameters of the estimator set to other values."""
+        return replace(self, estimator=clone(self.estimator).set_params(**params))
+
     def _name_of_weight(self) -> str:
         name = _argument_name(self.estimator, "sample_weight")
         if name is None:
@@ -154,10 +159,14 @@ def _with_requests_of(fitted: Any, fixed: Any) -> Any:
 
 
 def take_rows(values: Any, rows: NDArray[np.intp]) -> Any:
-    """Some rows of an array, a sparse matrix or a data frame."""
-    if hasattr(values, "iloc"):
-        return values.iloc[rows]
-    return values[rows] if hasattr(values, "shape") else np.asarray(values)[rows]
+    """Some rows of an array, a sparse matrix, a list or a data frame."""
+    (values,) = indexable(values)  # a sparse matrix becomes one that has rows
+    return _safe_indexing(values, rows)
+
+
+def count_samples(X: Any) -> int:
+    """Number of rows of X, whatever holds them."""
+    return int(X.shape[0]) if hasattr(X, "shape") else len(X)
 
 
 def _has_rows(value: Any, n_samples: int) -> bool:

@@ -170,8 +170,9 @@ class PriceOfSignDisplay:
         return self
 
     def _draw_r(self, ax: Any) -> None:
-        price = self.price
-        signed, positive = price.n_active_signed == 0, price.n_active_positive == 0
+        sides = [self.price["signed"], self.price["positive"]]
+        signed, positive = (side.n_active == 0 for side in sides)
+        r_signed, r_positive = (np.nan_to_num(side.r) for side in sides)  # empty: r = 0
         groups = {
             "Both fits have units": (~signed & ~positive, "o", _BLUE),
             "Positive fit empty, r = 0": (~signed & positive, "v", _ORANGE),
@@ -182,27 +183,26 @@ class PriceOfSignDisplay:
             if group.any():
                 _draw_targets(
                     ax,
-                    price.r_signed[group],
-                    price.r_positive[group],
+                    r_signed[group],
+                    r_positive[group],
                     marker=marker,
                     color=color,
                     label=f"{label} ({group.sum()})",
                 )
-        _compare(ax, "r", [price.r_signed, price.r_positive])
-        ax.set_title(
-            f"Predictivity: with positive weights\nr {_change(price.r_difference)}", size=10
-        )
+        _compare(ax, "r", [r_signed, r_positive])
+        change = _change(r_signed - r_positive)
+        ax.set_title(f"Predictivity: with positive weights\nr {change}", size=10)
         ax.legend(fontsize="small")
 
     def _draw_theta(self, ax: Any) -> None:
-        price = self.price
-        drawn = np.isfinite(price.theta_difference)
-        values = [price.theta_signed[drawn], price.theta_positive[drawn]]
+        difference = self.price.difference("theta")
+        drawn = np.isfinite(difference)
+        values = [self.price[side].theta[drawn] for side in ("signed", "positive")]
         if drawn.any():
             label = f"Both fits have θ ({drawn.sum()})"
             _draw_targets(ax, *values, marker="o", color=_BLUE, label=label)
             ax.set_title(
-                f"Reorientation: with positive weights\nθ {_change(price.theta_difference[drawn])}",
+                f"Reorientation: with positive weights\nθ {_change(difference[drawn])}",
                 size=10,
             )
         if not drawn.all():

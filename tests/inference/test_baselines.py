@@ -1,4 +1,4 @@
-"""Baselines and controls against weights and fits made by hand."""
+"""Baselines against weights and fits made by hand."""
 
 import sys
 
@@ -16,7 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skalign import SparsePositiveEncoder
-from skalign.inference import alignment_against_control, alignment_baselines
+from skalign.inference import alignment_baselines
 from skalign.metrics import alignment, pearson_r, tuning_reorientation
 
 
@@ -213,113 +213,8 @@ def test_bad_arguments(data):
         alignment_baselines(make_pipeline(SparsePositiveEncoder(), "passthrough"), *data)
 
 
-def test_control_is_the_same_encoder_on_other_features(data):
-    X, Y, X_test, Y_test = data
-    rng = np.random.default_rng(0)
-    control, control_test = rng.standard_normal((100, 5)), rng.standard_normal((60, 5))
-    weight = rng.random(100)
-    found = alignment_against_control(
-        SparsePositiveEncoder(alpha=0.05), *data, X_control=control, X_control_test=control_test,
-        sample_weight=weight, target="observed", center=True,
-    )  # fmt: skip
-    for of_features, training, test in (
-        (found.encoder, X, X_test),
-        (found.control, control, control_test),
-    ):
-        fitted = SparsePositiveEncoder(alpha=0.05).fit(training, Y, sample_weight=weight)
-        how = {"target": "observed", "center": True, "undefined_r": 0.0}
-        expected = alignment(fitted, test, Y_test, **how)
-        for name in ("r", "theta", "n_active"):
-            assert_allclose(getattr(of_features, name), getattr(expected, name))
-    assert_allclose(found.r_difference, found.encoder.r - found.control.r)
-    assert_allclose(found.theta_difference, found.encoder.theta - found.control.theta)
-    table = found.to_frame()
-    assert_array_equal(table["target"], range(4))
-    for name in ("r", "theta", "n_active"):
-        assert_array_equal(table[name], getattr(found.encoder, name))
-        assert_array_equal(table[f"{name}_control"], getattr(found.control, name))
-    for name in ("r_difference", "theta_difference"):
-        assert_array_equal(table[name], getattr(found, name))
-
-
-class Recorder(Lasso):
-    """Keeps the features that it is given."""
-
-    seen: list = []  # noqa: RUF012 - clones must share it
-
-    def fit(self, X, y):
-        self.seen.append(np.array(X))
-        return super().fit(X, y)
-
-    def predict(self, X):
-        self.seen.append(np.array(X))
-        return super().predict(X)
-
-
-def random_features(X, Y, X_test, Y_test, **options):
-    Recorder.seen.clear()
-    alignment_against_control(Recorder(), X, Y, X_test, Y_test, **options)
-    assert_array_equal(Recorder.seen[0], X)
-    return Recorder.seen[2:4]
-
-
-def test_random_features(data):
-    """Mixtures of all units; as many, and of the mean and spread of each."""
-    X, Y, X_test, Y_test = data
-    X, X_test = np.c_[X, np.full(100, 2.0)], np.c_[X_test, np.full(60, 2.0)]
-    control, control_test = random_features(X, Y, X_test, Y_test, random_state=0)
-    assert control.shape == X.shape
-    assert_allclose(control.mean(axis=0), X.mean(axis=0))
-    assert_allclose(control.std(axis=0), X.std(axis=0), atol=1e-12)
-    joint, *_ = np.linalg.lstsq(np.c_[X, np.ones(100)], control, rcond=None)
-    assert_allclose(np.c_[X, np.ones(100)] @ joint, control)
-    assert_allclose(np.c_[X_test, np.ones(60)] @ joint, control_test)
-    correlation = np.corrcoef(X[:, :8].T, control[:, :8].T)[:8, 8:]
-    assert (abs(correlation).max(axis=0) < 0.95).all()
-    again, _ = random_features(X, Y, X_test, Y_test, random_state=0)
-    other, _ = random_features(X, Y, X_test, Y_test, random_state=1)
-    assert_array_equal(again, control)
-    assert abs(other - control)[:, :8].min(axis=0).max() > 0
-
-
-def test_random_features_of_rectified_units_are_rectified(data):
-    X, Y, X_test, Y_test = data
-    X, X_test = np.maximum(X, 0), np.maximum(X_test, 0)
-    control, control_test = random_features(X, Y, X_test, Y_test, random_state=0)
-    assert_allclose(control.std(axis=0), X.std(axis=0))
-    for part in (control, control_test):
-        assert part.min() == 0
-        assert 0.2 < (part > 0).mean() < 0.8
-
-
-def test_learned_features_beat_random_ones():
-    rng = np.random.default_rng(0)
-    X = np.maximum(rng.standard_normal((300, 40)), 0)
-    Y = X[:, :6] + 0.3 * rng.standard_normal((300, 6))
-    found = alignment_against_control(
-        make_pipeline(StandardScaler(), SparsePositiveEncoder(alpha=0.05)),
-        X[:200], Y[:200], X[200:], Y[200:], center=True, random_state=0,
-    )  # fmt: skip
-    assert (found.r_difference > 0).all()
-    assert (found.theta_difference < 0).all()
-
-
-def test_bad_control_features(data):
-    X, Y, X_test, Y_test = data
-    with pytest.raises(ValueError, match="must be given together"):
-        alignment_against_control(SparsePositiveEncoder(), *data, X_control=X)
-    as_sparse = sparse.csr_array(X), Y, sparse.csr_array(X_test), Y_test
-    with pytest.raises(TypeError, match="dense"):
-        alignment_against_control(SparsePositiveEncoder(), *as_sparse)
-    found = alignment_against_control(
-        SparsePositiveEncoder(), *as_sparse, X_control=X, X_control_test=X_test
-    )
-    assert_allclose(found.r_difference, 0, atol=1e-10)
-
-
-@pytest.mark.parametrize("function", [alignment_baselines, alignment_against_control])
-def test_table_needs_pandas(data, function, monkeypatch):
-    found = function(SparsePositiveEncoder(), *data)
+def test_table_needs_pandas(data, monkeypatch):
+    found = alignment_baselines(SparsePositiveEncoder(), *data)
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(ImportError, match=r"skalign\[table\]"):
         found.to_frame()

@@ -8,7 +8,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.decomposition import PCA
-from sklearn.linear_model import Lasso, LassoCV, Ridge
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import BayesianRidge, Lasso, Ridge
 from sklearn.model_selection import GridSearchCV
 from sklearn.multioutput import MultiOutputRegressor
 from sklearn.pipeline import make_pipeline
@@ -16,7 +17,6 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from skalign import SelectiveUnitLocalizer, SparsePositiveEncoder
 from skalign.inference import price_of_sign
-from skalign.linear_model import SparsePositiveEncoderCV
 from skalign.metrics import alignment
 
 
@@ -40,10 +40,9 @@ def test_is_that_of_two_fits(data):
         fit = SparsePositiveEncoder(
             "elasticnet", [0.1, 0.2, 0.3, 0.4], l1_ratio=0.7, positive=positive
         ).fit(X, Y, sample_weight=weight)
-        found = alignment(fit, X_test, Y_test, target="observed", center=True, undefined_r=0.0)
-        assert_allclose(getattr(price, f"r_{name}"), found.r)
-        assert_allclose(getattr(price, f"theta_{name}"), found.theta)
-        assert_array_equal(getattr(price, f"n_active_{name}"), found.n_active)
+        found = alignment(fit, X_test, Y_test, target="observed", center=True)
+        for measure in ("r", "theta", "n_active"):
+            assert_allclose(getattr(price[name], measure), getattr(found, measure))
         if name == "signed":
             coef = fit.coef_
     negative = np.where(coef < 0, -coef, 0)
@@ -60,13 +59,16 @@ def test_is_that_of_two_fits(data):
 
 def test_known_answers(data):
     price = price_of_sign(SparsePositiveEncoder(alpha=[0.1, 0.1, 1.5, 1.5]), *data)
-    assert price.r_difference[0] > 0.1
-    assert abs(price.r_difference[1]) < 0.01
-    assert price.r_positive[2] == 0  # an empty fit explains nothing: the whole r is the price
-    assert price.r_difference[2] == price.r_signed[2] > 0.9
-    assert np.isnan(price.theta_positive[2])
-    assert np.isnan(price.theta_difference[2])
-    assert_array_equal(price.n_active_positive[2], 0)
+    assert price.difference("r")[0] > 0.1
+    assert abs(price.difference("r")[1]) < 0.01
+    assert np.isnan(price["positive"].r[2])  # an empty fit has no r; in a mean it counts as 0
+    assert price["signed"].r[2] > 0.9
+    means = price.summary()
+    assert_allclose(means["positive"]["r"], np.nansum(price["positive"].r) / 4)
+    assert means["positive"]["empty_fraction"] > means["signed"]["empty_fraction"] == 0.25
+    assert np.isnan(price["positive"].theta[2])
+    assert np.isnan(price.difference("theta")[2])
+    assert_array_equal(price["positive"].n_active[2], 0)
     assert_allclose(price.negative_share[1:3], [0, 1])
     assert_array_equal(price.negative_weight > 0, [True, True, False, False, False, False])
     assert_array_equal(price.n_negative[:2], 1)
@@ -75,14 +77,14 @@ def test_known_answers(data):
 def test_theta_falls_where_signs_cancelled(data):
     """The target is one unit minus another: with signs, a feature is turned around."""
     price = price_of_sign(SparsePositiveEncoder(), *data, center=True)
-    assert price.theta_difference[0] > 0.1
-    assert_allclose(price.theta_signed - price.theta_positive, price.theta_difference)
+    assert price.difference("theta")[0] > 0.1
+    assert_allclose(price["signed"].theta - price["positive"].theta, price.difference("theta"))
 
 
 def test_empty_signed_fit_has_no_share(data):
     price = price_of_sign(SparsePositiveEncoder(alpha=1e3), *data)
     assert np.isnan(price.negative_share).all()
-    assert_array_equal(price.r_difference, 0)
+    assert np.isnan(price.difference("r")).all()
     assert_array_equal(price.negative_weight, 0)
     assert price.unit_names is None
 
@@ -104,19 +106,21 @@ def test_inside_of_what_changes_nothing(data, around):
     weight = np.linspace(0, 1, 100)
     expected = price_of_sign(SparsePositiveEncoder(), *data, sample_weight=weight)
     price = price_of_sign(around(SparsePositiveEncoder()), *data, sample_weight=weight)
-    for name in ("r_signed", "r_positive", "theta_signed", "negative_weight"):
-        assert_allclose(getattr(price, name), getattr(expected, name))
+    for side in ("signed", "positive"):
+        assert_allclose(price[side].r, expected[side].r)
+        assert_allclose(price[side].theta, expected[side].theta)
+    assert_allclose(price.negative_weight, expected.negative_weight)
 
 
 def test_scikit_learns_own(data):
     expected = price_of_sign(SparsePositiveEncoder(alpha=0.1), *data)
     for encoder in (Lasso(0.1, tol=1e-10), MultiOutputRegressor(Lasso(0.1, tol=1e-10))):
         price = price_of_sign(encoder, *data)
-        assert_allclose(price.r_positive, expected.r_positive, atol=1e-6)
+        assert_allclose(price["positive"].r, expected["positive"].r, atol=1e-6)
         assert_allclose(price.negative_weight, expected.negative_weight, atol=1e-5)
     X, Y, X_test, Y_test = data
     price = price_of_sign(Ridge(), X, Y[:, 0], X_test, Y_test[:, 0])
-    assert price.r_signed.shape == (1,)
+    assert price["signed"].r.shape == (1,)
 
 
 class SparseLasso(Lasso):
@@ -145,7 +149,7 @@ def test_with_routing_whoever_asked_gets_the_weights(data):
         encoder = SparsePositiveEncoder().set_fit_request(sample_weight=True)
         pipeline = make_pipeline(FunctionTransformer(), encoder)
         price = price_of_sign(pipeline, *data, sample_weight=weight)
-    assert_allclose(price.r_positive, expected.r_positive)
+    assert_allclose(price["positive"].r, expected["positive"].r)
 
 
 def test_frames(data):
@@ -153,9 +157,9 @@ def test_frames(data):
     price = price_of_sign(SparsePositiveEncoder(), *data)
     frame = price.to_frame()
     assert list(frame["target"]) == [0, 1, 2, 3]
-    for name in frame.columns.drop("target"):
-        assert_array_equal(frame[name], getattr(price, name))
-    assert {"r_difference", "theta_difference", "negative_share"} <= set(frame.columns)
+    assert_array_equal(frame["theta_positive"], price["positive"].theta)
+    assert_array_equal(frame["r_difference"], price.difference("r"))
+    assert_array_equal(frame["negative_share"], price.negative_share)
     units = price.units_frame()
     assert list(units.columns) == ["unit", "negative_weight", "n_negative"]
     assert list(units["unit"]) == [0, 1, 2, 3, 4, 5]  # ties in their order
@@ -184,11 +188,12 @@ def test_units_have_the_names_of_what_reaches_the_model(data):
 
 
 def test_names_that_are_not_known_are_not_guessed(data):
-    """The inner pipeline turns the features; the outer one knows as many names."""
+    """The inner pipeline turns the features; the outer one knows other names for them."""
     inner = make_pipeline(PCA(), SparsePositiveEncoder())
-    for encoder in (inner, make_pipeline(StandardScaler(), inner), SparsePositiveEncoder()):
+    for encoder in (inner, make_pipeline(StandardScaler(), inner)):
         names = price_of_sign(encoder, *data).unit_names
-        assert (names is None) == (encoder is not inner)
+        assert list(names) == [f"pca{unit}" for unit in range(6)]
+    assert price_of_sign(SparsePositiveEncoder(), *data).unit_names is None
     unnamed = make_pipeline(FunctionTransformer(), SparsePositiveEncoder())
     assert price_of_sign(unnamed, *data).unit_names is None
 
@@ -196,13 +201,15 @@ def test_names_that_are_not_known_are_not_guessed(data):
 @pytest.mark.parametrize(
     ("encoder", "message"),
     [
-        (FunctionTransformer(), "one parameter positive.* got FunctionTransformer with none"),
-        ("lasso", "one parameter positive.* got str with none"),
-        (make_pipeline(Lasso(), Lasso()), "got Pipeline with .'lasso-1__positive'"),
-        (LassoCV(), "fixed alpha.* got LassoCV"),
-        (make_pipeline(StandardScaler(), LassoCV()), "fixed alpha.* got Pipeline"),
-        (SparsePositiveEncoderCV(), "fixed alpha.* got SparsePositiveEncoderCV"),
-        (GridSearchCV(Lasso(), {"alpha": [1.0]}), "fixed alpha.* got GridSearchCV"),
+        (FunctionTransformer(), "must have a linear regressor inside.* got FunctionTransformer"),
+        ("lasso", "must have a linear regressor inside.* got 'lasso'"),
+        (make_pipeline(StandardScaler(), BayesianRidge()), "'positive'; got BayesianRidge"),
+        (FrozenEstimator(Lasso()), "must not be frozen"),
+        (GridSearchCV(Lasso(), {"positive": [True]}), "must not search over positive"),
+        (
+            make_pipeline(GridSearchCV(Lasso(), [{"alpha": [1.0]}, {"positive": [True]}])),
+            "got gridsearchcv__param_grid of Pipeline",
+        ),
     ],
 )
 def test_encoder_that_does_not_serve_is_refused(data, encoder, message):
@@ -212,7 +219,7 @@ def test_encoder_that_does_not_serve_is_refused(data, encoder, message):
 
 def test_targets_with_features_of_their_own_are_refused(data):
     encoder = MultiOutputRegressor(make_pipeline(StandardScaler(), Lasso()))
-    with pytest.raises(TypeError, match="one set of features for all targets, got 4"):
+    with pytest.raises(TypeError, match=r"one set of features for all targets.*; got 4 sets"):
         price_of_sign(encoder, *data)
 
 
@@ -232,6 +239,23 @@ def test_weights_reach_the_encoder_inside_a_target_transformer():
     wrapped = TransformedTargetRegressor(inner, transformer=FunctionTransformer())
     plain = price_of_sign(inner, X, Y, X, Y, sample_weight=weight)
     price = price_of_sign(wrapped, X, Y, X, Y, sample_weight=weight)
-    np.testing.assert_allclose(price.r_signed, plain.r_signed)
+    np.testing.assert_allclose(price["signed"].r, plain["signed"].r)
     unweighted = price_of_sign(wrapped, X, Y, X, Y)
-    assert np.abs(price.r_signed - unweighted.r_signed).max() > 1e-6
+    assert np.abs(price["signed"].r - unweighted["signed"].r).max() > 1e-6
+
+
+def test_each_sign_chooses_its_alpha_unless_kept(data):
+    X, Y, X_test, Y_test = data
+    chooser = make_pipeline(StandardScaler(), GridSearchCV(Lasso(), {"alpha": [0.01, 0.3, 3.0]}))
+    price = price_of_sign(chooser, *data)
+    positive = chooser.set_params(gridsearchcv__estimator__positive=True).fit(X, Y)
+    alpha = positive[-1].best_params_["alpha"]
+    assert_allclose(price["positive"].r, alignment(positive, X_test, Y_test).r)
+    signed = chooser.set_params(gridsearchcv__estimator__positive=False).fit(X, Y)
+    assert signed[-1].best_params_["alpha"] < alpha
+    kept = price_of_sign(chooser, *data, keep_alpha=True)
+    assert_allclose(kept["signed"].r, price["signed"].r)
+    fixed = make_pipeline(StandardScaler(), Lasso(signed[-1].best_params_["alpha"], positive=True))
+    assert_allclose(kept["positive"].r, alignment(fixed.fit(X, Y), X_test, Y_test).r)
+    with pytest.raises(TypeError, match="keep_alpha must be True or False"):
+        price_of_sign(chooser, *data, keep_alpha="yes")

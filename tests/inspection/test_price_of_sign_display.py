@@ -9,14 +9,15 @@ from numpy.testing import assert_allclose, assert_array_equal
 from skalign import SparsePositiveEncoder
 from skalign.inference import PriceOfSign, price_of_sign
 from skalign.inspection import PriceOfSignDisplay
+from skalign.metrics import Alignment
 
 
 def make_price(**changes):
     """Four targets: the third has no positive fit, the fourth neither; three units."""
     nan = np.nan
     tables = {
-        "r_signed": [0.8, 0.6, 0.7, 0.0],
-        "r_positive": [0.7, 0.7, 0.0, 0.0],
+        "r_signed": [0.8, 0.6, 0.7, nan],
+        "r_positive": [0.7, 0.7, nan, nan],
         "theta_signed": [1.0, 0.5, 1.2, nan],
         "theta_positive": [0.4, 0.3, nan, nan],
         "n_active_signed": [5, 3, 2, 0],
@@ -25,7 +26,12 @@ def make_price(**changes):
         "negative_weight": [0.5, 0.0, 2.5],
         "n_negative": [1, 0, 3],
     } | changes
-    return PriceOfSign(**{name: np.array(values) for name, values in tables.items()})
+    tables = {name: np.array(values) for name, values in tables.items()}
+    sides = {
+        side: Alignment(*(tables.pop(f"{name}_{side}") for name in ("r", "theta", "n_active")))
+        for side in ("signed", "positive")
+    }
+    return PriceOfSign(sides, **tables)
 
 
 def points(ax):
@@ -75,9 +81,9 @@ def test_units_are_the_ones_with_the_negative_weight():
 
 def test_all_empty_can_be_drawn():
     zeros, nans = np.zeros(4), np.full(4, np.nan)
-    names = ["r_signed", "r_positive", "n_active_signed", "n_active_positive"]
-    changes = dict.fromkeys(names, zeros)
-    changes |= {"theta_signed": nans, "theta_positive": nans, "negative_weight": np.zeros(3)}
+    changes = dict.fromkeys(["n_active_signed", "n_active_positive"], zeros)
+    changes |= dict.fromkeys(["r_signed", "r_positive", "theta_signed", "theta_positive"], nans)
+    changes["negative_weight"] = np.zeros(3)
     display = PriceOfSignDisplay(make_price(**changes)).plot()
     display.figure_.canvas.draw()
     texts = [text.get_text() for text in display.ax_[1].get_legend().get_texts()]
@@ -93,8 +99,8 @@ def test_from_an_estimator_and_from_a_record_are_the_same():
     options = {"sample_weight": weight, "target": "observed", "center": True}
     price = price_of_sign(SparsePositiveEncoder(), *data, **options)
     display = PriceOfSignDisplay.from_estimator(SparsePositiveEncoder(), *data, **options)
-    for name in ("r_positive", "theta_signed", "negative_weight"):
-        assert_array_equal(getattr(display.price, name), getattr(price, name))
+    assert_array_equal(display.price["positive"].r, price["positive"].r)
+    assert_array_equal(display.price.negative_weight, price.negative_weight)
     other = PriceOfSignDisplay.from_price(price, n_units=2)
     assert len(other.ax_[2].patches) == 2
     for ax, other_ax in zip(display.ax_[:2], other.ax_[:2], strict=True):

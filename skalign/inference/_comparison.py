@@ -1,0 +1,132 @@
+"""Alignments of several fits on the same targets, side by side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from skalign.metrics import Alignment
+from skalign.utils import target_names
+
+Measure = Literal["r", "theta", "n_active"]
+
+
+@dataclass(frozen=True, eq=False)
+class AlignmentComparison:
+    """Alignment of several fits on the same targets and test images, each under a name.
+
+    Returned by :func:`alignment_against_control`; :class:`AlignmentBaselines` and
+    :class:`PriceOfSign` are comparisons, too. ``comparison["control"]`` is the alignment of the
+    side named "control".
+
+    Parameters
+    ----------
+    sides : dict of str to Alignment
+        The alignment of each side. High r and low theta are good; both are NaN for a target that
+        the side leaves empty.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skalign.inference import AlignmentComparison
+    >>> from skalign.metrics import Alignment
+    >>> found = AlignmentComparison({
+    ...     "trained": Alignment(np.array([0.6, 0.5]), np.array([0.2, 0.3]), np.array([3, 4])),
+    ...     "untrained": Alignment(np.array([0.3, 0.1]), np.array([0.6, 0.8]), np.array([9, 7])),
+    ... })
+    >>> found["untrained"].r
+    array([0.3, 0.1])
+    >>> found.difference("theta")
+    array([-0.4, -0.5])
+    """
+
+    sides: dict[str, Alignment]
+
+    def __getitem__(self, side: str) -> Alignment:
+        if side not in self.sides:
+            raise KeyError(f"side must be one of {list(self.sides)}; got {side!r}.")
+        return self.sides[side]
+
+    def difference(
+        self, measure: Measure, first: str | None = None, second: str | None = None
+    ) -> NDArray[np.float64]:
+        """Subtract one side from another, target by target.
+
+        Parameters
+        ----------
+        measure : {"r", "theta", "n_active"}
+            What is compared.
+        first, second : str, default=None
+            Names of the sides; by default the first and the second of ``sides``.
+
+        Returns
+        -------
+        ndarray of shape (n_targets,)
+            `first` minus `second`; NaN where either side has no value.
+
+        Raises
+        ------
+        KeyError
+            If there is no side of that name.
+        ValueError
+            If `measure` is none of the three.
+        """
+        if measure not in ("r", "theta", "n_active"):
+            raise ValueError(f'measure must be "r", "theta" or "n_active"; got {measure!r}.')
+        defaults = list(self.sides)
+        one = self[defaults[0] if first is None else first]
+        other = self[defaults[1] if second is None else second]
+        return np.asarray(getattr(one, measure) - getattr(other, measure))
+
+    def summary(self) -> dict[str, dict[str, float]]:
+        """Average each side over targets, as :meth:`skalign.metrics.Alignment.summary` does.
+
+        Returns
+        -------
+        dict of str to dict
+            Of every side ``"r"``, ``"theta"``, ``"penalized_theta"``, ``"n_active"`` and
+            ``"empty_fraction"``.
+        """
+        return {side: alignment.summary() for side, alignment in self.sides.items()}
+
+    def to_frame(self) -> Any:
+        """One row per target, as a pandas DataFrame.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns ``target``; of every side ``r_<side>``, ``theta_<side>`` and
+            ``n_active_<side>``; of two sides also ``r_difference`` and ``theta_difference``, the
+            first minus the second.
+
+        Raises
+        ------
+        ImportError
+            If pandas is missing.
+        """
+        frames = {side: alignment.to_frame() for side, alignment in self.sides.items()}
+        frame = next(iter(frames.values()))[["target"]].copy()
+        for measure in ("r", "theta", "n_active"):
+            for side, of_side in frames.items():
+                frame[f"{measure}_{side}"] = of_side[measure]
+        if len(frames) == 2:
+            frame["r_difference"] = self.difference("r")
+            frame["theta_difference"] = self.difference("theta")
+        return frame
+
+
+def check_test_targets(y: ArrayLike, y_test: ArrayLike) -> None:
+    """Refuse test responses whose targets have other names, or another order, than those of y."""
+    names, test_names = target_names(y), target_names(y_test)
+    if names is None or test_names is None or names.tolist() == test_names.tolist():
+        return
+    missing = [name for name in names if name not in test_names]
+    extra = [name for name in test_names if name not in names]
+    how = f"without {missing[:5]} and with {extra[:5]}" if missing or extra else "in another order"
+    raise ValueError(
+        f"y_test must have the targets of y, {names.size} in their order; got {test_names.size} "
+        f"targets {how}. Select y_test[list(y.columns)], or give arrays without names."
+    )
