@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_array, check_consistent_length
+from sklearn.utils import Tags, check_array, check_consistent_length
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skalign.linear_model._callback import CallbackSupportMixin
 from skalign.solvers import Solution
-from skalign.utils import check_sample_weight
+from skalign.utils import check_flag, check_sample_weight, target_names
 
 FLOATS = [np.float64, np.float32]
 
@@ -26,8 +26,7 @@ class LinearEncoder(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, Base
 
     def _check_data(self, X: Any, y: Any, sample_weight: Any) -> tuple[Any, NDArray, Any]:
         for name in ("positive", "fit_intercept"):
-            if not isinstance(getattr(self, name), bool | np.bool_):
-                raise TypeError(f"{name} must be True or False; got {getattr(self, name)!r}.")
+            check_flag(getattr(self, name), name)
         if y is None:
             raise ValueError(
                 f"This {type(self).__name__} estimator requires y to be passed, but the target y "
@@ -42,8 +41,17 @@ class LinearEncoder(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, Base
             sample_weight = check_sample_weight(sample_weight, X.shape[0])
         return X, y, sample_weight
 
-    def _keep(self, X: Any, y: NDArray, solution: Solution) -> None:
+    def _keep_names(self, X: Any, y: Any) -> None:
+        """Keep the names of features and targets, of `X` and `y` as they were given."""
         validate_data(self, X, skip_check_array=True)  # n_features_in_, feature_names_in_
+        names = target_names(y)
+        if names is not None:
+            self.target_names_in_ = names
+        elif hasattr(self, "target_names_in_"):
+            del self.target_names_in_  # of a fit before
+
+    def _keep(self, y: NDArray[Any], solution: Solution) -> None:
+        """Keep the weights and their certificates; 1-D where `y` is."""
         self.coef_, self.intercept_ = solution.coef, solution.intercept
         if y.ndim == 1:
             self.coef_, self.intercept_ = self.coef_[0], self.intercept_[0]
@@ -52,7 +60,7 @@ class LinearEncoder(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, Base
         self.dual_gap_ = solution.dual_gap
         self._warn_unless_converged(solution)
 
-    def predict(self, X) -> NDArray[np.floating]:
+    def predict(self, X: Any) -> NDArray[np.floating]:
         """Predict the responses of all targets.
 
         Parameters
@@ -63,7 +71,7 @@ class LinearEncoder(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, Base
         Returns
         -------
         ndarray of shape (n_samples,) or (n_samples, n_targets)
-            Predicted responses; 1-D if y was in fit.
+            Predicted responses; 1-D if the `y` of `fit` was 1-D.
         """
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
@@ -99,12 +107,12 @@ class LinearEncoder(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, Base
             stacklevel=5,
         )
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
 
 
-def first_of(targets: NDArray) -> str:
-    """The first few of some targets, for a message."""
+def first_of(targets: NDArray[np.intp]) -> str:
+    """Numbers of the first five targets, for a message."""
     return ", ".join(map(str, targets[:5])) + (", ..." if targets.size > 5 else "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any, Self
 
 from numpy.typing import ArrayLike
 
@@ -74,6 +75,9 @@ class SparsePositiveEncoder(LinearEncoder):
         Number of features seen in fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features seen in fit, if they were all strings.
+    target_names_in_ : ndarray of shape (n_targets,)
+        Names of the targets seen in fit, if `y` was a data frame or a series and they were all
+        strings.
 
     See Also
     --------
@@ -148,7 +152,7 @@ class SparsePositiveEncoder(LinearEncoder):
         self.n_jobs = n_jobs
 
     @with_callbacks
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Self:
         """Fit the weights of all targets.
 
         Parameters
@@ -177,7 +181,7 @@ class SparsePositiveEncoder(LinearEncoder):
         ConvergenceWarning
             If targets did not reach `tol` within `max_iter` iterations.
         """
-        named_X = X
+        given_X, given_y = X, y
         X, y, sample_weight = self._check_data(X, y, sample_weight)
         data = {"X": X, "y": y, "metadata": {"sample_weight": sample_weight}}
         solution = solve(
@@ -194,6 +198,7 @@ class SparsePositiveEncoder(LinearEncoder):
             n_jobs=self.n_jobs,
             progress=partial(begin_tasks, self, **data),
         )
-        self._keep(named_X, y, solution)
+        self._keep_names(given_X, given_y)
+        self._keep(y, solution)
         end_fit(self, **data)
         return self

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -107,6 +107,9 @@ class SparsePositiveEncoderCV(LinearEncoder):
         Number of features seen in fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features seen in fit, if they were all strings.
+    target_names_in_ : ndarray of shape (n_targets,)
+        Names of the targets seen in fit, if `y` was a data frame or a series and they were all
+        strings.
 
     See Also
     --------
@@ -188,7 +191,13 @@ class SparsePositiveEncoderCV(LinearEncoder):
         self.n_jobs = n_jobs
 
     @with_callbacks
-    def fit(self, X, y, sample_weight=None, groups=None):
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> Self:
         """Choose alpha for every target, and fit the weights.
 
         Parameters
@@ -223,7 +232,7 @@ class SparsePositiveEncoderCV(LinearEncoder):
             If targets did not reach `tol` within `max_iter` iterations, in a fold or in the final
             fit.
         """
-        named_X = X
+        given_X, given_y = X, y
         X, y, sample_weight = self._check_data(X, y, sample_weight)
         Y = y.reshape(len(y), -1)
         grid, l1_ratios = self._check_candidates(Y.shape[1])
@@ -245,7 +254,8 @@ class SparsePositiveEncoderCV(LinearEncoder):
         )  # fmt: skip
         best = self._choose(scores, X.dtype)
         solution, best = self._fit_chosen(X, Y, sample_weight, splits, scores, best)
-        self._keep(named_X, y, solution)
+        self._keep_names(given_X, given_y)
+        self._keep(y, solution)
         self._keep_choice(y, scores, best, tol)
         self.n_splits_ = len(splits)
         end_fit(self, **data)

@@ -14,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skalign import SparsePositiveEncoder
+from skalign import SparsePositiveEncoder, SparsePositiveEncoderCV
 from skalign.solvers import solve
 from tests.designs import with_spectrum
 from tests.reference import ENCODERS, PENALTIES
@@ -92,6 +92,24 @@ def test_data_frames_keep_their_feature_names(data):
     encoder.fit(X, pd.Series(Y[:, 0]))
     assert encoder.coef_.shape == (5,)
     assert not hasattr(encoder, "feature_names_in_")
+
+
+@pytest.mark.parametrize(
+    "encoder", [SparsePositiveEncoder(), SparsePositiveEncoderCV(alphas=[0.1], cv=2)]
+)
+def test_data_frames_keep_their_target_names(data, encoder):
+    X, Y = data
+    names = ["V1", "V2", "FFA", "PPA"]
+    encoder.fit(X, pd.DataFrame(Y, columns=names))
+    assert encoder.target_names_in_.tolist() == names
+    encoder.fit(X, pd.Series(Y[:, 0], name="V1"))
+    assert encoder.target_names_in_.tolist() == ["V1"]
+    assert encoder.coef_.shape == (5,)
+    encoder.fit(X, pd.DataFrame(Y))  # numbers are no names
+    assert not hasattr(encoder, "target_names_in_")
+    polars = pytest.importorskip("polars")
+    encoder.fit(X, polars.DataFrame(Y, schema=names))
+    assert encoder.target_names_in_.tolist() == names
 
 
 def test_integers_are_numbers():
