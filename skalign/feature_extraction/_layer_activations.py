@@ -282,7 +282,7 @@ class LayerActivations(TransformerMixin, BaseEstimator):
         inputs = images if self.preprocess is None else self.preprocess(images)
         if len(inputs) != len(images):
             raise ValueError(
-                "preprocess must return as many images as it takes; got "
+                "preprocess must return one image for each that it takes; got "
                 f"{len(inputs)} for {len(images)}."
             )
         return run(

@@ -109,7 +109,7 @@ class EncoderComparisonDisplay:
         table : pandas.DataFrame
             Columns `units`, `subject`, `penalty`, `positive`, `r` and `theta`, and where known
             `n_active`, `empty_fraction` and `ceiling`, with one row for every combination of the
-            first four and `columns`. Rows of other units are not looked at.
+            first four and `columns`. Rows of other units are ignored.
         matched, mismatched : str or dict of str to str
             What `units` says of the two groups. A dict from regions to units, where they differ
             between regions: needs the column `region`.
@@ -153,7 +153,7 @@ class EncoderComparisonDisplay:
         Raises
         ------
         ValueError
-            If `ax` are not as many.
+            If the number of `ax` differs from that of the panels.
         ImportError
             If matplotlib is missing.
         """

@@ -130,7 +130,7 @@ class PairedUnitsDisplay:
         table : pandas.DataFrame
             Columns `model`, `units`, `subject`, `region`, `r` and `theta`, and where known
             `n_active` and `empty_fraction`, with one row for every combination of the first four.
-            Rows of other units are not looked at.
+            Rows of other units are ignored.
         matched, mismatched : str or dict of str to str
             What `units` says of the two groups, or a dict from regions to that:
             ``{"FFA": "face", "PPA": "scene"}``.
@@ -183,7 +183,7 @@ class PairedUnitsDisplay:
         Raises
         ------
         ValueError
-            If `ax` are not as many.
+            If the number of `ax` differs from that of the panels.
         ImportError
             If matplotlib is missing.
         """

@@ -23,7 +23,7 @@ class PriceOfSignDisplay:
 
     Attributes
     ----------
-    ax_ : ndarray of 3 matplotlib Axes
+    axes_ : ndarray of 3 matplotlib Axes
         Of r, theta and units.
     figure_ : matplotlib Figure
         Their figure.
@@ -52,11 +52,11 @@ class PriceOfSignDisplay:
     >>> display = PriceOfSignDisplay.from_estimator(
     ...     SparsePositiveEncoder(), X[:100], y[:100], X[100:], y[100:]
     ... )
-    >>> display.ax_[0].get_ylabel()
+    >>> display.axes_[0].get_ylabel()
     'r, positive weights'
     """
 
-    ax_: NDArray[Any]
+    axes_: NDArray[Any]
     figure_: Any
 
     def __init__(self, price: PriceOfSign) -> None:
@@ -147,7 +147,7 @@ class PriceOfSignDisplay:
         Returns
         -------
         PriceOfSignDisplay
-            This one, with ``ax_`` and ``figure_``.
+            This one, with ``axes_`` and ``figure_``.
 
         Raises
         ------
@@ -160,13 +160,15 @@ class PriceOfSignDisplay:
         if ax is None:
             figure, ax = plt.subplots(1, 3, figsize=(12, 4.4), layout="constrained")
             figure.get_layout_engine().set(w_pad=0.1)
-        self.ax_ = np.ravel(np.asarray(ax, dtype=object))
-        if self.ax_.size != 3:
-            raise ValueError(f"ax must be three Axes, for r, theta and units; got {self.ax_.size}.")
-        self.figure_ = self.ax_[0].figure
-        self._draw_r(self.ax_[0])
-        self._draw_theta(self.ax_[1])
-        self._draw_units(self.ax_[2], n_units)
+        self.axes_ = np.ravel(np.asarray(ax, dtype=object))
+        if self.axes_.size != 3:
+            raise ValueError(
+                f"ax must be three Axes, for r, theta and units; got {self.axes_.size}."
+            )
+        self.figure_ = self.axes_[0].figure
+        self._draw_r(self.axes_[0])
+        self._draw_theta(self.axes_[1])
+        self._draw_units(self.axes_[2], n_units)
         return self
 
     def _draw_r(self, ax: Any) -> None:

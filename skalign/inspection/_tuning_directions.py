@@ -221,7 +221,7 @@ def _check_groups(groups: Mapping[str, ArrayLike], n_units: int) -> dict[str, ND
         )
     if len(groups) > len(GROUPS):
         raise ValueError(
-            f"groups must be at most {len(GROUPS)}, as many as have colors that can be told "
+            f"groups must be at most {len(GROUPS)}, the number of colors that can be told "
             f"apart; got {len(groups)}. Draw some of them."
         )
     return {name: _check_units(units, name, n_units) for name, units in groups.items()}

@@ -1,4 +1,4 @@
-"""Tuning reorientation from its formula, slowly: what fast implementations are held against."""
+"""Tuning reorientation from its formula, slowly: the reference for fast implementations."""
 
 from __future__ import annotations
 

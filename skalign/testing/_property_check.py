@@ -1,4 +1,4 @@
-"""A statement about a subject, held against drawn examples by a call."""
+"""A statement about a subject, which a call checks on drawn examples."""
 
 from __future__ import annotations
 

@@ -5,10 +5,9 @@ import sys
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.base import BaseEstimator
 from sklearn.model_selection import GridSearchCV
 
-from skalign import AlignmentScorer, SparsePositiveEncoder
+from skalign import AlignmentScorer, SparsePositiveEncoder, SparsePositiveEncoderCV
 from skalign.inspection import AlignmentFrontDisplay
 from skalign.linear_model import sparse_positive_path
 from skalign.model_selection import AlignmentFront, least_reorientation
@@ -126,15 +125,9 @@ def test_from_a_search(data):
     assert "1 of 3" in display.ax_.get_title()
 
 
-class FittedCV(BaseEstimator):
-    """What SparsePositiveEncoderCV offers once fitted."""
-
-    def fit(self, X, y):
-        raise NotImplementedError
-
-
 def test_from_an_encoder_averaged_or_one_target():
-    encoder = FittedCV()
+    encoder = SparsePositiveEncoderCV()  # as if fitted
+    encoder.coef_ = np.ones((2, 3))
     encoder.best_index_ = np.array([0, 1])
     encoder.cv_results_ = {
         "param_alpha": np.ones((2, 2)),

@@ -39,7 +39,7 @@ def points(ax):
 
 
 def test_targets_are_where_they_belong():
-    r, theta, _ = PriceOfSignDisplay(make_price()).plot().ax_
+    r, theta, _ = PriceOfSignDisplay(make_price()).plot().axes_
     found = points(r)
     assert_allclose(found["Both fits have units (2)"], [[0.8, 0.7], [0.6, 0.7]])
     assert_allclose(found["Positive fit empty, r = 0 (1)"], [[0.7, 0.0]])
@@ -52,7 +52,7 @@ def test_targets_are_where_they_belong():
 
 
 def test_every_target_is_counted():
-    r, theta, _ = PriceOfSignDisplay(make_price()).plot().ax_
+    r, theta, _ = PriceOfSignDisplay(make_price()).plot().axes_
     for ax in (r, theta):
         texts = [text.get_text() for text in ax.get_legend().get_texts()]
         assert sum(int(text[:-1].rpartition("(")[2]) for text in texts) == 4
@@ -60,22 +60,22 @@ def test_every_target_is_counted():
 
 
 def test_titles_tell_the_average():
-    r, theta, _ = PriceOfSignDisplay(make_price()).plot().ax_
+    r, theta, _ = PriceOfSignDisplay(make_price()).plot().axes_
     assert "r falls by 0.175 on average" in r.get_title()
     assert "θ falls by 0.400 on average" in theta.get_title()
     gains = make_price(r_positive=[0.9, 0.7, 0.7, 0.2])
-    r, _, _ = PriceOfSignDisplay(gains).plot().ax_
+    r, _, _ = PriceOfSignDisplay(gains).plot().axes_
     assert "r rises by 0.100" in r.get_title()
 
 
 def test_units_are_the_ones_with_the_negative_weight():
     display = PriceOfSignDisplay(make_price(unit_names=["a", "b", "c"])).plot()
-    ax = display.ax_[2]
+    ax = display.axes_[2]
     assert [label.get_text() for label in ax.get_yticklabels()] == ["c", "a"]
     assert_allclose([bar.get_width() for bar in ax.patches], [2.5, 0.5])
     assert {text.get_text() for text in ax.texts} == {"3", "1"}
     assert "2 of 3 units" in ax.get_title()
-    ax = PriceOfSignDisplay(make_price()).plot(n_units=1).ax_[2]
+    ax = PriceOfSignDisplay(make_price()).plot(n_units=1).axes_[2]
     assert [label.get_text() for label in ax.get_yticklabels()] == ["2"]
 
 
@@ -86,7 +86,7 @@ def test_all_empty_can_be_drawn():
     changes["negative_weight"] = np.zeros(3)
     display = PriceOfSignDisplay(make_price(**changes)).plot()
     display.figure_.canvas.draw()
-    texts = [text.get_text() for text in display.ax_[1].get_legend().get_texts()]
+    texts = [text.get_text() for text in display.axes_[1].get_legend().get_texts()]
     assert texts == ["No θ in a fit: not drawn (4)"]
 
 
@@ -102,8 +102,8 @@ def test_from_an_estimator_and_from_a_record_are_the_same():
     assert_array_equal(display.price["positive"].r, price["positive"].r)
     assert_array_equal(display.price.negative_weight, price.negative_weight)
     other = PriceOfSignDisplay.from_price(price, n_units=2)
-    assert len(other.ax_[2].patches) == 2
-    for ax, other_ax in zip(display.ax_[:2], other.ax_[:2], strict=True):
+    assert len(other.axes_[2].patches) == 2
+    for ax, other_ax in zip(display.axes_[:2], other.axes_[:2], strict=True):
         assert_allclose(*(item.collections[0].get_offsets() for item in (ax, other_ax)))
 
 
@@ -112,7 +112,7 @@ def test_axes_given_are_drawn_on():
 
     figure, axes = plt.subplots(1, 3)
     display = PriceOfSignDisplay(make_price()).plot(axes)
-    assert list(display.ax_) == list(axes)
+    assert list(display.axes_) == list(axes)
     assert display.figure_ is figure
     with pytest.raises(ValueError, match=r"ax must be three Axes.*got 1"):
         PriceOfSignDisplay(make_price()).plot(axes[0])

@@ -131,8 +131,9 @@ class Design:
             raise ValueError(
                 f"n_train + n_validation must be at most {own.size}, the number of subject "
                 f"{subject}'s own images that have {min_trials} {times} in the sessions at hand; "
-                f"got {n_train} + {n_validation}; of the shared images for the test {test.size} "
-                "have as many. Lower n_train, n_validation or min_trials, or take more sessions."
+                f"got {n_train} + {n_validation}. Of the shared images, which are for the test, "
+                f"{test.size} have that number. Lower n_train, n_validation or min_trials, "
+                "or take more sessions."
             )
         drawn = check_random_state(random_state).permutation(own)
         train, validation = drawn[:n_train], drawn[n_train : n_train + n_validation]

@@ -22,7 +22,7 @@ class NSDSubject:
     """A subject of the Natural Scenes Dataset, read from a folder in its own layout.
 
     The dataset [1]_ is not shipped: fetch it from its makers into a folder, all of it or one
-    subject's part. Nothing but paths is looked at before something is asked for.
+    subject's part. Only paths are checked before something is read.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ class NSDSubject:
     - ``nsddata_betas/ppdata/subjNN/func1pt8mm/<betas>/ncsnr.nii.gz``.
     - ``betas_sessionNN.hdf5`` or ``betas_sessionNN.nii.gz`` in the same folder; where there are
       both, HDF5. Of HDF5 only the chunks that hold the voxels asked for are read; a NIfTI file is
-      one compressed stream, and gone through as a whole. A file that is missing or not as NSD's
+      one compressed stream, which is read as a whole. A file that is missing or not as NSD's
       raises an error that names it.
 
     In memory are the result, one session of the voxels asked for, and some MB of the file.
@@ -238,8 +238,8 @@ class NSDSubject:
         sessions : array-like of int, default=None
             Sessions that will be read; by default all that the folder has.
         min_trials : {1, 2, 3}, default=3
-            Only images with as many trials in these sessions are taken. Of the test images, too,
-            some may be lost by that if not all sessions are there.
+            Only images with this number of trials in these sessions are taken. This may remove
+            test images too if not all sessions are there.
         random_state : int, RandomState instance or None, default=0
             Of the draw.
 
@@ -315,8 +315,8 @@ class NSDSubject:
 
         Notes
         -----
-        Sessions are gone through in every call: ask for the images of all parts of a split at once,
-        and take the rows apart.
+        Every call reads all its sessions: ask for the images of all parts of a split at once, and
+        split the rows afterwards.
         """
         check_flag(zscore, "zscore")
         check_flag(average, "average")
