@@ -10,10 +10,20 @@ from scipy import sparse
 
 from skalign.inference._bootstrap_mean import interval_of_mean
 from skalign.inference._interval import AlignmentIntervals, Rule, interval_of, join
-from skalign.metrics import check_target, linear_maps, pearson_r, tuning_reorientation
-from skalign.metrics._directions import check_images, check_targets
-from skalign.metrics._image_draws import Draws, Images, LeaveOneOut, Resamples
-from skalign.metrics._resampled import ReorientationOver, bounded_blocks, pearson_r_over
+from skalign.metrics import (
+    BootstrapDraws,
+    ImageDraws,
+    ImagesToDraw,
+    JackknifeDraws,
+    ReorientationOfDraws,
+    check_image_rows,
+    check_responses,
+    check_target,
+    linear_maps,
+    pearson_r,
+    pearson_r_of_draws,
+    tuning_reorientation,
+)
 
 Over = Literal["images", "targets"]
 
@@ -33,9 +43,9 @@ class Setting:
     ) -> None:
         self.rule = rule.check()
         self.over, self.target, self.center = over, check_target(target), center
-        self.given_y, self.y = y, check_targets(y, "y")
+        self.given_y, self.y = y, check_responses(y, "y")
         self.sample_weight = sample_weight
-        self.images = Images(len(self.y), sample_weight, groups)
+        self.images = ImagesToDraw(len(self.y), sample_weight, groups)
         if over not in ("images", "targets"):
             raise ValueError(f'over must be "images" or "targets", got {over!r}.')
         if over == "targets" and groups is not None:
@@ -76,7 +86,7 @@ class System:
     """
 
     def __init__(self, y_pred: Any, maps: list[tuple[Any, Any, Any]], setting: Setting) -> None:
-        self.y_pred = check_targets(y_pred, "y_pred")
+        self.y_pred = check_responses(y_pred, "y_pred")
         weight = setting.sample_weight
         self.r = pearson_r(setting.y, self.y_pred, sample_weight=weight, undefined=0)
         self.maps: list[_Map] = []
@@ -88,10 +98,10 @@ class System:
             theta.append(found)
             block = slice(start, start + found.size)
             start = block.stop
-            features = check_images(features, "features", accept_sparse="csr")
+            features = check_image_rows(features, "features", accept_sparse="csr")
             weights = weights if sparse.issparse(weights) else np.asarray(weights)
             weights = weights.reshape(found.size, -1)
-            self.maps.append(_Map(features, check_targets(reached, "targets"), weights, block))
+            self.maps.append(_Map(features, check_responses(reached, "targets"), weights, block))
         self.theta = np.concatenate(theta)
 
 
@@ -119,18 +129,20 @@ def find_system(given: Any, setting: Setting) -> System:
 class _SystemOver:
     """A system in every draw."""
 
-    def __init__(self, system: System, draws: Draws, setting: Setting) -> None:
+    def __init__(self, system: System, draws: ImageDraws, setting: Setting) -> None:
         kept = draws.images.kept
         self._system, self._draws, self._y = system, draws, setting.y
         self._maps = [
-            (one, ReorientationOver(draws, one.features[kept], one.weights, setting.center))
+            (one, ReorientationOfDraws(draws, one.features[kept], one.weights, setting.center))
             for one in system.maps
         ]
 
     def r(self, block: slice) -> NDArray[Any]:
         """Of a block of targets, (n_block, n_draws); NaN where undefined."""
         kept = self._draws.images.kept
-        return pearson_r_over(self._draws, self._y[kept, block], self._system.y_pred[kept, block])
+        return pearson_r_of_draws(
+            self._draws, self._y[kept, block], self._system.y_pred[kept, block]
+        )
 
     def theta(self, block: slice) -> NDArray[Any]:
         """Of a block of targets, (n_block, n_draws); NaN where undefined."""
@@ -166,15 +178,15 @@ def bootstrap_systems(sides: list[list[System]], setting: Setting) -> AlignmentI
         over_r, over_theta = (interval_of_mean(rule, [mean], "targets") for mean in (r, theta))
         return AlignmentIntervals(over_r, over_theta, None, None)
 
-    kinds: list[Draws] = [Resamples(images, rule.n_resamples, rule.random_state)]
+    kinds: list[ImageDraws] = [BootstrapDraws(images, rule.n_resamples, rule.random_state)]
     if rule.method == "BCa":
-        kinds.append(LeaveOneOut(images))
+        kinds.append(JackknifeDraws(images))
     drawn = [
         [[_SystemOver(one, draws, setting) for one in side] for side in sides] for draws in kinds
     ]
     mean_r, mean_theta = ([_MeanOverTargets(draws.n_draws) for draws in kinds] for _ in range(2))
     of_r, of_theta = [], []
-    for block in bounded_blocks(kinds[0], r.size):
+    for block in kinds[0].bounded_slices(r.size):
         r_draws, theta_draws, n_undefined = [], [], []
         for over in drawn:
             found = [[one.r(block) for one in side] for side in over]

@@ -14,14 +14,15 @@ from sklearn.utils import check_random_state, check_scalar
 
 from skalign.metrics import (
     Alignment,
+    ImageSpace,
     LinearMap,
     alignment,
+    bounded_slices,
     linear_maps,
     pearson_r,
+    to_dense,
     tuning_reorientation,
 )
-from skalign.metrics._directions import ImageSpace, blocks
-from skalign.metrics._problem import to_dense
 
 _CONSTANT = 1e-6  # spread of a constant prediction, by rounding, as a share of its size
 
@@ -251,7 +252,7 @@ def _best_units(training: LinearMap, sample_weight: ArrayLike | None) -> NDArray
     space = ImageSpace(n_images, sample_weight, center=True)
     units, is_varied = space.directions(_dense(training.features), "X")
     best = np.empty(n_targets, np.int64)
-    for block in blocks(n_targets, n_images + len(is_varied)):
+    for block in bounded_slices(n_targets, n_images + len(is_varied)):
         observed, _ = space.directions(training.targets[:, block], "y")
         best[block] = np.where(is_varied, observed.T @ units, -np.inf).argmax(axis=1)
     return best

@@ -17,10 +17,12 @@ from sklearn.utils import check_random_state, check_scalar, indexable
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import has_fit_parameter
 
-from skalign.metrics import linear_maps
-from skalign.metrics._directions import ImageSpace
-from skalign.metrics._image_draws import Images
-from skalign.metrics._problem import to_dense
+from skalign.metrics import (
+    ImageSpace,
+    ImagesToDraw,
+    linear_maps,
+    to_dense,
+)
 from skalign.utils import import_pandas
 
 _N_PROBES = 64  # images that tell whether the units are the same in every fit
@@ -182,7 +184,7 @@ def selection_stability(
     """
     check_scalar(n_resamples, "n_resamples", (int, np.integer), min_val=2)
     X, y = (given if hasattr(given, "shape") else np.asarray(given) for given in indexable(X, y))
-    images = Images(X.shape[0], None, groups)
+    images = ImagesToDraw(X.shape[0], None, groups)
     draws = _draw(images, n_resamples, sample_fraction, check_random_state(random_state))
     by_weight = sample_fraction == "bootstrap" and has_fit_parameter(estimator, "sample_weight")
     handed = np.asarray(groups) if has_fit_parameter(estimator, "groups") else None
@@ -199,7 +201,7 @@ def selection_stability(
 
 
 def _draw(
-    images: Images,
+    images: ImagesToDraw,
     n_resamples: int,
     sample_fraction: float | Literal["bootstrap"],
     random_state: np.random.RandomState,

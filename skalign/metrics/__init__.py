@@ -2,6 +2,19 @@
 
 from skalign.metrics._alignment import Alignment, alignment
 from skalign.metrics._composition import LinearModelInside, linear_model_of
+from skalign.metrics._directions import (
+    ImageSpace,
+    bounded_slices,
+    check_image_rows,
+    check_responses,
+)
+from skalign.metrics._gram_alignment import alignment_of_moments
+from skalign.metrics._image_draws import (
+    BootstrapDraws,
+    ImageDraws,
+    ImagesToDraw,
+    JackknifeDraws,
+)
 from skalign.metrics._linear_map import LinearMap, check_target, linear_maps
 from skalign.metrics._noise_ceiling import (
     NoiseCeiling,
@@ -10,6 +23,7 @@ from skalign.metrics._noise_ceiling import (
     normalize_scores,
 )
 from skalign.metrics._predictivity import pearson_r
+from skalign.metrics._problem import to_dense
 from skalign.metrics._reliability import reliable_targets, split_half_reliability
 from skalign.metrics._reorientation import (
     ReorientationParts,
@@ -17,20 +31,35 @@ from skalign.metrics._reorientation import (
     tuning_reorientation_parts,
 )
 from skalign.metrics._repeats import VarianceComponents, average_repeats, variance_components
+from skalign.metrics._resampled import (
+    ReorientationOfDraws,
+    pearson_r_of_draws,
+    pearson_r_standard_error,
+)
 from skalign.metrics._scorers import AlignmentScorer, PearsonScorer, TuningReorientationScorer
 
 __all__ = [
     "Alignment",
     "AlignmentScorer",
+    "BootstrapDraws",
+    "ImageDraws",
+    "ImageSpace",
+    "ImagesToDraw",
+    "JackknifeDraws",
     "LinearMap",
     "LinearModelInside",
     "NoiseCeiling",
     "PearsonScorer",
+    "ReorientationOfDraws",
     "ReorientationParts",
     "TuningReorientationScorer",
     "VarianceComponents",
     "alignment",
+    "alignment_of_moments",
     "average_repeats",
+    "bounded_slices",
+    "check_image_rows",
+    "check_responses",
     "check_target",
     "linear_maps",
     "linear_model_of",
@@ -38,8 +67,11 @@ __all__ = [
     "noise_ceiling_snr",
     "normalize_scores",
     "pearson_r",
+    "pearson_r_of_draws",
+    "pearson_r_standard_error",
     "reliable_targets",
     "split_half_reliability",
+    "to_dense",
     "tuning_reorientation",
     "tuning_reorientation_parts",
     "variance_components",

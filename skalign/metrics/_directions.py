@@ -24,9 +24,27 @@ class ImageSpace:
     n_images : int
         Number of images.
     sample_weight : array-like of shape (n_images,) or None
-        Weight of every image; images of weight zero are left out.
+        Weight of every image; images of weight zero are ignored.
     center : bool
         Whether vectors are centered on their weighted mean, so that a cosine is Pearson's r.
+
+    Attributes
+    ----------
+    images : slice or ndarray
+        Images of positive weight.
+    n_images : int
+        Their number.
+    weight : ndarray of shape (n_images,)
+        Their weights, which sum to 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skalign.metrics import ImageSpace
+    >>> space = ImageSpace(3, None, center=True)
+    >>> directions, defined = space.directions(np.array([[1.0, 5], [2.0, 5], [3.0, 5]]), "X")
+    >>> defined
+    array([ True, False])
     """
 
     def __init__(self, n_images: int, sample_weight: ArrayLike | None, center: bool) -> None:
@@ -107,19 +125,80 @@ def safe_scale(size: NDArray[Any], name: str) -> NDArray[Any]:
     return np.where((size > 0) & ((size < 1 / limit) | (size > limit)), size, 1)
 
 
-def check_images(values: Any, name: str, **options: Any) -> Any:
-    """Check a table whose rows are images; its numbers are looked at later, block by block."""
+def check_image_rows(values: Any, name: str, **options: Any) -> Any:
+    """Check that an array has rows; its numbers are read later, block by block.
+
+    Parameters
+    ----------
+    values : {array-like, sparse matrix}
+        A table whose rows are images, or targets.
+    name : str
+        Name of the argument, for errors.
+    **options
+        Options of :func:`sklearn.utils.check_array`.
+
+    Returns
+    -------
+    {ndarray, sparse matrix}
+        The table, which may hold NaN and infinity.
+
+    Examples
+    --------
+    >>> from skalign.metrics import check_image_rows
+    >>> check_image_rows([[1, 2], [3, 4]], "features").shape
+    (2, 2)
+    """
     return check_array(values, dtype="numeric", ensure_all_finite=False, input_name=name, **options)
 
 
-def check_targets(values: Any, name: str) -> NDArray[Any]:
-    """Check (n_images, n_targets) responses; one target may be 1-D."""
-    values = check_images(values, name, ensure_2d=False)
+def check_responses(values: Any, name: str) -> NDArray[Any]:
+    """Check responses of targets, and give those of a single target a column.
+
+    Parameters
+    ----------
+    values : array-like of shape (n_images, n_targets) or (n_images,)
+        Responses.
+    name : str
+        Name of the argument, for errors.
+
+    Returns
+    -------
+    ndarray of shape (n_images, n_targets)
+        The responses, which may hold NaN and infinity.
+
+    Examples
+    --------
+    >>> from skalign.metrics import check_responses
+    >>> check_responses([1.0, 2.0, 3.0], "y").shape
+    (3, 1)
+    """
+    values = check_image_rows(values, name, ensure_2d=False)
     return values.reshape(-1, 1) if values.ndim == 1 else values
 
 
-def blocks(n_vectors: int, length: int, n_bytes: int | None = None) -> Iterator[slice]:
-    """Slices of ``n_vectors``, so that a block of vectors of this length has a bounded size."""
+def bounded_slices(n_vectors: int, length: int, n_bytes: int | None = None) -> Iterator[slice]:
+    """Cut vectors into blocks of bounded memory.
+
+    Parameters
+    ----------
+    n_vectors : int
+        Number of vectors.
+    length : int
+        Length of a vector, in double precision.
+    n_bytes : int, default=None
+        Largest size of a block; a block has one vector at least. 64 MB by default.
+
+    Returns
+    -------
+    iterator of slice
+        The blocks.
+
+    Examples
+    --------
+    >>> from skalign.metrics import bounded_slices
+    >>> list(bounded_slices(5, length=1000, n_bytes=16_000))
+    [slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)]
+    """
     step = max(1, (n_bytes or _BLOCK_BYTES) // (8 * length))
     return gen_batches(n_vectors, step)
 

@@ -52,6 +52,18 @@ def alignment_of_moments(
     -------
     Alignment
         What ``alignment`` finds on the images.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skalign.metrics import alignment_of_moments
+    >>> coef = np.array([[1.0, 1.0]])
+    >>> found = alignment_of_moments(
+    ...     np.eye(2), np.array([[1.0, 0.5]]), np.array([1.5]), coef, mean=np.zeros(2),
+    ...     offset=np.zeros(1), total_weight=3.0, undefined_r=0.0, undefined_theta=2.0,
+    ... )
+    >>> found.r.round(2), found.theta.round(2)
+    (array([0.87]), array([0.29]))
     """
     norms = np.sqrt(gram.diagonal() + total_weight * mean**2)
     inverse = np.zeros_like(norms, dtype=np.float64)

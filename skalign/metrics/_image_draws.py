@@ -1,4 +1,4 @@
-"""Resampled images as weights: means of many draws at once."""
+"""Drawn images as weights: the means of many draws in one product."""
 
 from __future__ import annotations
 
@@ -10,20 +10,39 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from sklearn.utils import check_random_state
 
+from skalign.metrics._directions import bounded_slices
 from skalign.utils import check_sample_weight
 
 
-class Images:
-    """What is drawn: images that have a weight, one by one or in whole groups.
+class ImagesToDraw:
+    """Images of positive weight that are drawn one by one, or in whole groups.
 
     Parameters
     ----------
     n_images : int
         Number of images.
     sample_weight : array-like of shape (n_images,) or None
-        Weight of every image; those of weight zero are left out.
+        Weight of every image; images of weight zero are never drawn.
     groups : array-like of shape (n_images,) or None
         Images of one group are drawn together.
+
+    Attributes
+    ----------
+    kept : slice or ndarray of shape (n_kept,)
+        Images of positive weight; `weight` and `groups` have an entry for each of them.
+    weight : ndarray of shape (n_kept,)
+        Their weights, from 0 to 1.
+    groups : ndarray of shape (n_kept,) or None
+        Index of every image's group, from 0 to ``n_groups - 1``.
+    n_images, n_groups : int
+        Number of kept images, and of their groups: as many as images without `groups`.
+
+    Examples
+    --------
+    >>> from skalign.metrics import ImagesToDraw
+    >>> images = ImagesToDraw(4, [1, 1, 0, 1], groups=["run 1", "run 1", "run 2", "run 3"])
+    >>> images.n_images, images.n_groups
+    (3, 2)
     """
 
     def __init__(
@@ -38,7 +57,7 @@ class Images:
                 self.kept = np.flatnonzero(self.weight)
                 self.weight = self.weight[self.kept]
         self.n_images = self.n_groups = self.weight.size
-        self.groups: NDArray[np.intp] | None = None  # index of every image's group
+        self.groups: NDArray[np.intp] | None = None
         if groups is not None:
             groups = np.asarray(groups)
             if groups.shape != (n_images,):
@@ -50,30 +69,120 @@ class Images:
             self.n_groups = len(labels)
 
     def of_groups(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Spread values of the groups, on the last axis, over their images."""
+        """Give every image the value of its group.
+
+        Parameters
+        ----------
+        values : ndarray of shape (..., n_groups)
+            Values of the groups.
+
+        Returns
+        -------
+        ndarray of shape (..., n_kept)
+            Values of the images.
+        """
         return values if self.groups is None else values[..., self.groups]
 
 
-class Draws(ABC):
-    """Many weightings of the same images."""
+class ImageDraws(ABC):
+    """Many weightings of the same images: the base of bootstrap and jackknife.
 
-    def __init__(self, images: Images, n_draws: int) -> None:
+    Parameters
+    ----------
+    images : ImagesToDraw
+        What is drawn.
+    n_draws : int
+        Number of draws.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skalign.metrics import ImagesToDraw, JackknifeDraws
+    >>> draws = JackknifeDraws(ImagesToDraw(3, None))
+    >>> draws.means(np.array([[0.0, 1.0, 2.0]]))
+    array([[1.5, 1. , 0.5]])
+    """
+
+    def __init__(self, images: ImagesToDraw, n_draws: int) -> None:
         self.images = images
         self.n_draws = n_draws
 
     @abstractmethod
-    def means(self, rows: NDArray[Any]) -> NDArray[Any]:
-        """Weighted mean of every row in every draw: (n_rows, n_images) to (n_rows, n_draws)."""
+    def _means(self, rows: NDArray[Any]) -> NDArray[Any]:
+        """Compute `means`."""
 
     @abstractmethod
+    def _weight(self, draw: int) -> NDArray[Any]:
+        """Compute `weight`."""
+
+    def means(self, rows: NDArray[Any]) -> NDArray[Any]:
+        """Compute the weighted mean of every row in every draw.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n_rows, n_kept)
+            Values of the kept images.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_draws)
+            The means.
+        """
+        return self._means(rows)
+
     def weight(self, draw: int) -> NDArray[Any]:
-        """Weight of every image in one draw."""
+        """Give the weight of every image in one draw.
+
+        Parameters
+        ----------
+        draw : int
+            Which draw.
+
+        Returns
+        -------
+        ndarray of shape (n_kept,)
+            The weights.
+        """
+        return self._weight(draw)
+
+    def bounded_slices(self, n_vectors: int) -> list[slice]:
+        """Cut vectors over images into blocks whose moments in all draws have a bounded size.
+
+        Parameters
+        ----------
+        n_vectors : int
+            Number of vectors.
+
+        Returns
+        -------
+        list of slice
+            The blocks.
+        """
+        length = 5 * (self.images.n_images + self.n_draws)
+        return list(bounded_slices(n_vectors, length)) if n_vectors else []
 
 
-class Resamples(Draws):
-    """Bootstrap: as many groups as there are, drawn with replacement, again and again."""
+class BootstrapDraws(ImageDraws):
+    """Bootstrap: as many groups as there are, drawn with replacement.
 
-    def __init__(self, images: Images, n_resamples: int, random_state: Any) -> None:
+    Parameters
+    ----------
+    images : ImagesToDraw
+        What is drawn.
+    n_resamples : int
+        Number of draws.
+    random_state : int, RandomState instance or None
+        Seed of the draws; they are those of :func:`scipy.stats.bootstrap` over the groups.
+
+    Examples
+    --------
+    >>> from skalign.metrics import BootstrapDraws, ImagesToDraw
+    >>> draws = BootstrapDraws(ImagesToDraw(4, None), n_resamples=2, random_state=0)
+    >>> draws.weight(0)
+    array([0.5 , 0.25, 0.  , 0.25])
+    """
+
+    def __init__(self, images: ImagesToDraw, n_resamples: int, random_state: Any) -> None:
         super().__init__(images, n_resamples)
         n_groups = images.n_groups
         # The same draws as those of scipy.stats.bootstrap over an array of the groups.
@@ -83,23 +192,32 @@ class Resamples(Draws):
         self._share = images.of_groups(counts) * images.weight
         self._share /= self._share.sum(axis=1, keepdims=True)
 
-    def means(self, rows: NDArray[Any]) -> NDArray[Any]:
-        """See the base class."""
+    def _means(self, rows: NDArray[Any]) -> NDArray[Any]:
         return rows @ self._share.T
 
-    def weight(self, draw: int) -> NDArray[Any]:
-        """See the base class."""
+    def _weight(self, draw: int) -> NDArray[Any]:
         return self._share[draw]
 
 
-class LeaveOneOut(Draws):
-    """Jackknife: all groups but one, each in its turn, at the cost of a single weighting."""
+class JackknifeDraws(ImageDraws):
+    """Jackknife: every draw leaves out one group, at the cost of a single weighting.
 
-    def __init__(self, images: Images) -> None:
+    Parameters
+    ----------
+    images : ImagesToDraw
+        What is drawn.
+
+    Examples
+    --------
+    >>> from skalign.metrics import ImagesToDraw, JackknifeDraws
+    >>> JackknifeDraws(ImagesToDraw(3, None)).weight(0)
+    array([0., 1., 1.])
+    """
+
+    def __init__(self, images: ImagesToDraw) -> None:
         super().__init__(images, images.n_groups)
 
-    def means(self, rows: NDArray[Any]) -> NDArray[Any]:
-        """See the base class."""
+    def _means(self, rows: NDArray[Any]) -> NDArray[Any]:
         images = self.images
         sums, weight = rows * images.weight, images.weight
         if images.groups is not None:
@@ -108,7 +226,6 @@ class LeaveOneOut(Draws):
             sums, weight = sums @ member, weight @ member
         return (sums.sum(axis=1, keepdims=True) - sums) / (weight.sum() - weight)
 
-    def weight(self, draw: int) -> NDArray[Any]:
-        """See the base class."""
+    def _weight(self, draw: int) -> NDArray[Any]:
         left_out = self.images.of_groups(np.arange(self.images.n_groups) == draw)
         return np.where(left_out, 0, self.images.weight)

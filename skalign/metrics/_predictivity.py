@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import UndefinedMetricWarning
 
-from skalign.metrics._directions import ImageSpace, blocks, check_targets
+from skalign.metrics._directions import ImageSpace, bounded_slices, check_responses
 from skalign.utils import check_number
 
 
@@ -77,7 +77,7 @@ def pearson_r(
     >>> pearson_r(y_true, y_pred, undefined=0)
     array([1., 0.])
     """
-    y_true, y_pred = check_targets(y_true, "y_true"), check_targets(y_pred, "y_pred")
+    y_true, y_pred = check_responses(y_true, "y_true"), check_responses(y_pred, "y_pred")
     undefined = check_number(undefined, "undefined")
     if y_true.shape != y_pred.shape:
         raise ValueError(
@@ -93,7 +93,7 @@ def pearson_r(
             stacklevel=2,
         )
     r = np.empty(n_targets)
-    for block in blocks(n_targets, 8 * n_images):
+    for block in bounded_slices(n_targets, 8 * n_images):
         observed, is_varied = space.directions(y_true[:, block], "y_true")
         predicted, is_predicted = space.directions(y_pred[:, block], "y_pred")
         cosine = np.einsum("ij,ij->j", observed, predicted)

@@ -11,7 +11,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
-from skalign.metrics._directions import ImageSpace, blocks, check_images, check_targets, safe_scale
+from skalign.metrics._directions import (
+    ImageSpace,
+    bounded_slices,
+    check_image_rows,
+    check_responses,
+    safe_scale,
+)
 from skalign.utils import check_number
 
 _SPARSE_DENSITY = 0.03  # below it, a sparse product is faster than a dense one
@@ -20,7 +26,7 @@ _CACHE_BYTES = 2**21  # weights that are passed over several times at once
 
 
 @dataclass(frozen=True, eq=False)
-class TargetBlock:
+class ReorientationBlock:
     """A block of targets, ready for products."""
 
     index: slice
@@ -42,8 +48,8 @@ class ReorientationProblem:
         sample_weight: ArrayLike | None,
         undefined: float,
     ) -> None:
-        features = check_images(features, "features", accept_sparse="csc")
-        self._targets = check_targets(targets, "targets")
+        features = check_image_rows(features, "features", accept_sparse="csc")
+        self._targets = check_responses(targets, "targets")
         self._weights = _check_weights(weights)
         self._undefined = check_number(undefined, "undefined")
         n_images, self.n_units = features.shape
@@ -79,18 +85,18 @@ class ReorientationProblem:
             return directions.astype(self.dtype), alive
         directions = np.empty((self._space.n_images, self.n_units), self.dtype)
         alive = np.empty(self.n_units, dtype=bool)
-        for units in blocks(self.n_units, len(features)):
+        for units in bounded_slices(self.n_units, len(features)):
             block = self._space.directions(features[:, units], "features")
             directions[:, units], alive[units] = block
         return directions, alive
 
-    def blocks(self) -> Iterator[TargetBlock]:
+    def blocks(self) -> Iterator[ReorientationBlock]:
         """Targets and weights, block by block; a block is valid until the next."""
         length = 8 * self._space.n_images
         buffer = None
         if not sparse.issparse(self._weights):
             length = max(length, self.n_units)
-        for index in blocks(self.n_targets, length):
+        for index in bounded_slices(self.n_targets, length):
             weights = self._weights[index]
             if _sparse_pays(weights):
                 weights, total = self._absolute_sparse(weights)
@@ -101,14 +107,14 @@ class ReorientationProblem:
             targets, defined = self._space.directions(self._targets[:, index], "targets")
             targets = targets.astype(self.dtype, copy=False)
             total[~defined | (total == 0)] = np.nan
-            yield TargetBlock(index, targets, defined, weights, total)
+            yield ReorientationBlock(index, targets, defined, weights, total)
 
     def _absolute_dense(
         self, weights: NDArray[Any], buffer: NDArray[Any]
     ) -> tuple[NDArray[Any], NDArray[Any]]:
         """Absolute weights of the units that have a direction, in a safe scale, and their sums."""
         absolute, total = buffer[: len(weights)], np.empty(len(weights))
-        for rows in blocks(len(weights), self.n_units, _CACHE_BYTES):
+        for rows in bounded_slices(len(weights), self.n_units, _CACHE_BYTES):
             values = np.abs(weights[rows], out=absolute[rows], dtype=self.dtype)
             if not self.alive.all():
                 with np.errstate(invalid="ignore"):  # infinity times zero: not finite either
@@ -142,7 +148,26 @@ class ReorientationProblem:
 
 
 def to_dense(array: Any) -> NDArray[Any]:
-    """Give a sparse array as a dense one, and any other as it is."""
+    """Turn a sparse array into a dense one; return any other as it is.
+
+    Parameters
+    ----------
+    array : {ndarray, sparse matrix}
+        The array.
+
+    Returns
+    -------
+    ndarray
+        The same, dense.
+
+    Examples
+    --------
+    >>> from scipy import sparse
+    >>> from skalign.metrics import to_dense
+    >>> to_dense(sparse.eye_array(2))
+    array([[1., 0.],
+           [0., 1.]])
+    """
     return array.toarray() if sparse.issparse(array) else array
 
 
@@ -157,5 +182,5 @@ def _sparse_pays(weights: Any) -> bool:
 def _check_weights(weights: Any) -> Any:
     if sparse.issparse(weights) and weights.ndim == 1:
         weights = weights.reshape(1, -1)
-    weights = check_images(weights, "weights", accept_sparse="csr", ensure_2d=False)
+    weights = check_image_rows(weights, "weights", accept_sparse="csr", ensure_2d=False)
     return weights.reshape(1, -1) if weights.ndim == 1 else weights

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
-from skalign.metrics._problem import ReorientationProblem, TargetBlock, to_dense
+from skalign.metrics._problem import ReorientationBlock, ReorientationProblem, to_dense
 
 
 def tuning_reorientation(
@@ -215,7 +215,7 @@ def tuning_reorientation_parts(
     return ReorientationParts(problem.finish(theta), distance, contribution)
 
 
-def _aligned_weight(problem: ReorientationProblem, block: TargetBlock) -> NDArray[Any]:
+def _aligned_weight(problem: ReorientationProblem, block: ReorientationBlock) -> NDArray[Any]:
     """Sum over units of absolute weight times cosine, for every target of the block."""
     if sparse.issparse(problem.features) or not sparse.issparse(block.weights):
         reached = to_dense(problem.features @ block.weights.T)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from skalign.metrics._directions import blocks, check_images
+from skalign.metrics._directions import bounded_slices, check_image_rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,7 +172,7 @@ class Repeats:
         image_ids: ArrayLike | tuple[ArrayLike, ...] | None,
         kept_images: ArrayLike | None = None,
     ) -> None:
-        table: Any = check_images(trials, "trials", allow_nd=True)
+        table: Any = check_image_rows(trials, "trials", allow_nd=True)
         if table.ndim not in (2, 3) or (table.ndim == 2) != (image_ids is not None):
             raise ValueError(
                 "trials must be of shape (n_images, n_repeats, n_targets) without image_ids, or of "
@@ -208,7 +208,7 @@ class Repeats:
 
     def blocks(self) -> Iterator[tuple[slice, NDArray[np.float64]]]:
         """Slices of targets, and their responses (n_trials, n_block) sorted by image."""
-        for block in blocks(self.trials.shape[1], 8 * self.rows.size):
+        for block in bounded_slices(self.trials.shape[1], 8 * self.rows.size):
             values = np.asarray(self.trials[self.rows, block], dtype=np.float64)
             missing = np.isnan(self.trials[self._missing, block])
             if not np.isfinite(values).all() or not missing.all():

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
-from skalign.metrics._directions import ImageSpace, blocks, check_targets, safe_scale
-from skalign.metrics._image_draws import Draws, Images, Resamples
+from skalign.metrics._directions import ImageSpace, check_responses, safe_scale
+from skalign.metrics._image_draws import BootstrapDraws, ImageDraws, ImagesToDraw
 from skalign.metrics._predictivity import pearson_r
 from skalign.metrics._problem import to_dense
 from skalign.metrics._reorientation import tuning_reorientation
@@ -49,37 +49,40 @@ def pearson_r_standard_error(
     Raises
     ------
     ValueError
-        If the shapes differ, or values are not finite, or ``sample_weight`` is not valid.
+        If the shapes differ, values are not finite, or ``sample_weight`` is not valid.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skalign.metrics import pearson_r_standard_error
+    >>> y_true = np.random.default_rng(0).standard_normal((400, 1))
+    >>> y_pred = y_true + np.random.default_rng(1).standard_normal((400, 1))
+    >>> pearson_r_standard_error(y_true, y_pred).round(2)
+    array([0.03])
     """
-    y_true, y_pred = check_targets(y_true, "y_true"), check_targets(y_pred, "y_pred")
+    y_true, y_pred = check_responses(y_true, "y_true"), check_responses(y_pred, "y_pred")
     if y_true.shape != y_pred.shape:
         raise ValueError(
             f"y_pred must have the shape (n_images, n_targets) of y_true, {y_true.shape}, "
             f"got {y_pred.shape}."
         )
-    images = Images(len(y_true), sample_weight)
-    draws = Resamples(images, n_resamples, random_state)
+    images = ImagesToDraw(len(y_true), sample_weight)
+    draws = BootstrapDraws(images, n_resamples, random_state)
     error = np.empty(y_true.shape[1])
-    for block in bounded_blocks(draws, error.size):
-        r = pearson_r_over(draws, y_true[images.kept, block], y_pred[images.kept, block])
+    for block in draws.bounded_slices(error.size):
+        r = pearson_r_of_draws(draws, y_true[images.kept, block], y_pred[images.kept, block])
         error[block] = np.nan_to_num(r, copy=False).std(axis=1, ddof=1)
     return error
 
 
-def bounded_blocks(draws: Draws, n_vectors: int) -> list[slice]:
-    """Slices of vectors whose moments in every draw have a bounded size."""
-    length = 5 * (draws.images.n_images + draws.n_draws)
-    return list(blocks(n_vectors, length)) if n_vectors else []
-
-
-def pearson_r_over(
-    draws: Draws, observed: NDArray[Any], predicted: NDArray[Any]
+def pearson_r_of_draws(
+    draws: ImageDraws, observed: NDArray[Any], predicted: NDArray[Any]
 ) -> NDArray[np.float64]:
     """Pearson's r of every target in every draw.
 
     Parameters
     ----------
-    draws : Draws
+    draws : ImageDraws
         Of the images below.
     observed, predicted : ndarray of shape (n_images, n_targets)
         Responses; a block of targets.
@@ -88,6 +91,15 @@ def pearson_r_over(
     -------
     ndarray of shape (n_targets, n_draws)
         The correlations; NaN where undefined.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skalign.metrics import ImagesToDraw, JackknifeDraws, pearson_r_of_draws
+    >>> observed = np.array([[1.0], [2.0], [3.0]])
+    >>> predicted = np.array([[1.0], [2.0], [0.0]])
+    >>> pearson_r_of_draws(JackknifeDraws(ImagesToDraw(3, None)), observed, predicted).round(6)
+    array([[-1., -1.,  1.]])
     """
     y = _Vectors(draws, observed, "y_true", center=True)
     p = _Vectors(draws, predicted, "y_pred", center=True)
@@ -103,7 +115,7 @@ def pearson_r_over(
     return r
 
 
-class ReorientationOver:
+class ReorientationOfDraws:
     """Theta of every target in every draw; what depends on the features alone is kept.
 
     The inner product of a target and a feature is the mean over images of their product. All draws
@@ -111,7 +123,7 @@ class ReorientationOver:
 
     Parameters
     ----------
-    draws : Draws
+    draws : ImageDraws
         Of the images below.
     features : {ndarray, sparse matrix} of shape (n_images, n_units)
         What reaches the linear map.
@@ -119,9 +131,19 @@ class ReorientationOver:
         Its weights.
     center : bool
         Whether features and targets are centered on their mean in the draw.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skalign.metrics import ImagesToDraw, JackknifeDraws, ReorientationOfDraws
+    >>> draws, features = JackknifeDraws(ImagesToDraw(3, None)), np.eye(3)[:, :2]
+    >>> weights = np.array([[1.0, 1.0]])
+    >>> of_draws = ReorientationOfDraws(draws, features, weights, center=False)
+    >>> of_draws.theta(features @ weights.T, slice(0, 1)).round(2)
+    array([[0.  , 0.  , 0.29]])
     """
 
-    def __init__(self, draws: Draws, features: Any, weights: Any, center: bool) -> None:
+    def __init__(self, draws: ImageDraws, features: Any, weights: Any, center: bool) -> None:
         weights = abs(sparse.csr_array(weights, dtype=np.float64))
         weights.sum_duplicates()
         weights.eliminate_zeros()
@@ -152,7 +174,7 @@ class ReorientationOver:
         reached = _Vectors(self._draws, targets, "targets", self._center)
         aligned = np.zeros((reached.rows.shape[0], self._draws.n_draws))
         pairs = weights.tocoo()
-        for some in bounded_blocks(self._draws, pairs.nnz):
+        for some in self._draws.bounded_slices(pairs.nnz):
             target, unit = pairs.row[some], pairs.col[some]
             cosine = self._draws.means(reached.rows[target] * units.rows[unit])
             if self._center:
@@ -191,7 +213,7 @@ class _Vectors:
         Whether rounding may have won: the variance is a small difference of large moments.
     """
 
-    def __init__(self, draws: Draws, columns: Any, name: str, center: bool) -> None:
+    def __init__(self, draws: ImageDraws, columns: Any, name: str, center: bool) -> None:
         rows, _ = ImageSpace(len(columns), None, center).directions(columns, name)
         if center:
             rows -= np.median(rows, axis=0)
@@ -208,7 +230,7 @@ class _Vectors:
 
 
 def _afresh(
-    draws: Draws, doubtful: NDArray[np.bool_]
+    draws: ImageDraws, doubtful: NDArray[np.bool_]
 ) -> Iterator[tuple[NDArray[np.intp], int, NDArray[Any]]]:
     """Targets to compute afresh, in which draw, and its weights; a single image has no variance."""
     for draw in np.flatnonzero(doubtful.any(axis=0)).tolist():

@@ -6,9 +6,18 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from scipy.stats import bootstrap, pearsonr
 
-from skalign.metrics import _directions, _resampled, pearson_r, tuning_reorientation
-from skalign.metrics._image_draws import Images, LeaveOneOut, Resamples
-from skalign.metrics._resampled import ReorientationOver, pearson_r_over, pearson_r_standard_error
+from skalign.metrics import (
+    BootstrapDraws,
+    ImagesToDraw,
+    JackknifeDraws,
+    ReorientationOfDraws,
+    _directions,
+    _resampled,
+    pearson_r,
+    pearson_r_of_draws,
+    pearson_r_standard_error,
+    tuning_reorientation,
+)
 
 GROUPS = np.array(list("aabbbcdddddeef"))
 
@@ -32,29 +41,29 @@ def one_by_one(draws, observed, predicted):
 
 @pytest.mark.parametrize("groups", [None, GROUPS])
 @pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("kind", [lambda images: Resamples(images, 30, 0), LeaveOneOut])
+@pytest.mark.parametrize("kind", [lambda images: BootstrapDraws(images, 30, 0), JackknifeDraws])
 def test_equals_a_weighted_r_for_every_draw(pair, groups, weighted, kind):
     weight = np.random.default_rng(1).integers(1, 4, 14) if weighted else None
-    draws = kind(Images(14, weight, groups))
-    assert_allclose(pearson_r_over(draws, *pair), one_by_one(draws, *pair), atol=1e-12)
+    draws = kind(ImagesToDraw(14, weight, groups))
+    assert_allclose(pearson_r_of_draws(draws, *pair), one_by_one(draws, *pair), atol=1e-12)
 
 
 def test_counts_are_repeated_rows(pair):
-    draws = Resamples(Images(14, None), 20, 0)
+    draws = BootstrapDraws(ImagesToDraw(14, None), 20, 0)
     counts = np.rint(drawn(draws) * 14).astype(int)
     assert_array_equal(counts.sum(axis=1), 14)
     repeated = [[np.repeat(array, count, axis=0) for array in pair] for count in counts]
     expected = np.stack([pearsonr(*arrays, axis=0).statistic for arrays in repeated], axis=1)
-    assert_allclose(pearson_r_over(draws, *pair), expected, atol=1e-12)
+    assert_allclose(pearson_r_of_draws(draws, *pair), expected, atol=1e-12)
 
 
 def test_whole_groups_are_drawn():
-    images = Images(14, np.arange(1.0, 15), GROUPS)
-    share = drawn(Resamples(images, 50, 0))
+    images = ImagesToDraw(14, np.arange(1.0, 15), GROUPS)
+    share = drawn(BootstrapDraws(images, 50, 0))
     multiplicity = share / np.arange(1, 15)
     for group in np.unique(GROUPS):
         assert_allclose(np.ptp(multiplicity[:, group == GROUPS], axis=1), 0, atol=1e-12)
-    left_out = drawn(LeaveOneOut(images)) == 0
+    left_out = drawn(JackknifeDraws(images)) == 0
     assert_array_equal(left_out, np.unique(GROUPS)[:, np.newaxis] == GROUPS)
 
 
@@ -81,8 +90,8 @@ def test_standard_error_is_near_the_formula_for_normal_data():
 
 def test_undefined_draws_count_as_zero():
     observed, predicted = np.arange(4.0), np.array([0.0, 0.0, 0.0, 1.0])
-    draws = Resamples(Images(4, None), 200, 0)
-    r = pearson_r_over(draws, observed[:, np.newaxis], predicted[:, np.newaxis])
+    draws = BootstrapDraws(ImagesToDraw(4, None), 200, 0)
+    r = pearson_r_of_draws(draws, observed[:, np.newaxis], predicted[:, np.newaxis])
     assert 0 < np.isnan(r).sum() < 200
     expected = np.where(np.isnan(r), 0, r).std(axis=1, ddof=1)
     assert_allclose(pearson_r_standard_error(observed, predicted), expected)
@@ -95,19 +104,19 @@ def test_draws_that_are_nearly_constant_are_computed_afresh(offset):
     steps, jitter = np.repeat([0.0, 1.0], 3), np.array([0, 0, 0, 1e-7, 2e-7, 4e-7])
     observed = np.column_stack([steps, steps + jitter]) + offset
     predicted = np.random.default_rng(0).standard_normal((6, 2))
-    draws = Resamples(Images(6, None), 500, 0)
+    draws = BootstrapDraws(ImagesToDraw(6, None), 500, 0)
     expected = one_by_one(draws, observed, predicted)
     assert np.isnan(expected).any()
-    assert_allclose(pearson_r_over(draws, observed, predicted), expected, atol=1e-7)
+    assert_allclose(pearson_r_of_draws(draws, observed, predicted), expected, atol=1e-7)
 
 
 def test_an_outlier_does_not_blur_the_draws_without_it():
     rng = np.random.default_rng(0)
     observed, predicted = rng.standard_normal((2, 20, 3))
     observed[0] = 1e9
-    draws = Resamples(Images(20, None), 40, 0)
+    draws = BootstrapDraws(ImagesToDraw(20, None), 40, 0)
     expected = one_by_one(draws, observed, predicted)
-    assert_allclose(pearson_r_over(draws, observed, predicted), expected, atol=1e-6)
+    assert_allclose(pearson_r_of_draws(draws, observed, predicted), expected, atol=1e-6)
 
 
 def test_images_without_weight_are_not_there(pair):
@@ -125,8 +134,8 @@ def test_targets_are_walked_in_blocks(pair, monkeypatch):
     sizes = []
     monkeypatch.setattr(
         _resampled,
-        "pearson_r_over",
-        lambda draws, *block: sizes.append(block[0].shape[1]) or pearson_r_over(draws, *block),
+        "pearson_r_of_draws",
+        lambda draws, *block: sizes.append(block[0].shape[1]) or pearson_r_of_draws(draws, *block),
     )
     assert_allclose(pearson_r_standard_error(*pair), expected)
     assert sizes == [2, 2, 2]
@@ -148,7 +157,7 @@ def test_errors_name_the_argument(arguments, options, message):
 
 def test_groups_of_the_wrong_length():
     with pytest.raises(ValueError, match="groups must be 1-D, one label per image, 3 here"):
-        Images(3, None, [1, 2])
+        ImagesToDraw(3, None, [1, 2])
 
 
 @pytest.fixture(params=[np.asarray, sparse.csr_array], ids=["dense", "sparse"])
@@ -167,16 +176,16 @@ def reached(request):
 
 @pytest.mark.parametrize("center", [False, True])
 @pytest.mark.parametrize("groups", [None, GROUPS])
-@pytest.mark.parametrize("kind", [lambda images: Resamples(images, 60, 0), LeaveOneOut])
+@pytest.mark.parametrize("kind", [lambda images: BootstrapDraws(images, 60, 0), JackknifeDraws])
 def test_theta_equals_a_weighted_theta_for_every_draw(reached, center, groups, kind):
-    draws = kind(Images(14, np.random.default_rng(1).integers(1, 4, 14), groups))
+    draws = kind(ImagesToDraw(14, np.random.default_rng(1).integers(1, 4, 14), groups))
     expected = [
         tuning_reorientation(*reached, center=center, sample_weight=weight)
         for weight in drawn(draws)
     ]
     expected = np.transpose(expected)
     features, targets, weights = reached
-    over = ReorientationOver(draws, features, weights, center)
+    over = ReorientationOfDraws(draws, features, weights, center)
     blocks = slice(0, 4), slice(4, 6)
     found = np.vstack([over.theta(targets[:, block], block) for block in blocks])
     assert np.isnan(expected[3:5]).all()
@@ -186,21 +195,21 @@ def test_theta_equals_a_weighted_theta_for_every_draw(reached, center, groups, k
 
 def test_pairs_of_a_target_and_a_unit_are_walked_in_blocks(reached, monkeypatch):
     features, targets, weights = reached
-    draws = Resamples(Images(14, None), 20, 0)
+    draws = BootstrapDraws(ImagesToDraw(14, None), 20, 0)
     everything = slice(0, 6)
-    expected = ReorientationOver(draws, features, weights, False).theta(targets, everything)
+    expected = ReorientationOfDraws(draws, features, weights, False).theta(targets, everything)
     monkeypatch.setattr(_directions, "_BLOCK_BYTES", 8 * 5 * (14 + 20) * 3)
-    found = ReorientationOver(draws, features, weights, False).theta(targets, everything)
+    found = ReorientationOfDraws(draws, features, weights, False).theta(targets, everything)
     assert_allclose(found, expected)
 
 
 def test_no_weights_at_all():
-    draws = Resamples(Images(5, None), 3, 0)
-    over = ReorientationOver(draws, np.ones((5, 2)), np.zeros((4, 2)), True)
+    draws = BootstrapDraws(ImagesToDraw(5, None), 3, 0)
+    over = ReorientationOfDraws(draws, np.ones((5, 2)), np.zeros((4, 2)), True)
     assert np.isnan(over.theta(np.ones((5, 4)), slice(0, 4))).all()
 
 
 def test_weights_that_are_not_finite():
-    draws = Resamples(Images(5, None), 3, 0)
+    draws = BootstrapDraws(ImagesToDraw(5, None), 3, 0)
     with pytest.raises(ValueError, match="weights must be finite"):
-        ReorientationOver(draws, np.ones((5, 2)), np.array([[1, np.nan]]), True)
+        ReorientationOfDraws(draws, np.ones((5, 2)), np.array([[1, np.nan]]), True)
