@@ -20,7 +20,7 @@ from skalign.metrics._gram_alignment import alignment_of_moments
 from skalign.solvers import Penalty, penalty_scale
 from skalign.solvers._blocks import solve_in_gram_space
 from skalign.solvers._design import Design
-from skalign.solvers._moments import TargetMoments
+from skalign.solvers._fold import TargetMoments
 from skalign.solvers._path import alpha_max, l1_share
 
 SEARCH_SPAN = 1e-3  # the weakest alpha of a search, as a share of the strongest

@@ -15,7 +15,7 @@ from skalign.metrics._resampled import pearson_r_standard_error
 from skalign.solvers import Penalty, penalty_scale
 from skalign.solvers._blocks import BlockSolver, solve_in_gram_space
 from skalign.solvers._design import Design
-from skalign.solvers._moments import Fold, TargetMoments
+from skalign.solvers._fold import Fold, TargetMoments
 from skalign.solvers._path import count_active, path_of_block
 
 EMPTY = {"undefined_r": 0.0, "undefined_theta": 2.0}  # what an empty fit counts as in a fold

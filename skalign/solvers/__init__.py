@@ -5,6 +5,9 @@ from skalign.solvers._penalties import Penalty, penalty_scale
 from skalign.solvers._solution import Solution
 
 try:
+    from skalign.solvers._design import Design
+    from skalign.solvers._feature_moments import FeatureMoments
+    from skalign.solvers._moments import Moments
     from skalign.solvers._path import SolutionPath
     from skalign.solvers._solve import solve
 except ModuleNotFoundError as error:
@@ -18,6 +21,9 @@ except ModuleNotFoundError as error:
 
 __all__ = [
     "Certificate",
+    "Design",
+    "FeatureMoments",
+    "Moments",
     "Penalty",
     "Solution",
     "SolutionPath",

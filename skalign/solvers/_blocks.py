@@ -13,9 +13,6 @@ from skalign.solvers._least_squares import least_squares_solver
 from skalign.solvers._penalties import Scale
 from skalign.solvers._working_set import solve_working_set
 
-BLOCKS = 16  # a problem is cut into at most about this many blocks, however many workers there are
-BLOCK_TARGETS = 64  # but no finer than this
-BLOCK_BYTES = 2**25  # and no coarser: bounds the working memory of a worker
 GRAM_BYTES = 2**30
 GRAM_FEATURES = 1024  # a Gram this small always pays
 GRAM_FEATURES_PER_TARGET = 8
@@ -221,20 +218,6 @@ def solve_in_gram_space(
         np.full(q.shape[0], max_iter, np.int32), weights, n_iter, kkt, gap,
     )  # fmt: skip
     return [BlockSolution(*of_alpha) for of_alpha in zip(weights, n_iter, kkt, gap, strict=True)]
-
-
-def target_blocks(design: Design, n_targets: int, n_copies: int = 1) -> Iterator[slice]:
-    """Blocks of targets; the same for any number of workers, so that results are too.
-
-    Up to rounding: BLAS splits a product by its own number of threads. `n_copies` is how many
-    sets of weights a worker holds at a time.
-    """
-    n_samples, n_features = design.X.shape
-    bytes_each = (3 * n_samples + (2 + n_copies) * n_features) * design.dtype.itemsize
-    most = max(1, BLOCK_BYTES // bytes_each)
-    size = min(most, max(BLOCK_TARGETS, -(-n_targets // BLOCKS)))
-    for start in range(0, n_targets, size):
-        yield slice(start, min(start + size, n_targets))
 
 
 def gram_pays(design: Design, n_targets: int) -> bool:

@@ -1,141 +1,350 @@
-"""Second moments of a training part, by taking those of the held-out part off those of all.
+"""Second moments: all that a positive or l1 problem asks of its images.
 
-For features X and targets Y, weighted, and centered if there is an intercept, ``X'X``, ``X'Y`` and
-``|y|^2`` are all that a positive or l1 problem asks for. The folds of a cross-validation share
-them. The held-out part is always centered, for Pearson's r is. With m means and s sums of weights,
+A :class:`Moments` has two halves. The features' half (:class:`FeatureMoments`: ``X'X``, means,
+norms, sum of weights) is made once and shared by all targets. The targets' half (``X'Y``, means,
+squared norms) is made block by block. Adding takes in more images. Subtracting a held-out part
+leaves the training part of a fold:
 
-    X_train' X_train = X'X - X_test' X_test - (s s_test / s_train) (m - m_test) (m - m_test)'
+    X'X = A'A + B'B + (s_a s_b / (s_a + s_b)) (m_a - m_b) (m_a - m_b)'
 
-with an intercept, and without one ``X'X - X_test' X_test - s_test m_test m_test'``.
+with means m and sums of weights s; without an intercept, ``X'X = A'A + B'B``.
+
+A fold of a cross-validation, whose blocks of targets share the features' half::
+
+    whole = Design.prepare(X, sample_weight=weight, center=True)
+    held_out = Design.prepare(X[test], sample_weight=weight[test], center=True)
+    all_features, test_features = FeatureMoments.of(whole), FeatureMoments.of(held_out)
+    features = all_features - test_features
+    if features.lost.size:
+        features = features.recomputed(X[train], weight[train])
+    for block in target_blocks(whole, n_targets):
+        of_all = Moments.of_block(whole, all_features, Y[:, block])
+        of_test = Moments.of_block(held_out, test_features, Y[test, block])
+        training = of_all.minus(of_test, features=features)
+        if training.lost_digits:
+            training = training.recomputed(X[train], Y[train, block], weight[train])
+        solution = solve_moments(training, "lasso", 0.1)
+
+A part that is subtracted may be centered although the whole is not: the held-out images of a fold
+whose Pearson's r is wanted beside a fit without an intercept.
 """
 
-from typing import Any, NamedTuple
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from skalign.solvers._design import Design
-
-# A squared norm that loses all but this fraction of itself is computed afresh: beyond, the
-# difference would be made of rounding.
-LOST = {np.dtype(np.float64): 1e-6, np.dtype(np.float32): 1e-2}
-
+from skalign.solvers._arguments import check_problem
+from skalign.solvers._combination import Combination, check_digits, check_same_shape, nothing
+from skalign.solvers._design import Design, check_finite
+from skalign.solvers._feature_moments import FeatureMoments, prepared_like
+from skalign.solvers._target_blocks import target_blocks
 
 # A target all of whose products with features are this many rounding errors has none.
 ROUNDINGS = 64
 
 
-class TargetMoments(NamedTuple):
-    """What features and a block of targets have in common.
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """Second moments of features and targets over weighted images.
 
-    Attributes
-    ----------
-    q : ndarray of shape (n_targets, n_features)
-        Features times targets, centered and weighted.
-    mean, squared_norms : ndarray of shape (n_targets,)
-        Means of the targets; their squared norms, centered and weighted.
-    """
-
-    q: NDArray
-    mean: NDArray
-    squared_norms: NDArray
-
-
-class Fold:
-    """A training part of dense features and its complement, which is held out.
+    A problem that is positive or has an l1 penalty asks for nothing else, so :func:`solve_moments`
+    finds its weights without the images. ``a + b`` are the moments of the images of both, such as
+    two sessions, and ``a - b`` those that are left without `b`, such as the training part of a
+    fold. Both are exact up to rounding errors, except that a difference names the features and
+    the targets that lost their digits: `recomputed` computes those afresh.
 
     Parameters
     ----------
-    X : ndarray of shape (n_samples, n_features)
-        All features.
-    weight : ndarray of shape (n_samples,) or None
-        Weights of the samples.
-    train, test : ndarray of int
-        Samples of the two parts, together all samples once.
-    whole : Design
-        All features, prepared.
-    gram : ndarray of shape (n_features, n_features)
-        Their Gram.
+    features : FeatureMoments
+        The half that all targets share: ``X'X``, means, norms and sum of weights.
+    q : ndarray of shape (n_targets, n_features)
+        ``Y'X`` of the weighted features and targets, centered with an intercept.
+    target_means : ndarray of shape (n_targets,)
+        Weighted means of the targets, which were subtracted; zeros without an intercept.
+    target_squared_norms : ndarray of shape (n_targets,)
+        Squared norms of the weighted targets, centered with an intercept.
+    lost_features, lost_targets : ndarray of int
+        Columns and rows of `q` that lost their digits in a difference.
 
-    Attributes
-    ----------
-    gram, mean, total_weight
-        Gram, means and sum of weights of the training part.
-    held_out : Design
-        Features of the held-out part.
-    held_out_gram : ndarray of shape (n_features, n_features)
-        Their Gram.
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skalign.solvers import Moments, solve_moments
+    >>> rng = np.random.default_rng(0)
+    >>> X, Y = rng.standard_normal((60, 4)) + 5, rng.standard_normal((60, 2))
+    >>> sessions = Moments.of(X[:40], Y[:40]) + Moments.of(X[40:], Y[40:])
+    >>> bool(np.allclose(sessions.gram, Moments.of(X, Y).gram))
+    True
     """
 
-    def __init__(
-        self,
-        X: NDArray,
-        weight: NDArray | None,
-        train: NDArray,
-        test: NDArray,
-        whole: Design,
-        gram: NDArray,
-    ) -> None:
-        self._X, self._weight, self._centered = X, weight, whole.centered
-        self.train, self.test = train, test
-        self.held_out = self._design(test, center=True)
-        self.held_out_gram = self.held_out.gram()
-        self.total_weight = float(len(train) if weight is None else weight[train].sum())
-        test_weight, test_mean = self.held_out.total_weight, self.held_out.mean
-        shift = whole.mean - test_mean if whole.centered else test_mean
-        self._shift = np.where(whole.norms > 0, shift, 0)
-        # What the outer product of the shifts weighs.
-        self._between = test_weight
-        self.mean = whole.mean
-        if whole.centered:
-            self._between *= whole.total_weight / self.total_weight
-            self.mean = whole.mean + test_weight / self.total_weight * shift
-        outer = self._between * np.outer(self._shift, self._shift)
-        self.gram = gram - self.held_out_gram - outer.astype(whole.dtype)
-        eps = np.finfo(whole.dtype).eps
-        self._rounding = ROUNDINGS * eps * whole.norms  # of a feature's product with a unit target
-        left = self.gram.diagonal() / np.where(whole.norms > 0, gram.diagonal(), 1)
-        self._lost = np.flatnonzero((left <= LOST[whole.dtype]) & (whole.norms > 0))
-        self._lost_columns: Design | None = None
-        if self._lost.size:
-            training = self._training()
-            self._lost_columns = self._design(train, self._centered, self._lost)
-            self.gram[:, self._lost] = training.X.T @ self._lost_columns.X
-            self.gram[self._lost] = self.gram[:, self._lost].T
+    features: FeatureMoments
+    q: NDArray[np.floating]
+    target_means: NDArray[np.float64]
+    target_squared_norms: NDArray[np.float64]
+    lost_features: NDArray[np.intp] = field(default_factory=nothing)
+    lost_targets: NDArray[np.intp] = field(default_factory=nothing)
 
-    def _design(self, samples: NDArray, center: bool, features: Any = slice(None)) -> Design:
-        weight = None if self._weight is None else self._weight[samples]
-        X = self._X[samples][:, features]
-        return Design.prepare(X, sample_weight=weight, center=center)
+    @classmethod
+    def of(
+        cls,
+        X: ArrayLike,
+        Y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        fit_intercept: bool = True,
+    ) -> Moments:
+        """Take the moments of images; the targets are read block by block.
 
-    def _training(self) -> Design:
-        """The training part itself, looked at only where subtraction loses too much."""
-        return self._design(self.train, self._centered)
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features; float64 and float32 are kept, all else becomes float64.
+        Y : array-like of shape (n_samples, n_targets)
+            Targets; may be memory-mapped.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples, not negative.
+        fit_intercept : bool, default=True
+            Whether an intercept is fitted: features and targets are centered.
 
-    def targets(
-        self, Y_block: NDArray, moments: TargetMoments
-    ) -> tuple[TargetMoments, TargetMoments]:
-        """Moments of a block of targets over the training part and over the held-out one.
+        Returns
+        -------
+        Moments
+            Their moments.
 
-        `moments` are those over all samples.
+        Raises
+        ------
+        ValueError
+            If an argument is not valid: its name is in the message.
         """
-        held_out = TargetMoments(*self.held_out.moments(Y_block[self.test]))
-        shift, mean = held_out.mean, moments.mean
-        if self._centered:
-            shift = moments.mean - held_out.mean
-            mean = mean + self.held_out.total_weight / self.total_weight * shift
-        between = self._between * np.outer(shift, self._shift)
-        between[moments.squared_norms == 0] = 0
-        q = moments.q - held_out.q - between.astype(moments.q.dtype)
-        squared_norms = moments.squared_norms - held_out.squared_norms - self._between * shift**2
-        if self._lost_columns is not None:
-            prepared, _, _ = self._lost_columns.targets(Y_block[self.train])
-            q[:, self._lost] = prepared.T @ self._lost_columns.X
-        size = np.sqrt(moments.squared_norms)[:, np.newaxis]
-        q[(np.abs(q) <= size * self._rounding).all(axis=1)] = 0
-        left = squared_norms / np.where(moments.squared_norms > 0, moments.squared_norms, 1)
-        lost = np.flatnonzero((left <= LOST[q.dtype]) & (moments.squared_norms > 0))
+        X, Y, weight, _ = check_problem(X, Y, sample_weight, None, "coef")
+        design = Design.prepare(X, sample_weight=weight, center=fit_intercept)
+        features, n_targets = FeatureMoments.of(design), Y.shape[1]
+        q = np.empty((n_targets, X.shape[1]), design.dtype)
+        means, squares = np.empty(n_targets), np.empty(n_targets)
+        for block in target_blocks(design, n_targets):
+            numbers = np.arange(n_targets)[block]
+            found = cls.of_block(design, features, Y[:, block], numbers=numbers)
+            q[block], means[block] = found.q, found.target_means
+            squares[block] = found.target_squared_norms
+        return cls(features, q, means, squares)
+
+    @classmethod
+    def of_block(
+        cls,
+        design: Design,
+        features: FeatureMoments,
+        Y_block: NDArray,
+        *,
+        numbers: NDArray[np.intp] | None = None,
+    ) -> Moments:
+        """Take the targets' half of a block; one matrix product.
+
+        Parameters
+        ----------
+        design : Design
+            Prepared features.
+        features : FeatureMoments
+            Their moments, made once for all blocks.
+        Y_block : ndarray of shape (n_samples, n_block)
+            Targets.
+        numbers : ndarray of int of shape (n_block,), default=None
+            Numbers of the targets, for errors; counted from 0 by default.
+
+        Returns
+        -------
+        Moments
+            Moments of the features and of the block.
+
+        Raises
+        ------
+        ValueError
+            If a target is not finite.
+        """
+        q, means, squared_norms = design.moments(Y_block)
+        numbers = np.arange(len(means)) if numbers is None else numbers
+        check_finite(squared_norms, design.dtype, numbers)
+        return cls(features, q, means, squared_norms)
+
+    @property
+    def gram(self) -> NDArray[np.floating]:
+        """``X'X`` (n_features, n_features)."""
+        return self.features.gram
+
+    @property
+    def total_weight(self) -> float:
+        """Sum of the sample weights."""
+        return self.features.total_weight
+
+    @property
+    def centered(self) -> bool:
+        """Whether an intercept is fitted."""
+        return self.features.centered
+
+    @property
+    def lost_digits(self) -> bool:
+        """Whether `recomputed` must come before a solve."""
+        return bool(self.features.lost.size or self.lost_features.size or self.lost_targets.size)
+
+    def take(self, *, features: Any = None, targets: Any = None) -> Moments:
+        """Choose features, targets or both.
+
+        Parameters
+        ----------
+        features, targets : slice, ndarray of int or ndarray of bool, default=None
+            Those to keep; None keeps all, without a copy.
+
+        Returns
+        -------
+        Moments
+            Their moments.
+        """
+        found = self
+        if targets is not None:
+            index = np.arange(len(self.q))[targets]
+            found = replace(
+                found,
+                q=np.ascontiguousarray(self.q[targets]),
+                target_means=self.target_means[targets],
+                target_squared_norms=self.target_squared_norms[targets],
+                lost_targets=np.flatnonzero(np.isin(index, self.lost_targets)),
+            )
+        if features is not None:
+            index = np.arange(self.q.shape[1])[features]
+            found = found.sharing(self.features.take(features), found.q[:, index])
+            lost = np.flatnonzero(np.isin(index, self.lost_features))
+            found = replace(found, lost_features=lost)
+        return found
+
+    def sharing(self, features: FeatureMoments, q: NDArray[np.floating]) -> Moments:
+        """Replace the features: blocks of targets share a half that was made once.
+
+        Parameters
+        ----------
+        features : FeatureMoments
+            The features' half, such as one that was chosen or transformed.
+        q : ndarray of shape (n_targets, n_features)
+            Products of the targets with these features.
+
+        Returns
+        -------
+        Moments
+            Moments of these features and of the same targets.
+        """
+        return replace(self, features=features, q=np.ascontiguousarray(q))
+
+    def transformed(self, A: NDArray) -> Moments:
+        """Map the features linearly: the moments of ``X @ A``, without the images.
+
+        Parameters
+        ----------
+        A : ndarray of shape (n_features, n_new_features) or (n_features,)
+            A matrix, such as a rotation, or a factor for each feature.
+
+        Returns
+        -------
+        Moments
+            Moments of the new features and of the same targets.
+
+        Raises
+        ------
+        ValueError
+            If features have lost their digits.
+        """
+        check_digits(self.lost_features, "features")
+        A = A.astype(self.q.dtype)
+        return self.sharing(self.features.transformed(A), self.q * A if A.ndim == 1 else self.q @ A)
+
+    def minus(self, other: Moments, *, features: FeatureMoments | None = None) -> Moments:
+        """Subtract: ``a - b``, with a features' half that was made once.
+
+        Parameters
+        ----------
+        other : Moments
+            Moments of a part of the images, of the same features and targets.
+        features : FeatureMoments, default=None
+            ``self.features - other.features``, recomputed where it lost digits; made here if None.
+
+        Returns
+        -------
+        Moments
+            Moments of the images that are left. `lost_features` and `lost_targets` name what lost
+            its digits.
+
+        Raises
+        ------
+        ValueError
+            If the other is no part of these moments, or is not centered while these are.
+        """
+        pair = Combination.of(self.features, other.features, -1)
+        if features is None:
+            features = self.features._combined(other.features, pair)
+        found = self._combined(other, pair, features)
+        found.q[:, self.features.norms == 0] = 0
+        dtype = self.q.dtype
+        return replace(
+            found,
+            lost_features=pair.lost(self.features.norms**2, features.norms**2, dtype),
+            lost_targets=pair.lost(self.target_squared_norms, found.target_squared_norms, dtype),
+        )
+
+    def recomputed(self, X: Any, Y: NDArray, sample_weight: NDArray | None = None) -> Moments:
+        """Compute afresh the features and targets that lost their digits.
+
+        Parameters
+        ----------
+        X : {ndarray, sparse array} of shape (n_samples, n_features)
+            The images of the difference: of a fold, its training part.
+        Y : ndarray of shape (n_samples, n_targets)
+            Their targets.
+        sample_weight : ndarray of shape (n_samples,), default=None
+            Their weights.
+
+        Returns
+        -------
+        Moments
+            Moments that have all their digits.
+        """
+        if not self.lost_digits:
+            return self
+        design = prepared_like(self.features, X, sample_weight)
+        features = self.features.recomputed(X, sample_weight)
+        q, means = self.q.copy(), self.target_means.copy()
+        squares = self.target_squared_norms.copy()
+        if self.lost_features.size:
+            prepared, _, _ = design.targets(Y)
+            q[:, self.lost_features] = prepared.T @ design.columns(self.lost_features)
+        lost = self.lost_targets
         if lost.size:
-            found = self._training().moments(Y_block[self.train][:, lost])
-            q[lost], mean[lost], squared_norms[lost] = found
-        return TargetMoments(q, mean, squared_norms), held_out
+            q[lost], means[lost], squares[lost] = design.moments(Y[:, lost])
+        return Moments(features, q, means, squares)
+
+    def __add__(self, other: Moments) -> Moments:
+        """Moments of the images of both."""
+        if not isinstance(other, Moments):
+            return NotImplemented
+        if self.centered and not other.centered:
+            return other + self
+        pair = Combination.of(self.features, other.features, 1)
+        features = self.features._combined(other.features, pair)
+        return self._combined(other, pair, features)
+
+    def __sub__(self, other: Moments) -> Moments:
+        """Moments of the images that are left without those of the other."""
+        return self.minus(other) if isinstance(other, Moments) else NotImplemented
+
+    def _combined(self, other: Moments, pair: Combination, features: FeatureMoments) -> Moments:
+        check_same_shape(self.q, other.q, "targets")
+        a, b = self.target_squared_norms, other.target_squared_norms
+        shift = pair.shift(self.target_means, other.target_means, (a == 0) & (b == 0))
+        shift_of_features = self.features._shift(other.features, pair)
+        q = pair.products(self.q, other.q, shift, shift_of_features)
+        squares = pair.squares(a, b, shift)
+        # Rounding errors are as large as the larger of the two sets.
+        size, norms = (a, self.features.norms) if pair.sign < 0 else (squares, features.norms)
+        rounding = ROUNDINGS * np.finfo(q.dtype).eps * norms
+        q[(np.abs(q) <= np.sqrt(size)[:, None] * rounding).all(axis=1)] = 0
+        return Moments(features, q, pair.means(self.target_means, shift), squares)

@@ -13,9 +13,10 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 from skalign.solvers._arguments import check_problem, check_stopping
-from skalign.solvers._blocks import BlockSolution, BlockSolver, TargetBlock, target_blocks
+from skalign.solvers._blocks import BlockSolution, BlockSolver, TargetBlock
 from skalign.solvers._design import Design
 from skalign.solvers._penalties import Penalty, penalty_scale
+from skalign.solvers._target_blocks import target_blocks
 from skalign.utils import map_blocks, quick_products
 
 L1_SPAN = 1e-2  # weakest over strongest alpha of a grid that starts at alpha_max

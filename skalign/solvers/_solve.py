@@ -10,10 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 from skalign.solvers._arguments import check_problem, check_stopping
-from skalign.solvers._blocks import BlockSolver, target_blocks
+from skalign.solvers._blocks import BlockSolver
 from skalign.solvers._design import Design
 from skalign.solvers._penalties import Penalty, Scale, penalty_scale
 from skalign.solvers._solution import Solution
+from skalign.solvers._target_blocks import target_blocks
 from skalign.utils import map_blocks, quick_products
 
 

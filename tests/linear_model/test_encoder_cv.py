@@ -31,7 +31,7 @@ from skalign.linear_model import _fold_scores
 from skalign.metrics import alignment
 from skalign.metrics._resampled import pearson_r_standard_error
 from skalign.model_selection import choose
-from skalign.solvers import _blocks, certify
+from skalign.solvers import _blocks, _target_blocks, certify
 from tests.reference import ENCODERS
 
 ALPHAS = {"ols": [0.0], "ridge": [300, 30, 3], "lasso": [0.3, 0.1, 0.03], "elasticnet": [0.4, 0.1]}
@@ -301,7 +301,7 @@ def test_one_alpha_for_all_is_what_a_search_finds(data):
 @pytest.mark.parametrize("cv", [3, PredefinedSplit(np.where(np.arange(60) < 40, -1, 0))])
 @pytest.mark.parametrize("select", ["one_se", "least_reorientation", "fewest_units"])
 def test_one_alpha_for_all_looks_at_scores_averaged_over_targets(data, select, cv, monkeypatch):
-    monkeypatch.setattr(_blocks, "BLOCK_TARGETS", 2)
+    monkeypatch.setattr(_target_blocks, "BLOCK_TARGETS", 2)
     X, Y, _ = data
     alphas = [3.0, 1.0, 0.3, 0.1, 0.03]
     encoder = SparsePositiveEncoderCV(alphas=alphas, alpha_per_target=False, cv=cv, select=select)

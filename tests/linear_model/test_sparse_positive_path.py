@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
 from skalign.linear_model import SparsePositiveEncoder, sparse_positive_path
-from skalign.solvers import _blocks, certify
+from skalign.solvers import _blocks, _target_blocks, certify
 from tests.reference import ENCODERS
 
 ALPHAS = {"ols": [0.0], "ridge": [100, 3, 1], "lasso": [0.5, 0.1, 0], "elasticnet": [0.4, 0.05, 0]}
@@ -46,7 +46,7 @@ def test_equals_one_fit_per_alpha(data, penalty, positive, design, fit_intercept
 
 def test_alphas_per_target_and_blocks(data, monkeypatch):
     X, Y, _ = data
-    monkeypatch.setattr(_blocks, "BLOCK_TARGETS", 2)
+    monkeypatch.setattr(_target_blocks, "BLOCK_TARGETS", 2)
     alphas = np.geomspace(0.5, 0.05, 21).reshape(3, 7)
     path = sparse_positive_path(X, Y, alphas=alphas, n_jobs=2)
     for k in range(3):
@@ -57,7 +57,7 @@ def test_alphas_per_target_and_blocks(data, monkeypatch):
 @pytest.mark.parametrize("penalty", ["lasso", "ridge"])
 def test_sparse_output_is_the_same(data, penalty, monkeypatch):
     X, Y, _ = data
-    monkeypatch.setattr(_blocks, "BLOCK_TARGETS", 3)
+    monkeypatch.setattr(_target_blocks, "BLOCK_TARGETS", 3)
     dense = sparse_positive_path(X, Y, penalty, alphas=4)
     path = sparse_positive_path(X, Y, penalty, alphas=4, sparse_output=True)
     for k in range(4):

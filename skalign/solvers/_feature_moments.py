@@ -1,0 +1,185 @@
+"""The half of the moments that all targets share: that of the features."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from skalign.solvers._combination import Combination, check_digits, nothing
+from skalign.solvers._design import Design
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureMoments:
+    """Second moments of features over weighted images: what all targets share.
+
+    Parameters
+    ----------
+    gram : ndarray of shape (n_features, n_features)
+        ``X'X`` of the weighted features, centered with an intercept.
+    means : ndarray of shape (n_features,)
+        Weighted means, which were subtracted; zeros without an intercept.
+    norms : ndarray of shape (n_features,)
+        Square roots of the diagonal of the Gram, in double precision.
+    total_weight : float
+        Sum of the sample weights; the number of samples if there are none.
+    centered : bool
+        Whether an intercept is fitted.
+    lost : ndarray of int
+        Features that lost their digits in a difference. `recomputed` computes them afresh.
+    """
+
+    gram: NDArray[np.floating]
+    means: NDArray[np.float64]
+    norms: NDArray[np.float64]
+    total_weight: float
+    centered: bool
+    lost: NDArray[np.intp] = field(default_factory=nothing)
+
+    @classmethod
+    def of(cls, design: Design) -> FeatureMoments:
+        """Take the moments of prepared features; one matrix product.
+
+        Parameters
+        ----------
+        design : Design
+            Prepared features.
+
+        Returns
+        -------
+        FeatureMoments
+            Their moments.
+        """
+        squares = design.norms**2
+        if design.offset is not None:
+            squares = np.maximum(squares - design.total_weight * design.offset**2, 0)
+        gram = design.gram()
+        squares[gram.diagonal() == 0] = 0  # constants
+        return cls(
+            gram=gram,
+            means=design.mean,
+            norms=np.sqrt(squares),
+            total_weight=design.total_weight,
+            centered=design.centered,
+        )
+
+    def take(self, index: Any) -> FeatureMoments:
+        """Choose features.
+
+        Parameters
+        ----------
+        index : slice, ndarray of int or ndarray of bool
+            The features to keep.
+
+        Returns
+        -------
+        FeatureMoments
+            Their moments.
+        """
+        index = np.arange(len(self.norms))[index]
+        return replace(
+            self,
+            gram=np.ascontiguousarray(self.gram[np.ix_(index, index)]),
+            means=self.means[index],
+            norms=self.norms[index],
+            lost=np.flatnonzero(np.isin(index, self.lost)),
+        )
+
+    def transformed(self, A: NDArray) -> FeatureMoments:
+        """Map the features linearly: the moments of ``X @ A``, without the images.
+
+        Parameters
+        ----------
+        A : ndarray of shape (n_features, n_new_features) or (n_features,)
+            A matrix, such as a rotation, or a factor for each feature.
+
+        Returns
+        -------
+        FeatureMoments
+            Moments of the new features.
+
+        Raises
+        ------
+        ValueError
+            If features have lost their digits.
+        """
+        check_digits(self.lost, "features")
+        A = A.astype(self.gram.dtype)
+        if A.ndim == 1:
+            gram, norms = self.gram * A * A[:, None], self.norms * np.abs(A)
+        else:
+            gram = np.ascontiguousarray(A.T @ self.gram @ A)
+            norms = np.sqrt(np.maximum(gram.diagonal().astype(np.float64), 0))
+        means = self.means * A if A.ndim == 1 else self.means @ A
+        return replace(self, gram=gram, means=means, norms=norms)
+
+    def recomputed(self, X: Any, sample_weight: NDArray | None = None) -> FeatureMoments:
+        """Compute the features in `lost` afresh.
+
+        Parameters
+        ----------
+        X : {ndarray, sparse array} of shape (n_samples, n_features)
+            The images of the difference: of a fold, its training part.
+        sample_weight : ndarray of shape (n_samples,), default=None
+            Their weights.
+
+        Returns
+        -------
+        FeatureMoments
+            Moments without lost features.
+        """
+        if not self.lost.size:
+            return self
+        design = prepared_like(self, X, sample_weight)
+        if self.lost.size == len(self.norms):
+            return FeatureMoments.of(design)
+        gram, means, norms = self.gram.copy(), self.means.copy(), self.norms.copy()
+        rows = design.cross(design.columns(self.lost))
+        gram[self.lost], gram[:, self.lost] = rows, rows.T
+        means[self.lost] = design.mean[self.lost]
+        norms[self.lost] = np.sqrt(np.maximum(gram.diagonal()[self.lost].astype(np.float64), 0))
+        return FeatureMoments(gram, means, norms, self.total_weight, self.centered)
+
+    def __add__(self, other: FeatureMoments) -> FeatureMoments:
+        """Moments of the images of both."""
+        if not isinstance(other, FeatureMoments):
+            return NotImplemented
+        if self.centered and not other.centered:
+            return other + self
+        return self._combined(other, Combination.of(self, other, 1))
+
+    def __sub__(self, other: FeatureMoments) -> FeatureMoments:
+        """Moments of the images that are left without those of the other."""
+        if not isinstance(other, FeatureMoments):
+            return NotImplemented
+        return self._combined(other, Combination.of(self, other, -1))
+
+    def _combined(self, other: FeatureMoments, pair: Combination) -> FeatureMoments:
+        shift = self._shift(other, pair)
+        before, dtype = self.norms**2, self.gram.dtype
+        gram = pair.products(self.gram, other.gram, shift, shift)
+        left = pair.squares(before, other.norms**2, shift)
+        lost = nothing()
+        if pair.sign < 0:
+            gone = self.norms == 0
+            if other.norms[gone].any():
+                gram[gone], gram[:, gone], left[gone] = 0, 0, 0
+            lost = pair.lost(before, left, dtype)
+        means = pair.means(self.means, shift)
+        return FeatureMoments(gram, means, np.sqrt(left), pair.total, self.centered, lost)
+
+    def _shift(self, other: FeatureMoments, pair: Combination) -> NDArray[np.float64]:
+        return pair.shift(self.means, other.means, (self.norms == 0) & (other.norms == 0))
+
+
+def prepared_like(
+    features: FeatureMoments, X: Any, sample_weight: NDArray[np.float64] | None
+) -> Design:
+    """Images, prepared as those were that the moments were taken of."""
+    X = sparse.csr_array(X) if sparse.issparse(X) else np.asarray(X)
+    X = X.astype(features.gram.dtype, copy=False)
+    return Design.prepare(X, sample_weight=sample_weight, center=features.centered)
