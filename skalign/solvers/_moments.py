@@ -91,8 +91,8 @@ class Moments:
     @classmethod
     def of(
         cls,
-        X: ArrayLike,
-        Y: ArrayLike,
+        X: Any,
+        Y: Any,
         sample_weight: ArrayLike | None = None,
         *,
         fit_intercept: bool = True,
