@@ -28,7 +28,7 @@ class Design:
     Rows are multiplied by the square root of their weight after centering. Sparse features are
     centered implicitly: `X` keeps its zeros and `offset` is taken off inside every product.
 
-    Attributes
+    Parameters
     ----------
     X : ndarray or sparse array of shape (n_samples, n_features)
         The prepared features.
@@ -61,7 +61,24 @@ class Design:
     def prepare(cls, X, *, sample_weight, center) -> "Design":
         """Center and weight `X`; constant columns become exactly zero.
 
-        Raises ValueError where `X` is not finite, or its squares overflow.
+        Parameters
+        ----------
+        X : ndarray or csr_array of shape (n_samples, n_features)
+            Features, float64 or float32.
+        sample_weight : ndarray of shape (n_samples,) or None
+            Weights of the samples.
+        center : bool
+            Whether there is an intercept.
+
+        Returns
+        -------
+        Design
+            The prepared features.
+
+        Raises
+        ------
+        ValueError
+            If `X` is not finite, or its squares overflow.
         """
         n_samples, n_features = X.shape
         weight = sample_weight
@@ -105,8 +122,19 @@ class Design:
     def targets(self, Y_block) -> tuple[NDArray, NDArray, NDArray]:
         """Prepare a block of targets as the features were.
 
-        Returns the centered, weighted targets (n_samples, n_targets), their means and their
-        squared norms. Constant targets become exactly zero.
+        Constant targets become exactly zero.
+
+        Parameters
+        ----------
+        Y_block : ndarray of shape (n_samples, n_targets)
+            Targets.
+
+        Returns
+        -------
+        prepared : ndarray of shape (n_samples, n_targets)
+            The centered, weighted targets.
+        means, squared_norms : ndarray of shape (n_targets,)
+            Means of the targets, and squared norms of the prepared ones.
         """
         Y_block = np.asarray(Y_block, dtype=self.dtype)
         mean = np.zeros(Y_block.shape[1])
@@ -127,7 +155,13 @@ class Design:
         return Y_block, mean, norms
 
     def gram(self) -> NDArray:
-        """``X'X`` (n_features, n_features) of the prepared features."""
+        """Multiply the prepared features with themselves.
+
+        Returns
+        -------
+        ndarray of shape (n_features, n_features)
+            ``X'X``.
+        """
         if not self.is_sparse:
             return np.ascontiguousarray(self.X.T @ self.X)
         gram = (self.X.T @ self.X).toarray(order="C")
@@ -136,7 +170,18 @@ class Design:
         return gram
 
     def cross(self, R: NDArray) -> NDArray:
-        """``R'X`` (n_targets, n_features) with the prepared features."""
+        """Multiply with the prepared features.
+
+        Parameters
+        ----------
+        R : ndarray of shape (n_samples, n_targets)
+            Residuals or prepared targets.
+
+        Returns
+        -------
+        ndarray of shape (n_targets, n_features)
+            ``R'X``.
+        """
         if not self.is_sparse:
             return np.ascontiguousarray(R.T @ self.X)
         cross = np.ascontiguousarray((self.X.T @ R).T)
@@ -147,11 +192,26 @@ class Design:
     def correlate(
         self, prepared: NDArray, squared_norms: NDArray, mean: NDArray | None = None
     ) -> tuple[NDArray, NDArray]:
-        """`cross` of prepared targets, and the size up to which it is rounding.
+        """Multiply targets with the prepared features, and bound the rounding errors.
 
-        A target whose product with every feature is rounding gets zeros: it is orthogonal to
-        them, and weights fitted to rounding would mean nothing. Targets of a known `mean` need
-        not be centered.
+        A target whose product with every feature is a rounding error gets zeros: it is orthogonal
+        to them, and weights fitted to rounding errors would mean nothing.
+
+        Parameters
+        ----------
+        prepared : ndarray of shape (n_samples, n_targets)
+            Prepared targets.
+        squared_norms : ndarray of shape (n_targets,)
+            Their squared norms.
+        mean : ndarray of shape (n_targets,), default=None
+            Means of targets that are not centered.
+
+        Returns
+        -------
+        q : ndarray of shape (n_targets, n_features)
+            The products.
+        rounding : ndarray of shape (n_targets,)
+            Size up to which they are rounding errors.
         """
         with np.errstate(over="ignore", invalid="ignore"):  # the norms tell, and the caller looks
             q = self.cross(prepared)
@@ -165,10 +225,23 @@ class Design:
         return q, rounding
 
     def moments(self, Y_block) -> tuple[NDArray, NDArray, NDArray]:
-        """`correlate` of a block of targets, their means and squared norms: all a Gram asks for.
+        """Multiply a block of targets with the features, without preparing it where that is safe.
 
-        Centered features are orthogonal to constants but for rounding, which is known. So targets
-        whose means are moderate need no centered copy, which would take longer than the product.
+        Centered features are orthogonal to constants except for rounding errors, which are known.
+        So targets whose means are moderate need no centered copy, which would take longer than the
+        product.
+
+        Parameters
+        ----------
+        Y_block : ndarray of shape (n_samples, n_targets)
+            Targets.
+
+        Returns
+        -------
+        q : ndarray of shape (n_targets, n_features)
+            Products of the prepared features and targets.
+        means, squared_norms : ndarray of shape (n_targets,)
+            Means of the targets; their squared norms, centered and weighted.
         """
         if self.centered and self.root_weight is None and not self.is_sparse:
             Y_block = np.asarray(Y_block, dtype=self.dtype)
@@ -183,7 +256,18 @@ class Design:
         return self.correlate(prepared, squared_norms)[0], mean, squared_norms
 
     def columns(self, index: NDArray) -> NDArray:
-        """The prepared features of `index`, dense and centered."""
+        """Take columns of the prepared features, dense and centered.
+
+        Parameters
+        ----------
+        index : ndarray of int
+            The features.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_columns)
+            Their columns.
+        """
         if not self.is_sparse:
             return self.X[:, index]
         columns = self.X[:, index].toarray()
@@ -192,7 +276,18 @@ class Design:
         return columns
 
     def predict(self, coef: NDArray) -> NDArray:
-        """``X coef'`` (n_samples, n_targets) of the prepared features."""
+        """Multiply the prepared features with weights.
+
+        Parameters
+        ----------
+        coef : ndarray of shape (n_targets, n_features)
+            Weights.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_targets)
+            ``X coef'``.
+        """
         predicted = self.X @ coef.T
         if self.offset is not None:
             predicted -= np.outer(self._ones(), coef @ self.offset.astype(self.dtype))

@@ -29,6 +29,8 @@ class FeatureMoments:
         Sum of the sample weights; the number of samples if there are none.
     centered : bool
         Whether an intercept is fitted.
+    rounding : float
+        Bound on the rounding errors of the products, over the norms of their two factors.
     lost : ndarray of int
         Features that lost their digits in a difference. `recomputed` computes them afresh.
     """
@@ -38,6 +40,7 @@ class FeatureMoments:
     norms: NDArray[np.float64]
     total_weight: float
     centered: bool
+    rounding: float
     lost: NDArray[np.intp] = field(default_factory=nothing)
 
     @classmethod
@@ -65,6 +68,7 @@ class FeatureMoments:
             norms=np.sqrt(squares),
             total_weight=design.total_weight,
             centered=design.centered,
+            rounding=(design.X.shape[0] + 8) * float(np.finfo(design.dtype).eps),
         )
 
     def take(self, index: Any) -> FeatureMoments:
@@ -142,7 +146,7 @@ class FeatureMoments:
         gram[self.lost], gram[:, self.lost] = rows, rows.T
         means[self.lost] = design.mean[self.lost]
         norms[self.lost] = np.sqrt(np.maximum(gram.diagonal()[self.lost].astype(np.float64), 0))
-        return FeatureMoments(gram, means, norms, self.total_weight, self.centered)
+        return replace(self, gram=gram, means=means, norms=norms, lost=nothing())
 
     def __add__(self, other: FeatureMoments) -> FeatureMoments:
         """Moments of the images of both."""
@@ -163,14 +167,23 @@ class FeatureMoments:
         before, dtype = self.norms**2, self.gram.dtype
         gram = pair.products(self.gram, other.gram, shift, shift)
         left = pair.squares(before, other.norms**2, shift)
-        lost = nothing()
+        lost, rounding = nothing(), max(self.rounding, other.rounding)
         if pair.sign < 0:
             gone = self.norms == 0
             if other.norms[gone].any():
                 gram[gone], gram[:, gone], left[gone] = 0, 0, 0
             lost = pair.lost(before, left, dtype)
-        means = pair.means(self.means, shift)
-        return FeatureMoments(gram, means, np.sqrt(left), pair.total, self.centered, lost)
+            kept = np.setdiff1d(np.flatnonzero(left), lost)
+            rounding = (self.rounding + other.rounding) * (before[kept] / left[kept]).max(initial=1)
+        return FeatureMoments(
+            gram=gram,
+            means=pair.means(self.means, shift),
+            norms=np.sqrt(left),
+            total_weight=pair.total,
+            centered=self.centered,
+            rounding=rounding + 4 * float(np.finfo(dtype).eps),
+            lost=lost,
+        )
 
     def _shift(self, other: FeatureMoments, pair: Combination) -> NDArray[np.float64]:
         return pair.shift(self.means, other.means, (self.norms == 0) & (other.norms == 0))
