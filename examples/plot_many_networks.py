@@ -11,7 +11,6 @@ Both are built so that the paper's picture appears; they are no evidence about r
 
 import sys
 from functools import partial
-from pathlib import Path
 from tempfile import TemporaryDirectory
 from textwrap import fill
 
@@ -22,7 +21,7 @@ from scipy.stats import spearmanr
 from sklearn.linear_model import RidgeCV
 
 from skalign import SelectiveUnitLocalizer, SparsePositiveEncoder
-from skalign.benchmark import ModelFeatures, RegionResponses, run_benchmark
+from skalign.benchmark import ModelFeatures, RegionResponses, read_store, run_benchmark
 from skalign.datasets import make_selective_cortex
 from skalign.inspection import PairedUnitsDisplay
 
@@ -118,7 +117,7 @@ with TemporaryDirectory() as store:
         store=store,
     )
     run(models[: n_networks // 2])
-    n_stored = len(list(Path(store).glob("*.parquet")))
+    n_stored = len(read_store(store))
     results = run(models)
 n_failed = results["error"].notna().sum()
 print(

@@ -12,7 +12,6 @@ import pytest
 
 matplotlib = pytest.importorskip("matplotlib", reason="examples draw: pip install skalign[plot]")
 pytest.importorskip("pandas", reason="examples make tables: pip install skalign[table]")
-pytest.importorskip("pyarrow", reason="an example keeps cells: pip install skalign[table]")
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 PENALTIES = ["ols", "ridge", "lasso", "elasticnet"]

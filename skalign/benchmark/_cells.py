@@ -11,20 +11,18 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.model_selection import PredefinedSplit
 
-from skalign.benchmark._features import Split
+from skalign.benchmark._features import FeaturesOfLayers, StandardizedParts
 from skalign.benchmark._rows import Cell, Failure, Row, make_row, summarize
 from skalign.metrics import Alignment, alignment
 
-FeaturesOfLayers = dict[str, Split | Failure]  # features, or why there are none
-
 
 @dataclass(frozen=True, eq=False)
-class Problem:
+class CellProblem:
     """What all layers of a cell have in common."""
 
     cell: Cell
     encoder: Any
-    responses: Split
+    responses: StandardizedParts
     ceiling: float
     layer_cv: Any
 
@@ -42,14 +40,14 @@ class Problem:
         )
 
 
-def fit_cell(problem: Problem, layers: FeaturesOfLayers) -> list[Row]:
+def fit_cell(problem: CellProblem, layers: FeaturesOfLayers) -> list[Row]:
     """Choose the layer where there are several, fit, and score on the test images.
 
     Parameters
     ----------
-    problem : Problem
+    problem : CellProblem
         The encoder, and the region's responses.
-    layers : dict of str to Split, or Failure
+    layers : dict of str to StandardizedParts, or Failure
         Features of every layer, or why there are none.
 
     Returns
@@ -78,7 +76,7 @@ def fit_cell(problem: Problem, layers: FeaturesOfLayers) -> list[Row]:
 
 
 def _choose_layer(
-    problem: Problem, layers: FeaturesOfLayers
+    problem: CellProblem, layers: FeaturesOfLayers
 ) -> tuple[list[Row], str | None, Any | None]:
     """Rows of all layers, the one with the largest r, and its encoder where that is fitted."""
     rows: list[Row] = []
@@ -105,22 +103,22 @@ def _choose_layer(
     return rows, best, best_fitted
 
 
-def _given(features: Split | Failure) -> Split:
+def _given(features: StandardizedParts | Failure) -> StandardizedParts:
     if isinstance(features, Failure):
         raise features
     return features
 
 
-def _choice_partition(problem: Problem, layers: FeaturesOfLayers) -> str:
+def _choice_partition(problem: CellProblem, layers: FeaturesOfLayers) -> str:
     """Layers are chosen on validation images where both sides have them."""
     has_features = any(
-        isinstance(features, Split) and features.validation is not None
+        isinstance(features, StandardizedParts) and features.validation is not None
         for features in layers.values()
     )
     return "validation" if has_features and problem.responses.validation is not None else "train"
 
 
-def _score_folds(problem: Problem, features: Split) -> list[Alignment]:
+def _score_folds(problem: CellProblem, features: StandardizedParts) -> list[Alignment]:
     """Scores on held-out folds of the training images.
 
     Features and responses are standardized by all training images, those of the held-out fold too.
@@ -135,7 +133,7 @@ def _score_folds(problem: Problem, features: Split) -> list[Alignment]:
     return found
 
 
-def _fit(problem: Problem, features: Split) -> Any:
+def _fit(problem: CellProblem, features: StandardizedParts) -> Any:
     """Fit the encoder, with the validation images where it asks for them."""
     responses = problem.responses
     _check_images("train", features.train, responses.train)
@@ -189,7 +187,7 @@ def _check_validation_is_held_out(encoder: Any) -> None:
 
 def _score(fitted: Any, X: NDArray[Any], Y: Any) -> Alignment:
     _check_images("scored", X, Y)
-    return alignment(fitted, X, Y, undefined_r=0.0)
+    return alignment(fitted, X, Y)
 
 
 def _check_images(part: str, X: NDArray[Any], Y: NDArray[Any]) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import inspect
 import io
+import json
 import pickle
 import sys
+from hashlib import blake2b
 from types import CodeType, FunctionType
 from typing import Any
 
@@ -24,7 +26,14 @@ def digest(*contents: Any) -> str:
     they call does not. Those of scikit-learn, numpy, scipy, joblib, the standard library and this
     package count by name alone.
     """
-    return joblib.hash([part for content in contents for part in (_hash(content), _code(content))])
+    parts = [part for content in contents for part in (_hash(content), _code(content))]
+    whole: str = joblib.hash(parts)
+    return whole
+
+
+def fingerprint(*texts: str) -> str:
+    """Fingerprint of texts alone, in microseconds."""
+    return blake2b(json.dumps(texts).encode("ascii"), digest_size=16).hexdigest()
 
 
 def versions() -> tuple[str, str]:
@@ -33,7 +42,8 @@ def versions() -> tuple[str, str]:
 
 
 def _hash(content: Any) -> str:
-    return joblib.hash(_plain(content))
+    hashed: str = joblib.hash(_plain(content))
+    return hashed
 
 
 def _plain(content: Any) -> Any:
@@ -49,7 +59,7 @@ def _plain(content: Any) -> Any:
     return bare.set_params(**dict.fromkeys(speed, None))
 
 
-def _code(content: Any) -> list[tuple]:
+def _code(content: Any) -> list[tuple[Any, ...]]:
     """Code of all functions and classes inside, which a pickle has by name alone."""
     if isinstance(content, str) or (
         isinstance(content, np.ndarray) and not content.dtype.hasobject
@@ -65,7 +75,7 @@ class _Collector(pickle.Pickler):
 
     def __init__(self) -> None:
         super().__init__(io.BytesIO(), protocol=5, buffer_callback=lambda buffer: None)
-        self.found: dict[Any, tuple] = {}
+        self.found: dict[Any, tuple[Any, ...]] = {}
 
     def reducer_override(self, value: Any) -> Any:
         """Note functions and classes; all is pickled as ever."""
@@ -101,7 +111,7 @@ def _source(value: Any) -> str:
         return ""
 
 
-def _instructions(code: CodeType) -> tuple:
+def _instructions(code: CodeType) -> tuple[Any, ...]:
     """What a function does, without where it stands; sets in an order that is always the same."""
     constants = tuple(
         _instructions(value)

@@ -12,16 +12,19 @@ from sklearn.base import clone
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_array
 
-from skalign.benchmark._inputs import ModelFeatures, RegionResponses, in_layer, read_layers
+from skalign.benchmark._inputs import ModelFeatures, RegionResponses
 from skalign.benchmark._rows import Failure
+from skalign.benchmark._sources import in_layer, read_layers
 
 PARTS = ("localizer", "train", "validation", "test")
 
 Layers = dict[str, dict[str, NDArray[Any]]]  # part -> layer -> array
+Units = dict[str, "NDArray[np.intp] | Failure"]  # layer -> indices, or why there are none
+FeaturesOfLayers = dict[str, "StandardizedParts | Failure"]  # layer -> features
 
 
 @dataclass(frozen=True, eq=False)
-class Split:
+class StandardizedParts:
     """Standardized features, or responses, of the images of each part."""
 
     train: NDArray[Any]
@@ -41,21 +44,21 @@ def read_features(model: ModelFeatures) -> Layers:
     for part, arrays in layers.items():
         if set(arrays) != names:
             raise ValueError(
-                f"All parts of model {model.name!r} must have the same layers; train has "
-                f"{sorted(names)}, {part} has {sorted(arrays)}."
+                f"All parts of model {model.name!r} must have the same layers; got "
+                f"{sorted(names)} in train and {sorted(arrays)} in {part}."
             )
         for layer in names:
             n_units = layers["train"][layer].shape[1]
             if arrays[layer].shape[1] != n_units:
                 raise ValueError(
-                    f"All parts of model {model.name!r} must have the same units; train has "
-                    f"{n_units}, {part} has {arrays[layer].shape[1]}{in_layer(layer)}."
+                    f"All parts of model {model.name!r} must have the same units; got {n_units} in "
+                    f"train and {arrays[layer].shape[1]} in {part}{in_layer(layer)}."
                 )
     return layers
 
 
 def stated_layers(model: ModelFeatures) -> list[tuple[str, list[str] | None]]:
-    """Parts that a model has, with the names of their layers where none must be called for them."""
+    """Parts of a model with the names of their layers; None where only a call would tell these."""
     sources = [(part, getattr(model, part)) for part in PARTS]
     return [
         (part, [str(layer) for layer in source] if isinstance(source, Mapping) else None)
@@ -64,7 +67,7 @@ def stated_layers(model: ModelFeatures) -> list[tuple[str, list[str] | None]]:
     ]
 
 
-def localize(layers: Layers, selector: Any, categories: Any) -> dict[str, Any]:
+def localize(layers: Layers, selector: Any, categories: Any) -> Units:
     """Choose the units of one group in every layer.
 
     Parameters
@@ -81,7 +84,7 @@ def localize(layers: Layers, selector: Any, categories: Any) -> dict[str, Any]:
     dict of str to ndarray of int, or Failure
         Indices of the units in every layer, or why there are none.
     """
-    found: dict[str, Any] = {}
+    found: Units = {}
     for layer, train in layers["train"].items():
         if selector is None:
             found[layer] = np.arange(train.shape[1])
@@ -94,10 +97,8 @@ def localize(layers: Layers, selector: Any, categories: Any) -> dict[str, Any]:
     return found
 
 
-def standardize_layers(
-    layers: Layers, units: dict[str, Any], region: RegionResponses
-) -> dict[str, Split | Failure]:
-    """Features of one group of units to the images that a subject saw, by training statistics.
+def standardize_layers(layers: Layers, units: Units, region: RegionResponses) -> FeaturesOfLayers:
+    """Standardize the features of one group of units, for the images that a subject saw.
 
     Parameters
     ----------
@@ -106,14 +107,14 @@ def standardize_layers(
     units : dict of str to ndarray of int, or Failure
         Indices of the units in every layer, as from `localize`.
     region : RegionResponses
-        Names the images.
+        The region, which names the images.
 
     Returns
     -------
-    dict of str to Split, or Failure
+    dict of str to StandardizedParts, or Failure
         Features of every layer, or why there are none.
     """
-    found: dict[str, Split | Failure] = {}
+    found: FeaturesOfLayers = {}
     for layer, support in units.items():
         if isinstance(support, Failure):
             found[layer] = support
@@ -131,25 +132,27 @@ def standardize_layers(
 
 
 def _take(array: NDArray[Any], images: Any, units: NDArray[np.intp]) -> NDArray[Any]:
-    """Some images and units; of a memory-mapped file only these become an array."""
+    """Take some images and units; of a memory-mapped file only these are read."""
     return array[:, units] if images is None else array[np.ix_(images, units)]
 
 
-def standardize(parts: Mapping[str, NDArray[Any]], what: str) -> Split:
-    """Center and scale all parts by the training part's statistics; a constant is only centered.
+def standardize(parts: Mapping[str, NDArray[Any]], what: str) -> StandardizedParts:
+    """Center and scale all parts by mean and standard deviation of the training part.
+
+    A column that is constant there is only centered.
 
     Parameters
     ----------
     parts : dict of str to ndarray of shape (n_images, n_columns)
-        "train", "test" and maybe "validation".
+        Arrays of "train" and "test", with or without "validation".
     what : str
-        Their name in errors.
+        Name of the arrays in errors.
 
     Returns
     -------
-    Split
-        In float32 where the training part is, else in float64; in rows, so that sums are the same
-        wherever they are taken.
+    StandardizedParts
+        In float32 if the training part is, else in float64; in C order, so that sums do not depend
+        on the memory order of the input.
     """
     dtype = np.float32 if parts["train"].dtype == np.float32 else np.float64
     checked = {
@@ -158,4 +161,4 @@ def standardize(parts: Mapping[str, NDArray[Any]], what: str) -> Split:
     }
     scaler = StandardScaler().fit(checked["train"])
     scaled = {part: scaler.transform(array) for part, array in checked.items()}
-    return Split(scaled["train"], scaled.get("validation"), scaled["test"])
+    return StandardizedParts(scaled["train"], scaled.get("validation"), scaled["test"])

@@ -1,14 +1,12 @@
-"""What is compared: the features of models and the responses of regions, wherever they lie."""
+"""What is compared: features of models, responses of regions; and checks of what a run is given."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,71 +88,79 @@ class RegionResponses:
     test_images: Any = None
 
 
-def read(source: Any, what: str) -> NDArray[Any]:
-    """Array behind a source; that of a file is memory-mapped.
-
-    Parameters
-    ----------
-    source : array-like, path or callable
-        Where the array is.
-    what : str
-        Its name in errors.
-
-    Returns
-    -------
-    ndarray
-        The array.
-    """
-    source = called(source)
-    if not isinstance(source, str | os.PathLike):
-        return np.asarray(source)
-    try:
-        return np.asarray(np.lib.format.open_memmap(source, mode="r"))
-    except ValueError as error:
+def check_arguments(
+    models: Sequence[Any], regions: Sequence[Any], encoders: Any, units: Any, categories: Any
+) -> None:
+    """Raise where a run could not record what is wrong in the cells that it concerns."""
+    _check_records(models, "models", ModelFeatures)
+    _check_records(regions, "regions", RegionResponses)
+    _check_text("names of models", [model.name for model in models])
+    _check_text("names of regions", [region.name for region in regions])
+    _check_subjects([region.subject for region in regions])
+    _check_unique("names of models", [model.name for model in models])
+    _check_unique(
+        "subjects and names of regions", [(str(region.subject), region.name) for region in regions]
+    )
+    _check_named(encoders, "encoders", "fit", "an estimator")
+    selectors = _mapping(units, "units")
+    localized = {name: selector for name, selector in selectors.items() if selector is not None}
+    _check_text("names in units", selectors)
+    if localized:
+        _check_named(localized, "units", "get_support", "a SelectiveUnitLocalizer or None")
+    if localized and categories is None:
         raise ValueError(
-            f"{what} must be the path of a .npy file with one array of numbers, got "
-            f"{os.fspath(source)!r}: {error}"
-        ) from error
+            f"categories must have one entry per localizer image to localize units "
+            f"{list(localized)}; got None."
+        )
+    bare = [model.name for model in models if model.localizer is None]
+    if localized and bare:
+        raise ValueError(
+            f"localizer features must be given to localize units {list(localized)}; got None for "
+            f"models {bare}. Set ModelFeatures(..., localizer=...)."
+        )
 
 
-def called(source: Any) -> Any:
-    """What a callable returns; anything else as it is."""
-    while callable(source):
-        source = source()
-    return source
-
-
-def read_layers(source: Any, what: str) -> dict[str, NDArray[Any]]:
-    """Arrays of all layers; a model without named layers has one, named ``""``.
-
-    Parameters
-    ----------
-    source : array-like, path, callable, or dict of these
-        Where the arrays are.
-    what : str
-        Their name in errors.
-
-    Returns
-    -------
-    dict of str to ndarray of shape (n_images, n_units)
-        The arrays.
-    """
-    source = called(source)
-    layers = source if isinstance(source, Mapping) else {"": source}
-    if not layers:
-        raise ValueError(f"{what} must have at least one layer, got an empty dict.")
-    if len(set(map(str, layers))) < len(layers):
-        raise ValueError(f"{what} must have layers whose names differ as text, got {list(layers)}.")
-    arrays = {str(layer): read(array, what) for layer, array in layers.items()}
-    for layer, array in arrays.items():
-        if array.ndim != 2:
-            raise ValueError(
-                f"{what} must have shape (n_images, n_units), got {array.shape}{in_layer(layer)}. "
-                "Flatten the units: array.reshape(len(array), -1)."
+def _check_records(records: Sequence[Any], name: str, kind: type) -> None:
+    if not records:
+        raise ValueError(f"{name} must have at least one record; got none.")
+    for record in records:
+        if not isinstance(record, kind):
+            raise TypeError(
+                f"{name} must be {kind.__name__} records; got a {type(record).__name__}."
             )
-    return arrays
 
 
-def in_layer(layer: str) -> str:
-    """Name a layer in an error, where it has a name."""
-    return f" in layer {layer!r}" if layer else ""
+def _check_text(what: str, names: Iterable[Any]) -> None:
+    for name in names:
+        if not isinstance(name, str):
+            raise TypeError(f"{what} must be str; got {name!r}, a {type(name).__name__}.")
+
+
+def _check_subjects(subjects: Iterable[Any]) -> None:
+    for subject in subjects:
+        if not isinstance(subject, str | Integral):
+            raise TypeError(
+                "subject of regions must be a str or an int; got "
+                f"{subject!r}, a {type(subject).__name__}."
+            )
+
+
+def _check_unique(what: str, keys: Iterable[Any]) -> None:
+    if repeated := sorted(key for key, count in Counter(keys).items() if count > 1):
+        raise ValueError(f"{what} must be unique; got {repeated} more than once.")
+
+
+def _mapping(items: Any, name: str) -> Mapping[Any, Any]:
+    if not isinstance(items, Mapping):
+        raise TypeError(f"{name} must be a dict with names as keys; got a {type(items).__name__}.")
+    if not items:
+        raise ValueError(f"{name} must have at least one entry; got an empty dict.")
+    return items
+
+
+def _check_named(items: Any, name: str, method: str, what: str) -> None:
+    _check_text(f"names in {name}", _mapping(items, name))
+    for key, item in items.items():
+        is_estimator = hasattr(item, method) and hasattr(item, "get_params")
+        if isinstance(item, type) or not is_estimator:
+            raise TypeError(f"{name}[{key!r}] must be {what}; got {item!r}.")

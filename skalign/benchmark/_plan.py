@@ -1,15 +1,17 @@
-"""The plan of a benchmark: its cells, which of them the store has, and what is left to do."""
+"""The plan of a benchmark: its cells, which of them are stored, and what is left to compute."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 from typing import Any
 
-from skalign.benchmark._batches import Batch, Settings
-from skalign.benchmark._digest import digest, versions
+from skalign.benchmark._cells import CellProblem, fit_cell
+from skalign.benchmark._digest import digest, fingerprint, versions
 from skalign.benchmark._features import (
+    FeaturesOfLayers,
     Layers,
     localize,
     read_features,
@@ -17,60 +19,135 @@ from skalign.benchmark._features import (
     stated_layers,
 )
 from skalign.benchmark._inputs import ModelFeatures, RegionResponses
-from skalign.benchmark._responses import IMAGES, call_sources, region_content
-from skalign.benchmark._rows import Cell, Failure, Outcome
-from skalign.benchmark._store import Store
+from skalign.benchmark._rows import COLUMNS, Cell, Failure, FinishedCell, make_row
+from skalign.benchmark._store import CellStore
+from skalign.benchmark._targets import IMAGES, call_sources, read_responses, region_content
 from skalign.utils import single_threaded_blas
+
+Fingerprints = Mapping[Cell, str | None]  # None: what the cell depends on cannot be read
 
 
 @dataclass(frozen=True, eq=False)
-class Region:
+class CellSettings:
+    """What all cells share."""
+
+    encoders: Mapping[str, Any]
+    layer_cv: Any
+    store: CellStore
+
+
+@dataclass(frozen=True, eq=False)
+class RegionCells:
+    """Cells of one region that are left to compute, with what they are computed from.
+
+    Where `features` or the region could not be read, `failure` says why.
+    """
+
+    settings: CellSettings
+    region: RegionResponses
+    cells: Fingerprints
+    features: Mapping[str, FeaturesOfLayers]
+    failure: Failure | None = None
+
+    def split(self) -> Iterator[RegionCells]:
+        """Give every cell on its own, to be sent to a worker."""
+        for cell, key in self.cells.items():
+            features = {name: self.features[name] for name in self.features if name == cell.units}
+            yield RegionCells(self.settings, self.region, {cell: key}, features, self.failure)
+
+    def run(self) -> Iterator[FinishedCell]:
+        """Fit all cells, and store each as soon as it is finished."""
+        settings, failure = self.settings, self.failure
+        try:
+            if failure is None:
+                responses, ceiling = read_responses(self.region)
+        except Exception as error:  # recorded in the region's cells
+            failure = Failure.of(error)
+        with single_threaded_blas():  # cells are parallel, and the same wherever they run
+            for cell, key in self.cells.items():
+                encoder = settings.encoders[cell.encoder]
+                if failure is not None:  # the next run tries again
+                    rows = [make_row(cell, encoder, error=failure)]
+                else:
+                    problem = CellProblem(cell, encoder, responses, ceiling, settings.layer_cv)
+                    rows = fit_cell(problem, self.features[cell.units])
+                yield FinishedCell(cell, rows, settings.store.write(key, rows))
+
+
+@dataclass(frozen=True, eq=False)
+class FingerprintedRegion:
     """A region, and fingerprints of all of it and of the images its subject saw, or an error."""
 
     responses: RegionResponses
     content: str = ""
     images: str = ""
-    error: Failure | None = None
+    failure: Failure | None = None
 
     @classmethod
-    def find(cls, responses: RegionResponses, store: Store) -> Region:
-        """Call its callables, once for all models, and take its fingerprints."""
+    def of(cls, responses: RegionResponses, store: CellStore) -> FingerprintedRegion:
+        """Call the region's callables, once for all models, and take its fingerprints."""
         try:
             responses = call_sources(responses)
             content = region_content(responses)
-            return cls(responses, store.digest(*content), digest(*content[-len(IMAGES) :]))
+            whole = "" if store.folder is None else digest(*content)
+            return cls(responses, whole, digest(*content[-len(IMAGES) :]))
         except Exception as error:  # recorded in the region's cells
-            return cls(responses, error=Failure.of(error))
+            return cls(responses, failure=Failure.of(error))
+
+
+@dataclass(frozen=True, eq=False)
+class FingerprintedModel:
+    """A model, and the fingerprint of its features, or why they cannot be read."""
+
+    model: ModelFeatures
+    content: str = ""
+    read: Layers | None = None
+    failure: Failure | None = None
+
+    @classmethod
+    def of(cls, model: ModelFeatures, store: CellStore) -> FingerprintedModel:
+        """Take the fingerprint: of the model's key, or of its features, which are read for it."""
+        try:
+            if model.key is not None:
+                return cls(model, digest(model.key, stated_layers(model)))
+            layers = read_features(model)
+            content = "" if store.folder is None else digest(*_flat(layers))
+            return cls(model, content, layers)
+        except Exception as error:  # recorded in the model's cells
+            return cls(model, failure=Failure.of(error))
+
+    @cached_property
+    def layers(self) -> Layers:
+        """Features of all parts and layers."""
+        return read_features(self.model) if self.read is None else self.read
 
 
 @dataclass(frozen=True, eq=False)
 class Plan:
     """All cells of a benchmark, and fingerprints of what these depend on beside models."""
 
-    settings: Settings
-    regions: list[Region]
+    settings: CellSettings
+    regions: list[FingerprintedRegion]
     units: Mapping[str, Any]
     categories: Any
-    contents: Mapping[str, Mapping[str, str]]
+    of_units: Mapping[str, str]
+    of_encoders: Mapping[str, str]
 
     @classmethod
     def make(
         cls,
-        settings: Settings,
+        settings: CellSettings,
         regions: list[RegionResponses],
         units: Mapping[str, Any],
         categories: Any,
     ) -> Plan:
         """Read the regions, and take all fingerprints."""
         store = settings.store
-        contents = {
-            "units": _fingerprints(store, "units", units, categories),
-            "encoders": _fingerprints(
-                store, "encoders", settings.encoders, versions(), settings.layer_cv
-            ),
-        }
-        found = [Region.find(region, store) for region in regions]
-        return cls(settings, found, units, categories, contents)
+        of_units = _fingerprints(store, "units", units, categories)
+        beside = (versions(), COLUMNS, settings.layer_cv)
+        of_encoders = _fingerprints(store, "encoders", settings.encoders, *beside)
+        found = [FingerprintedRegion.of(region, store) for region in regions]
+        return cls(settings, found, units, categories, of_units, of_encoders)
 
     def __sizeof__(self) -> int:
         """Bytes with those of the regions: what is large Dask sends to a worker once, not again."""
@@ -78,84 +155,88 @@ class Plan:
         arrays = (getattr(source, "nbytes", 0) for source in chain.from_iterable(sources))
         return super().__sizeof__() + sum(arrays)
 
-    def cells(self, model: str, region: Region) -> list[Cell]:
-        """All cells of a model and a region."""
-        subject, name = str(region.responses.subject), region.responses.name
-        return [
-            Cell(model, units, subject, name, encoder)
-            for units in self.units
-            for encoder in self.settings.encoders
-        ]
+    def cells(self, model: FingerprintedModel, region: FingerprintedRegion) -> Fingerprints:
+        """All cells of a model and a region, with their fingerprints."""
+        names = (model.model.name, str(region.responses.subject), region.responses.name)
+        is_known = model.failure is None and region.failure is None
+        fingerprints: dict[Cell, str | None] = {}
+        for units, of_units in self.of_units.items():
+            for encoder, of_encoder in self.of_encoders.items():
+                cell = Cell(names[0], units, *names[1:], encoder)
+                parts = (*cell, model.content, region.content, of_units, of_encoder)
+                fingerprints[cell] = fingerprint(*parts) if is_known else None
+        return fingerprints
 
-    def prepare(self, model: ModelFeatures) -> Iterator[list[Outcome] | list[Batch]]:
-        """Find what is left to do of a model, and make its features ready.
+    def stored(self, model: FingerprintedModel) -> list[FinishedCell]:
+        """Cells of a model that an earlier run has finished."""
+        found = []
+        for region in self.regions:
+            for cell, key in self.cells(model, region).items():
+                if (rows := self.settings.store.read(key)) is not None:
+                    found.append(FinishedCell(cell, rows))
+        return found
+
+    def left(
+        self, model: FingerprintedModel, stored: Collection[Cell]
+    ) -> Iterator[list[RegionCells]]:
+        """Cells of a model that are left to compute, with the model's features made ready.
 
         Parameters
         ----------
-        model : ModelFeatures
-            Read here, and localized where the store does not have all cells.
+        model : FingerprintedModel
+            Read and localized here if any cell is left.
+        stored : collection of Cell
+            What need not be computed.
 
         Yields
         ------
-        list of Outcome, or list of Batch
-            First the cells that are known, from the store or to fail. Then batches, for the regions
-            of one set of images at a time: their features are in memory until the next.
+        list of RegionCells
+            Cells for the regions of one set of images: their features are in memory until the next
+            list is asked for.
         """
-        store = self.settings.store
-        layers, content, failure = None, "", None
+        left = {
+            region: {
+                cell: key for cell, key in self.cells(model, region).items() if cell not in stored
+            }
+            for region in self.regions
+        }
+        left = {region: cells for region, cells in left.items() if cells}
+        failures = {region: model.failure or region.failure for region in left}
         try:
-            if model.key is None:
-                layers = read_features(model)
-                content = store.digest(*_flat(layers))
-            else:
-                content = store.digest(model.key, stated_layers(model))
+            if not all(failures.values()):
+                _ = model.layers
         except Exception as error:  # recorded in the model's cells
-            failure = Failure.of(error)
-        known: list[Outcome] = []
-        left: dict[Region, dict[Cell, str | None]] = {}
-        for region in self.regions:
-            cells = self.cells(model.name, region)
-            if (why := failure or region.error) is not None:
-                known += self.settings.failed(dict.fromkeys(cells), why)
-                continue
-            for cell in cells:
-                key = self._key(cell, content, region.content)
-                if (rows := store.read(key)) is not None:
-                    known.append(Outcome(cell, rows))
-                else:
-                    left.setdefault(region, {})[cell] = key
-        yield known
-        if not left:
-            return
-        try:
-            layers = read_features(model) if layers is None else layers
-        except Exception as error:  # recorded in the model's cells
-            for keys in left.values():
-                yield list(self.settings.failed(keys, error))
-            return
-        yield from self._batches(layers, left)
+            failures = {region: why or Failure.of(error) for region, why in failures.items()}
+        if any(failures.values()):
+            yield [
+                RegionCells(self.settings, region.responses, left[region], {}, why)
+                for region, why in failures.items()
+                if why is not None
+            ]
+        yield from self._with_features(
+            model, {region: cells for region, cells in left.items() if failures[region] is None}
+        )
 
-    def _key(self, cell: Cell, model: str, region: str) -> str:
-        units, encoder = self.contents["units"][cell.units], self.contents["encoders"][cell.encoder]
-        return self.settings.store.digest(*cell, model, region, units, encoder)
-
-    def _batches(
-        self, layers: Layers, left: Mapping[Region, Mapping[Cell, str | None]]
-    ) -> Iterator[list[Batch]]:
-        wanted = {cell.units for keys in left.values() for cell in keys}
+    def _with_features(
+        self, model: FingerprintedModel, left: Mapping[FingerprintedRegion, Fingerprints]
+    ) -> Iterator[list[RegionCells]]:
+        units = {cell.units for cells in left.values() for cell in cells}
         with single_threaded_blas():
-            support = {name: localize(layers, self.units[name], self.categories) for name in wanted}
-        of_images: dict[str, list[Region]] = {}
+            support = {
+                name: localize(model.layers, self.units[name], self.categories) for name in units
+            }
+        of_images: dict[str, list[FingerprintedRegion]] = {}
         for region in left:
             of_images.setdefault(region.images, []).append(region)
         for regions in of_images.values():
-            wanted = {cell.units for region in regions for cell in left[region]}
+            units = {cell.units for region in regions for cell in left[region]}
             features = {
-                name: standardize_layers(layers, support[name], regions[0].responses)
-                for name in wanted
+                name: standardize_layers(model.layers, support[name], regions[0].responses)
+                for name in units
             }
             yield [
-                Batch(self.settings, region.responses, left[region], features) for region in regions
+                RegionCells(self.settings, region.responses, left[region], features)
+                for region in regions
             ]
 
 
@@ -166,15 +247,16 @@ def _flat(layers: Layers) -> Iterator[Any]:
 
 
 def _fingerprints(
-    store: Store, name: str, items: Mapping[str, Any], *beside: Any
+    store: CellStore, name: str, items: Mapping[str, Any], *beside: Any
 ) -> dict[str, str]:
+    """Fingerprints of units or encoders; "" where nothing is stored, and nothing is pickled."""
     found = {}
     for item, content in items.items():
         try:
-            found[item] = store.digest(content, *beside)
+            found[item] = "" if store.folder is None else digest(content, *beside)
         except Exception as error:  # a user's object may fail to pickle in any way
             raise TypeError(
-                f"{name}[{item!r}] must be picklable for a store to compare it: {error} Define "
-                "functions at the top of a module, or set store=None."
+                f"{name}[{item!r}] must be picklable, so that a store can compare it; got {error} "
+                "Define functions at the top of a module, or set store=None."
             ) from error
     return found

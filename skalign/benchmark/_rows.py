@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,9 +13,10 @@ from skalign.utils import import_pandas
 
 COLUMNS = (
     *("model", "layer", "units", "subject", "region", "encoder", "penalty", "positive", "alpha"),
-    *("partition", "r", "theta", "n_active", "empty_fraction", "ceiling", "n_targets", "seconds"),
-    "error",
+    *("partition", "r", "theta", "penalized_theta", "n_active", "empty_fraction"),
+    *("ceiling", "n_targets", "seconds", "error"),
 )
+SCORES = ("r", "theta", "penalized_theta", "n_active", "empty_fraction")
 
 Row = dict[str, Any]
 
@@ -30,15 +31,16 @@ class Cell(NamedTuple):
     encoder: str
 
 
-class Outcome(NamedTuple):
-    """A finished cell."""
+class FinishedCell(NamedTuple):
+    """Rows of a cell, and why the store could not keep them, if that is so."""
 
     cell: Cell
     rows: list[Row]
+    not_stored: str | None = None
 
 
 class Failure(Exception):
-    """Why something is missing: text, which can be sent to any process."""
+    """Why something is missing: a text, which any process can receive."""
 
     @classmethod
     def of(cls, error: Exception) -> Failure:
@@ -85,7 +87,7 @@ def make_row(
     dict
         A value for every column.
     """
-    missing = dict.fromkeys(("r", "theta", "n_active", "empty_fraction"), np.nan)
+    missing = dict.fromkeys(SCORES, np.nan)
     return {
         **cell._asdict(),
         **describe(estimator),
@@ -99,18 +101,13 @@ def make_row(
     }
 
 
-def summarize(found: Iterable[Alignment]) -> Row:
-    """Means over targets (and folds): an empty fit has an r of 0 and is left out of theta."""
-    found = list(found)
-    theta = np.concatenate([each.theta for each in found])
-    n_active = np.concatenate([each.n_active for each in found])
-    defined = ~np.isnan(theta)
-    return {
-        "r": float(np.concatenate([each.r for each in found]).mean()),
-        "theta": float(theta[defined].mean()) if defined.any() else np.nan,
-        "n_active": float(n_active.mean()),
-        "empty_fraction": float((n_active == 0).mean()),
-    }
+def summarize(found: Sequence[Alignment]) -> Row:
+    """Means over the targets of all folds, as `Alignment.summary` defines them."""
+    r, theta, n_active = (
+        np.concatenate([getattr(each, name) for each in found])
+        for name in ("r", "theta", "n_active")
+    )
+    return dict(Alignment(r, theta, n_active).summary())
 
 
 def describe(estimator: Any) -> Row:

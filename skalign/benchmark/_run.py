@@ -1,24 +1,23 @@
-"""Run a benchmark: its cells one after the other, or on the workers that joblib has."""
+"""Run a benchmark, and return its table."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing, suppress
 from itertools import chain, product
 from typing import Any
+from warnings import warn
 
 import numpy as np
-from joblib import Parallel, delayed, effective_n_jobs, parallel_config
 from numpy.typing import ArrayLike
 from sklearn.model_selection import check_cv
 
-from skalign.benchmark._arguments import check_arguments
-from skalign.benchmark._batches import Batch, Settings
-from skalign.benchmark._inputs import ModelFeatures, RegionResponses
-from skalign.benchmark._plan import Plan
-from skalign.benchmark._rows import Cell, Outcome, to_table
-from skalign.benchmark._store import Store
+from skalign.benchmark._inputs import ModelFeatures, RegionResponses, check_arguments
+from skalign.benchmark._plan import CellSettings, Plan
+from skalign.benchmark._rows import Cell, FinishedCell, Row, error_text, make_row, to_table
+from skalign.benchmark._store import CellStore
+from skalign.benchmark._workers import CellRunner
 from skalign.utils import import_pandas
 
 
@@ -30,120 +29,132 @@ def run_benchmark(
     units: Mapping[str, Any] | None = None,
     categories: ArrayLike | None = None,
     layer_cv: Any = 5,
-    store: str | os.PathLike | None = None,
+    store: str | os.PathLike[str] | None = None,
     n_jobs: int | None = None,
-    progress: Callable[..., Iterable] | None = None,
+    progress: Callable[..., Iterable[Any]] | None = None,
 ) -> Any:
-    """Fit every encoder from every model's units to every region, and score on test images.
+    """Fit every encoder from every model's units to every region, and score it on test images.
 
-    A cell is a model, a group of its units, a subject, a region and an encoder. Units are localized
-    once for a model and group, features standardized by the training images once for a model, group
-    and set of images; all regions and encoders share them.
+    A cell of the benchmark is one model, one group of its units, one subject, one region and one
+    encoder. Units are localized once per model and group. Features are standardized by the training
+    images, once per model, group and set of images. All regions and encoders share both.
 
     Parameters
     ----------
     models : sequence of ModelFeatures
         The models. A worker holds one of them at a time.
     regions : sequence of RegionResponses
-        The regions of all subjects, standardized by their training images.
+        The regions of all subjects. They are standardized by their training images.
     encoders : mapping of str to estimator
-        :class:`~skalign.linear_model.SparsePositiveEncoder`, or any of scikit-learn's linear
-        regressors, alone or in a pipeline or search. A parameter ``cv="validation"`` stands for the
-        validation images: that encoder is fitted to training and validation images together, with
-        ``cv=PredefinedSplit(...)``.
+        :class:`~skalign.linear_model.SparsePositiveEncoder`, or any other estimator with a linear
+        map inside: a pipeline, a target transformer, a search. A parameter ``cv="validation"``
+        stands for the validation images: that encoder is fitted to training and validation images
+        together, with ``cv=PredefinedSplit(...)``.
     units : mapping of str to selector, default=None
-        Groups of units: a :class:`~skalign.feature_selection.SelectiveUnitLocalizer` each, fitted
-        to the localizer images, or None for all units. By default one group, ``{"all": None}``.
+        Groups of units: for each a :class:`~skalign.feature_selection.SelectiveUnitLocalizer`,
+        which is fitted to the localizer images, or None for all units. By default one group,
+        ``{"all": None}``.
     categories : array-like of shape (n_localizer_images,), default=None
-        Categories of the localizer images, needed where units are localized.
+        Categories of the localizer images. Required if units are localized.
     layer_cv : int or cross-validation generator, default=5
-        Folds of the training images that layers are chosen by, of models with several layers, where
-        there are no validation images.
+        Folds of the training images. They choose the layer of a model with several layers if there
+        are no validation images.
     store : str or path, default=None
-        Folder to keep every finished cell in, made where it is missing. A run finds there what an
-        earlier one has finished. Workers write to it, so that all of them must see it. If None,
-        nothing is kept.
+        Folder that keeps every finished cell; it is made if it is missing. A run computes only the
+        cells that the folder does not have. All workers must see the folder. If None, nothing is
+        kept.
     n_jobs : int, default=None
-        Number of workers. None is 1 unless in a :func:`joblib.parallel_config`, which also chooses
-        threads, processes or a Dask cluster.
+        Number of workers. None means 1 unless in a :func:`joblib.parallel_config`, which also
+        chooses threads, processes or a Dask cluster.
     progress : callable, default=None
-        Called as ``progress(cells, total=n_cells)``; must yield what it is given.
-        ``rich.progress.track`` and ``tqdm`` are such.
+        Called as ``progress(cells, total=n_cells)``; must yield every cell that it is given. Pass
+        ``rich.progress.track`` or ``tqdm`` for a progress bar.
 
     Returns
     -------
     pandas.DataFrame
-        A row per cell, and per layer where one was chosen, in the order of the arguments: models,
-        units, regions, encoders. Columns:
+        One row per cell, plus one per layer where a layer was chosen. The order is that of the
+        arguments: models, units, regions, encoders. Columns:
 
         model, layer, units, subject, region, encoder : str
-            Names; the layer of a model without named layers is "", the subject 1 is "1".
+            Names. The layer of a model without named layers is "". The subject 1 is "1".
         penalty, positive, alpha : str, bool, float
-            Of the encoder. Where it chose an alpha for every target, the median of those that are
-            not empty; NaN where it has none.
+            Those of the encoder. If it chose an alpha for every target: the median over targets
+            that are not empty. NaN if it has none.
         partition : {"train", "validation", "test"}
-            The images of the scores: "test" of every cell once, of the chosen layer; else those
-            that layers were chosen by.
+            Images of the scores. Every cell has one row "test", of the chosen layer. The other rows
+            are the scores that the layer was chosen by.
         r : float
-            Pearson's r, from -1 to 1, averaged over targets; high is good. An empty fit counts
+            Pearson's r, from -1 to 1, averaged over targets; high is good. An empty target counts
             as 0.
         theta : float
-            Tuning reorientation, from 0 to 2, averaged over targets whose fit is not empty; low is
-            aligned. NaN where all are.
+            Tuning reorientation, from 0 to 2, averaged over the targets that have one; low is
+            aligned. NaN if all targets are empty.
+        penalized_theta : float
+            The same average over all targets, in which an empty target counts as 2.
         n_active : float
             Number of active units, averaged over targets.
         empty_fraction : float
-            Fraction of targets whose fit is empty.
+            Fraction of targets without active units.
         ceiling : float
-            Noise ceiling in units of r, averaged over targets that have one; NaN if none has.
+            Noise ceiling in units of r, averaged over the targets that have one; NaN if none has.
         n_targets : int
             Number of targets; 0 if they could not be read.
         seconds : float
-            Time of the whole cell in rows of test images, of a layer in others.
+            Time of the whole cell in rows "test", of one layer in other rows.
         error : str or None
             Why there are no scores.
 
     Raises
     ------
     ImportError
-        If pandas, or pyarrow for a store, is missing.
+        If pandas is missing.
     TypeError
-        If an argument or a name is of the wrong type, or a store cannot compare an encoder.
+        If an argument or a name has the wrong type, or a store cannot compare an encoder.
     ValueError
-        If names are not unique (subjects as text), or there is nothing to localize units by.
+        If names are not unique, or localizer features or categories are missing.
+
+    Warns
+    -----
+    UserWarning
+        If a file of the store does not hold what was written to it: its damaged cells are computed
+        again. If the store cannot keep a cell, as on a full disk: the table has it nevertheless. If
+        workers are killed: the cells that they did not finish have an error in the table.
 
     See Also
     --------
-    skalign.metrics.alignment : How r and theta are taken.
+    read_store : Reads all cells of a store, also while a run adds to it.
+    skalign.metrics.alignment : How r and theta are computed.
     skalign.feature_selection.SelectiveUnitLocalizer : How units are chosen.
 
     Notes
     -----
-    Theta of few targets is easily low: an encoder that leaves most of them empty is not better for
-    it. Read theta beside r, in which empty fits count, and beside ``empty_fraction``.
+    Theta of few targets is easily low: an encoder that leaves most targets empty is not better for
+    it. Read ``theta`` beside ``r``, in which empty targets count, and beside ``empty_fraction``.
 
-    The layer is the one with the largest r on the validation images where model and region have
-    them, else on held-out folds of the training images; the first of equals. The test images are
-    not looked at for it. The folds share one standardization, by all training images. A layer that
-    fails is left out, and said in its row.
+    The chosen layer has the largest r on the validation images, if model and region have them, else
+    on held-out folds of the training images. Of equal layers the first is chosen. The test images
+    have no part in it. The folds share one standardization, by all training images. A layer that
+    fails is skipped; its row says why.
 
-    A cell is stored under a fingerprint: names, the bytes of its arrays or the model's ``key``, the
-    parameters of localizer and encoder (but for ``n_jobs`` and ``verbose``), `layer_cv`, the
-    versions of skalign and scikit-learn, and the code of functions and classes of your own among
-    these. When one of them changes, only cells that depend on it are computed again. Nothing else
-    counts: not what your functions call or read, not the versions of other packages, not changes to
-    skalign's code under the same version. Empty the store, or take another, after such a change. A
-    cell with an error in any of its rows is tried again at the next run.
-    ``pandas.read_parquet(store)`` gives all cells that are there, also during a run: those of
-    earlier inputs, too.
+    The store compares fingerprints. The fingerprint of a cell covers names, the bytes of its arrays
+    or the model's ``key``, the parameters of localizer and encoder (except ``n_jobs`` and
+    ``verbose``), `layer_cv`, the versions of skalign and scikit-learn, and the code of your own
+    functions and classes among these. If one of them changes, only the cells that depend on it are
+    computed again. The fingerprint does not cover what your functions call or read, the versions of
+    other packages, and changes of skalign's code under one version: take another store after such a
+    change. Cells with an error in any of their rows are computed again in the next run.
 
-    Workers take whole models, or, where there are fewer models than workers, cells. A cell is
-    computed in one thread, whatever the encoder's ``n_jobs``, unless there is one worker; BLAS is
-    held to one thread always, so that the table does not depend on the workers.
+    The store holds lines of JSON, one per cell, each with a checksum. A run merges its files into
+    one when it ends. Several runs may share a store at the same time.
 
-    What a region's callables return is kept for the whole run; where that is too large, give
-    paths. Those of models are called by the workers, once in a run, or not at all where a ``key``
-    says that all cells are there.
+    Workers share the models, or, if there are fewer models than workers, the cells of one model
+    after the other. A worker computes a cell in one thread, whatever the encoder's ``n_jobs`` is.
+    BLAS always has one thread, so that the table does not depend on the workers.
+
+    What the callables of a region return is kept for the whole run; give paths if that is too
+    large. The callables of models are called by the workers, once in a run, or never if a ``key``
+    says that all cells are stored.
 
     References
     ----------
@@ -184,9 +195,9 @@ def run_benchmark(
     """
     import_pandas()  # before hours of work
     models, regions = list(models), list(regions)
-    units = {"all": None} if units is None else dict(units)
+    units = {"all": None} if units is None else units
     check_arguments(models, regions, encoders, units, categories)
-    settings = Settings(dict(encoders), check_cv(layer_cv), Store(store))
+    settings = CellSettings(dict(encoders), check_cv(layer_cv), CellStore(store))
     plan = Plan.make(
         settings, regions, units, None if categories is None else np.asarray(categories)
     )
@@ -194,53 +205,51 @@ def run_benchmark(
         Cell(model.name, group, str(region.subject), region.name, encoder)
         for model, group, region, encoder in product(models, units, regions, encoders)
     ]
-    found = {}
-    with closing(_outcomes(plan, models, n_jobs)) as outcomes:
-        shown: Iterable[Outcome] = outcomes
+    runner = CellRunner(plan, n_jobs)
+    found: dict[Cell, list[Row]] = {}
+    is_told = False
+    with closing(runner.run(models)) as finished_cells:
+        shown: Iterable[FinishedCell] = finished_cells
         if progress is not None:
-            shown = progress(outcomes, total=len(cells))
-        for outcome in shown:
-            found[outcome.cell] = outcome.rows
+            shown = progress(finished_cells, total=len(cells))
+        for finished in shown:
+            found[finished.cell] = finished.rows
+            if finished.not_stored is not None and not is_told:
+                _warn_not_stored(settings.store, finished.not_stored)  # now: a run may take days
+                is_told = True
+    if missing := [cell for cell in cells if cell not in found]:
+        found |= _lost_rows(missing, encoders, runner)
+    with suppress(OSError):  # a full disk: the files are as good, only more
+        settings.store.compact()
     return to_table(chain.from_iterable(found[cell] for cell in cells))
 
 
-def _outcomes(
-    plan: Plan, models: list[ModelFeatures], n_jobs: int | None
-) -> Generator[Outcome, None, None]:
-    """All cells, as they are finished."""
-    n_workers = effective_n_jobs(n_jobs)
-    if n_workers == 1:
-        for model in models:
-            yield from _run_model(plan, model)
-        return
-    if len(models) >= n_workers:
-        yield from _in_workers(n_jobs, ((_run_model, plan, model) for model in models))
-        return
-    for model in models:
-        for ready in plan.prepare(model):
-            yield from (item for item in ready if isinstance(item, Outcome))
-            batches = [item for item in ready if isinstance(item, Batch)]
-            cells = chain.from_iterable(batch.split() for batch in batches)
-            yield from _in_workers(n_jobs, ((cell.run,) for cell in cells))
+def _warn_not_stored(store: CellStore, why: str) -> None:
+    warn(
+        f"store must be writable to keep finished cells; got {why!r} in {str(store.folder)!r}. The "
+        "run goes on, and its table will have all cells. Cells that cannot be kept are computed "
+        "again in the next run.",
+        UserWarning,
+        stacklevel=3,
+    )
 
 
-def _in_workers(n_jobs: int | None, calls: Iterable[tuple]) -> Iterator[Outcome]:
-    """Outcomes of functions and their arguments, as they are finished."""
-    parallel = Parallel(n_jobs=n_jobs, return_as="generator_unordered")
-    with closing(parallel(delayed(_alone)(*call) for call in calls)) as results:
-        yield from chain.from_iterable(results)
-
-
-def _run_model(plan: Plan, model: ModelFeatures) -> Iterator[Outcome]:
-    for ready in plan.prepare(model):
-        for item in ready:
-            if isinstance(item, Outcome):
-                yield item
-            else:
-                yield from item.run()
-
-
-def _alone(function: Callable[..., Iterator[Outcome]], *arguments: Any) -> list[Outcome]:
-    """Run in a worker, where nothing is parallel any more."""
-    with parallel_config(backend="sequential"):
-        return list(function(*arguments))
+def _lost_rows(
+    cells: list[Cell], encoders: Mapping[str, Any], runner: CellRunner
+) -> dict[Cell, list[Row]]:
+    """Rows of the cells that no worker gave back."""
+    if not runner.lost:
+        raise ValueError(
+            f"progress must yield every cell that it is given; got all but {len(cells)}. Use "
+            "rich.progress.track or tqdm."
+        )
+    is_kept = runner.plan.settings.store.folder is not None
+    warn(
+        f"Workers did not give back {len(cells)} cells, whose rows in the table say why: "
+        f"{error_text(runner.lost[0])} "
+        f"{'Run again with the same' if is_kept else 'Run with a'} store: it keeps what workers "
+        "finish. Fewer workers need less memory.",
+        UserWarning,
+        stacklevel=3,
+    )
+    return {cell: [make_row(cell, encoders[cell.encoder], error=runner.lost[0])] for cell in cells}

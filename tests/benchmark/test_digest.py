@@ -135,7 +135,6 @@ def test_is_the_same_in_every_process(write, tmp_path):
 
 def test_changed_function_is_computed_again(problem, tmp_path, type_in):
     pytest.importorskip("pandas", reason="tables: pip install skalign[table]")
-    pytest.importorskip("pyarrow", reason="the store: pip install skalign[table]")
 
     def run(source, store):
         problem["encoders"] = {"own": ENCODERS["function"](type_in(source))}

@@ -1,13 +1,6 @@
 """What is finished is kept, as it is, and only what changed is computed again."""
 
-import os
-import runpy
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,11 +11,9 @@ from sklearn.preprocessing import FunctionTransformer
 
 import skalign
 from skalign import SelectiveUnitLocalizer, SparsePositiveEncoder
-from skalign.benchmark import ModelFeatures, run_benchmark
-from skalign.benchmark._store import Store
+from skalign.benchmark import ModelFeatures, read_store, run_benchmark
 
 pd = pytest.importorskip("pandas", reason="tables: pip install skalign[table]")
-pytest.importorskip("pyarrow", reason="the store: pip install skalign[table]")
 assert_frame_equal = pd.testing.assert_frame_equal
 
 
@@ -55,16 +46,23 @@ def test_second_run_computes_nothing(problem, tmp_path, n_fits, monkeypatch):
     assert_frame_equal(first, second, check_exact=True)  # seconds, too
 
 
-def test_store_is_read_by_pandas(problem, tmp_path):
+def test_store_is_read_as_one_table(problem, tmp_path):
     table = run_benchmark(**problem, store=tmp_path)
-    stored = pd.read_parquet(tmp_path)
-    assert list(stored.columns) == list(table.columns)
     names = ["model", "units", "subject", "region", "encoder"]
-    stored = stored.sort_values(names, ignore_index=True)
     table = table.sort_values(names, ignore_index=True)
-    assert_frame_equal(stored.drop(columns="error"), table.drop(columns="error"))
-    assert stored["error"].isna().all()
-    assert len(list(tmp_path.iterdir())) == 16  # and nothing else
+    assert_frame_equal(read_store(str(tmp_path)), table, check_exact=True)
+    assert len(list(tmp_path.iterdir())) == 1  # and nothing else
+    problem["encoders"] = {"ridge": Ridge(20.0)}
+    other = run_benchmark(**problem, store=tmp_path)
+    both = pd.concat([table, other]).sort_values([*names, "alpha"], ignore_index=True)
+    assert_frame_equal(read_store(tmp_path).sort_values([*names, "alpha"], ignore_index=True), both)
+
+
+def test_folder_that_is_missing_is_no_store(tmp_path):
+    with pytest.raises(NotADirectoryError, match="folder must be the store of a benchmark"):
+        read_store(tmp_path / "none")
+    (tmp_path / "empty").mkdir()
+    assert len(read_store(tmp_path / "empty")) == 0
 
 
 def change_model(problem):
@@ -135,12 +133,13 @@ def test_failed_cells_are_tried_again(problem, tmp_path, n_fits, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(Ridge, "fit", crash)
         table = run_benchmark(**problem, store=tmp_path)
-    stored = pd.read_parquet(tmp_path)
+    stored = read_store(tmp_path)
     assert stored["error"].notna().sum() == table["error"].notna().sum() == 8
     assert n_fits() == 8  # of the other encoder
     assert run_benchmark(**problem, store=tmp_path)["error"].isna().all()
     assert n_fits() == 8
-    assert pd.read_parquet(tmp_path)["error"].isna().all()
+    assert read_store(tmp_path)["error"].isna().all()
+    assert len(read_store(tmp_path)) == 16
 
 
 def test_cells_of_what_could_not_be_read_are_tried_again(problem, tmp_path, n_fits):
@@ -212,34 +211,6 @@ def test_key_does_not_stand_for_parts_and_layers(problem, tmp_path, n_fits, adde
     assert_frame_equal(resumed.drop(columns="seconds"), afresh.drop(columns="seconds"))
 
 
-def test_broken_file_is_computed_again(problem, tmp_path, n_fits):
-    run_benchmark(**problem, store=tmp_path)
-    first, second, *_ = tmp_path.iterdir()
-    first.write_bytes(first.read_bytes()[:100])
-    second.write_bytes(b"")
-    n_fits()
-    run_benchmark(**problem, store=tmp_path)
-    assert n_fits() == 2
-    assert len(pd.read_parquet(tmp_path)) == 16
-
-
-def test_file_is_whole_or_not_there(problem, tmp_path, monkeypatch):
-    """Nothing takes the place of a file before it is whole, and what is not is cleared away."""
-    rows = run_benchmark(**problem).to_dict("records")[:1]
-    store = Store(tmp_path)
-    store.write("cell", rows)
-
-    def stop(source, target):
-        assert len(pd.read_parquet(source)) == 2
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(os, "replace", stop)
-    with pytest.raises(KeyboardInterrupt):
-        store.write("cell", 2 * rows)
-    assert [path.name for path in tmp_path.iterdir()] == ["cell.parquet"]
-    assert store.read("cell") == rows
-
-
 def test_subjects_may_be_named_or_numbered(problem, tmp_path):
     problem["regions"] = [
         replace(region, subject=f"s{number}") for number, region in enumerate(problem["regions"])
@@ -252,7 +223,7 @@ def test_subjects_may_be_named_or_numbered(problem, tmp_path):
 def test_subjects_named_and_numbered_are_read_together(problem, tmp_path):
     problem["regions"][1] = replace(problem["regions"][1], subject="S1")
     table = run_benchmark(**problem, store=tmp_path)
-    assert set(table["subject"]) == set(pd.read_parquet(tmp_path)["subject"]) == {"1", "S1"}
+    assert set(table["subject"]) == set(read_store(tmp_path)["subject"]) == {"1", "S1"}
     problem["regions"][0] = replace(problem["regions"][0], subject=np.int64(1))
     assert_frame_equal(run_benchmark(**problem, store=tmp_path), table)  # seconds, too
 
@@ -262,68 +233,3 @@ def test_encoder_that_cannot_be_compared_is_refused(problem, tmp_path):
     with pytest.raises(TypeError, match=r"encoders\['odd'\] must be picklable"):
         run_benchmark(**problem, store=tmp_path)
     assert run_benchmark(**problem)["error"].isna().all()
-
-
-SLOW = """
-import os, time
-import numpy as np
-from sklearn.linear_model import Ridge
-from skalign.benchmark import ModelFeatures, RegionResponses
-
-class SlowRidge(Ridge):
-    def fit(self, X, y):
-        with open(os.environ["FITS"], "a") as log:
-            log.write("fit\\n")
-        time.sleep(float(os.environ["PAUSE"]))
-        return super().fit(X, y)
-
-def arguments():
-    rng = np.random.default_rng(0)
-    parts = [{part: rng.standard_normal((30, 5)) for part in ("train", "test")} for _ in range(4)]
-    return dict(
-        models=[ModelFeatures(f"model {i}", **parts[i]) for i in (0, 1)],
-        regions=[RegionResponses(i, "V1", **parts[i]) for i in (2, 3)],
-        encoders={f"alpha {i}": SlowRidge(float(i)) for i in range(1, 6)},
-    )
-"""
-RUN = """
-from slow import arguments
-from skalign.benchmark import run_benchmark
-run_benchmark(**arguments(), store="store").to_parquet("table.parquet")
-"""
-
-
-def test_killed_run_resumes_where_it_was(tmp_path, monkeypatch):
-    """A real process, killed between two cells or within one: 20 cells in all."""
-    (tmp_path / "slow.py").write_text(SLOW, encoding="utf-8")
-    log, store = tmp_path / "fits.log", tmp_path / "store"
-    monkeypatch.setenv("FITS", str(log))
-    monkeypatch.setenv("PYTHONPATH", f"{Path(skalign.__file__).parents[1]}{os.pathsep}{tmp_path}")
-
-    def start(pause):
-        monkeypatch.setenv("PAUSE", str(pause))
-        return subprocess.Popen([sys.executable, "-c", RUN], cwd=tmp_path)
-
-    def fits():
-        return len(log.read_text().splitlines())
-
-    process = start(pause=0.1)
-    while len(list(store.glob("*.parquet"))) < 7:
-        assert process.poll() is None
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
-    stored = {path: path.stat().st_mtime_ns for path in store.glob("*.parquet")}
-    assert 7 <= len(stored) < 20
-    n_killed = fits()
-    assert n_killed - len(stored) in (0, 1)  # no cell but the one it was in is lost
-    assert not (tmp_path / "table.parquet").exists()
-
-    assert start(pause=0).wait() == 0
-    assert fits() - n_killed == 20 - len(stored)
-    assert {path: path.stat().st_mtime_ns for path in stored} == stored
-    resumed = pd.read_parquet(tmp_path / "table.parquet")
-    afresh = run_benchmark(**runpy.run_path(str(tmp_path / "slow.py"))["arguments"]())
-    assert_frame_equal(
-        resumed.drop(columns=["seconds", "penalty"]), afresh.drop(columns=["seconds", "penalty"])
-    )

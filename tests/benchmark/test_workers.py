@@ -11,10 +11,9 @@ from sklearn.linear_model import Ridge
 from threadpoolctl import threadpool_info
 
 from skalign import SparsePositiveEncoderCV
-from skalign.benchmark import RegionResponses, run_benchmark
+from skalign.benchmark import RegionResponses, read_store, run_benchmark
 
 pd = pytest.importorskip("pandas", reason="tables: pip install skalign[table]")
-pytest.importorskip("pyarrow", reason="the store: pip install skalign[table]")
 
 
 @pytest.fixture(params=["models", "cells"])
@@ -102,7 +101,7 @@ def test_dask_workers_load_the_models(problem, cluster, tmp_path):
     loaded = [path.name.split("-")[0] for path in tmp_path.glob("*-*")]
     assert len(loaded) == len(set(loaded)) == 4
     assert pids() == {worker.pid for worker in cluster.workers.values()}
-    assert len(list((tmp_path / "store").glob("*.parquet"))) == 32
+    assert len(read_store(tmp_path / "store")) == 32
 
 
 @pytest.mark.filterwarnings("always:Sending large graph:UserWarning")

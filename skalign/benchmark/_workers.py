@@ -1,0 +1,79 @@
+"""Who computes: this process, or the workers that joblib has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
+from itertools import chain
+from typing import Any
+
+from joblib import Parallel, delayed, effective_n_jobs, parallel_config
+
+from skalign.benchmark._inputs import ModelFeatures
+from skalign.benchmark._plan import FingerprintedModel, Plan
+from skalign.benchmark._rows import FinishedCell
+
+
+class CellRunner:
+    """Computes the cells of a plan, and gives each when it is finished.
+
+    Parameters
+    ----------
+    plan : Plan
+        What is to be computed.
+    n_jobs : int or None
+        Number of workers.
+
+    Attributes
+    ----------
+    lost : list of Exception
+        Why workers gave back less than they were sent: one was killed, or what it was sent cannot
+        be pickled. The cells that are missing then are those that no generator gave.
+    """
+
+    def __init__(self, plan: Plan, n_jobs: int | None) -> None:
+        self.plan = plan
+        self.n_jobs = n_jobs
+        self.lost: list[Exception] = []
+
+    def run(self, models: list[ModelFeatures]) -> Generator[FinishedCell, None, None]:
+        """Compute all cells of all models: workers share models, or the cells of one at a time."""
+        n_workers = effective_n_jobs(self.n_jobs)
+        if n_workers == 1:
+            for model in models:
+                yield from _run_model(self.plan, model)
+        elif len(models) >= n_workers:
+            yield from self._in_workers((_run_model, self.plan, model) for model in models)
+        else:
+            for model in models:
+                yield from self._share_cells(model)
+
+    def _share_cells(self, model: ModelFeatures) -> Iterator[FinishedCell]:
+        fingerprinted = FingerprintedModel.of(model, self.plan.settings.store)
+        yield from (stored := self.plan.stored(fingerprinted))
+        for regions in self.plan.left(fingerprinted, {finished.cell for finished in stored}):
+            cells = chain.from_iterable(region.split() for region in regions)
+            yield from self._in_workers((cell.run,) for cell in cells)
+
+    def _in_workers(self, calls: Iterable[tuple[Any, ...]]) -> Iterator[FinishedCell]:
+        """Call functions with their arguments, and give what they give."""
+        parallel = Parallel(n_jobs=self.n_jobs, return_as="generator_unordered")
+        try:
+            with closing(parallel(delayed(_alone)(*call) for call in calls)) as results:
+                yield from chain.from_iterable(results)
+        except Exception as error:  # what others have finished is not lost for it
+            self.lost.append(error)
+
+
+def _run_model(plan: Plan, model: ModelFeatures) -> Iterator[FinishedCell]:
+    fingerprinted = FingerprintedModel.of(model, plan.settings.store)
+    yield from (stored := plan.stored(fingerprinted))
+    for regions in plan.left(fingerprinted, {finished.cell for finished in stored}):
+        for region in regions:
+            yield from region.run()
+
+
+def _alone(function: Callable[..., Iterator[FinishedCell]], *arguments: Any) -> list[FinishedCell]:
+    """Run in a worker, where nothing is parallel any more."""
+    with parallel_config(backend="sequential"):
+        return list(function(*arguments))
