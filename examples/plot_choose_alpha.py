@@ -162,10 +162,11 @@ encoder = fitted["S1", "face", True, "lasso", "chosen per voxel"]
 tried = encoder.cv_results_
 some = ~(tried["mean_test_n_active"] == 0).all(axis=1)
 r, r_se, theta = (
-    tried[name][some].mean(axis=1) for name in ["mean_test_r", "se_test_r", "mean_test_theta"]
+    tried[name][some].mean(axis=1)
+    for name in ["mean_test_r", "se_test_r", "mean_test_penalized_theta"]
 )
 n_active = tried["mean_test_n_active"][some].mean(axis=1)
-names = {"r": "mean_test_r", "r_se": "se_test_r", "theta": "mean_test_theta"}
+names = {"r": "mean_test_r", "r_se": "se_test_r", "theta": "mean_test_penalized_theta"}
 scores = {name: tried[column] for name, column in names.items()}
 scores["n_active"] = tried["mean_test_n_active"]
 by_theta, by_strength = (choose(rule, **scores) for rule in ["least_reorientation", "one_se"])

@@ -188,13 +188,13 @@ class AlignmentFrontDisplay:
         if ax is None:
             _, ax = plt.subplots(layout="constrained")
         self.ax_, self.figure_, self.colorbar_ = ax, ax.figure, None
-        drawn = np.isfinite(front.theta) & np.isfinite(front.r) & (front.n_active > 0)
+        drawn = np.isfinite(front.penalized_theta) & np.isfinite(front.r) & (front.n_active > 0)
         ax.set(xlabel="Reorientation θ (low: aligned)", ylabel="Predictivity r")
         ax.set_title("\n".join(self._not_drawn(drawn)), fontsize="medium")
         if not drawn.any():
             return self
 
-        theta, r, r_se = front.theta[drawn], front.r[drawn], front.r_se[drawn]
+        theta, r, r_se = front.penalized_theta[drawn], front.r[drawn], front.r_se[drawn]
         label = "1 standard error of r" if np.isfinite(r_se).any() else None
         ax.errorbar(theta, r, r_se, fmt="none", ecolor="0.75", label=label, zorder=1)
         line = pareto_optimal(r, theta, np.ones(r.size))
@@ -212,7 +212,7 @@ class AlignmentFrontDisplay:
             size = 100 + 300 * front.chosen_fraction[chosen]
             ring = {"facecolor": "none", "edgecolor": "#D55E00", "linewidth": 2, "zorder": 4}
             label = "Chosen (larger: more targets)" if chosen.sum() > 1 else "Chosen"
-            ax.scatter(front.theta[chosen], front.r[chosen], size, label=label, **ring)
+            ax.scatter(front.penalized_theta[chosen], front.r[chosen], size, label=label, **ring)
         legend = ax.legend(
             loc="upper center",
             bbox_to_anchor=(0.5, -0.13),
@@ -234,14 +234,14 @@ class AlignmentFrontDisplay:
         n_active = front.n_active[drawn]
         low = max(n_active.min(), 1)  # a mean below one unit is that of mostly empty targets
         norm = LogNorm(low, max(n_active.max(), 2 * low))
-        partial = front.nonempty_fraction < 1
+        partial = front.empty_fraction > 0
         for is_on_front, is_partial in product([True, False], [False, True]):
             group = drawn & (front.on_front == is_on_front) & (partial == is_partial)
             if not group.any():
                 continue
             label = "On the front" if is_on_front else "Off the front"
             points = self.ax_.scatter(
-                front.theta[group],
+                front.penalized_theta[group],
                 front.r[group],
                 70 if is_on_front else 25,
                 front.n_active[group],
@@ -267,10 +267,10 @@ class AlignmentFrontDisplay:
     def _not_drawn(self, drawn: NDArray[np.bool_]) -> list[str]:
         """What a reader would not see, counted."""
         front, notes = self.front, []
-        empty = int((front.nonempty_fraction == 0).sum())
+        empty = int((front.empty_fraction == 1).sum())
         if empty:
             notes.append(f"{empty} of {drawn.size} candidates empty for all targets: not drawn")
-        failed = int((~drawn & (front.nonempty_fraction != 0)).sum())
+        failed = int((~drawn & (front.empty_fraction != 1)).sum())
         if failed:
             notes.append(f"{failed} of {drawn.size} candidates without r or θ: not drawn")
         left_empty = 1 - front.chosen_fraction.sum()

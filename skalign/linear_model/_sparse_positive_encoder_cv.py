@@ -14,8 +14,8 @@ from skalign.linear_model._base import LinearEncoder, first_of
 from skalign.linear_model._callback import begin_tasks, end_fit, with_callbacks
 from skalign.linear_model._fold_scores import FoldScores, fold_scores
 from skalign.linear_model._folds import Problem, Split
+from skalign.metrics import theta_without_penalty
 from skalign.model_selection import check_splits, choose
-from skalign.model_selection._choice import choose_within
 from skalign.solvers import Penalty, Solution, penalty_scale, solve
 from skalign.solvers._arguments import check_stopping
 from skalign.solvers._path import check_alphas
@@ -90,9 +90,11 @@ class SparsePositiveEncoderCV(LinearEncoder):
         without `alpha_per_target`, the one for all has no weight for them.
     cv_results_ : dict of ndarray
         Of every candidate, the largest alpha first, ``"param_alpha"``, ``"mean_test_r"``,
-        ``"se_test_r"``, ``"mean_test_theta"``, ``"mean_test_n_active"``, ``"nonempty_fraction"``
-        (of the folds) and ``"max_kkt_violation"``, each of shape (n_candidates, n_targets), and
-        ``"param_l1_ratio"`` (n_candidates,); at the same alpha, the largest l1_ratio first.
+        ``"se_test_r"``, ``"mean_test_theta"`` (over the folds whose fit is not empty),
+        ``"mean_test_penalized_theta"`` (over all folds, an empty fit counts as 2),
+        ``"mean_test_n_active"``, ``"empty_fraction"`` (of the folds) and ``"max_kkt_violation"``,
+        each of shape (n_candidates, n_targets), and ``"param_l1_ratio"`` (n_candidates,); at the
+        same alpha, the largest l1_ratio first.
     coef_ : ndarray of shape (n_targets, n_features) or (n_features,)
         Weights; 1-D if y was.
     sparse_coef_ : sparse array of shape (n_targets, n_features)
@@ -302,10 +304,15 @@ class SparsePositiveEncoderCV(LinearEncoder):
                 r_se = r_se.mean(axis=1, keepdims=True)
             theta = np.where(np.isnan(theta), 2.0, theta).mean(axis=1, keepdims=True)
             n_active = n_active.mean(axis=1, keepdims=True)
-        best = choose_within(
-            EQUAL[dtype], self.select, r, r_se=r_se, theta=theta, n_active=n_active,
+        best = choose(
+            self.select,
+            r,
+            r_se=r_se,
+            theta=theta,
+            n_active=n_active,
             tolerance=self.tolerance,
-        )  # fmt: skip
+            tie=EQUAL[dtype],
+        )
         if self.alpha_per_target:
             return best
         best = np.repeat(best, n_targets)
@@ -356,14 +363,16 @@ class SparsePositiveEncoderCV(LinearEncoder):
         single = y.ndim == 1
         self.alpha_ = float(alpha[0]) if single else alpha
         self.l1_ratio_ = float(l1_ratio[0]) if single else l1_ratio
+        penalized_theta = np.where(np.isnan(scores.theta), 2.0, scores.theta)
         self.cv_results_ = {
             "param_alpha": scores.alphas,
             "param_l1_ratio": np.where(is_net, scores.l1_ratios, np.nan),
             "mean_test_r": scores.r,
             "se_test_r": scores.r_se,
-            "mean_test_theta": scores.theta,
+            "mean_test_theta": theta_without_penalty(penalized_theta, 1 - scores.nonempty),
+            "mean_test_penalized_theta": penalized_theta,
             "mean_test_n_active": scores.n_active,
-            "nonempty_fraction": scores.nonempty,
+            "empty_fraction": 1 - scores.nonempty,
             "max_kkt_violation": scores.kkt_violation,
         }
         missed = scores.kkt_violation > tol

@@ -1,6 +1,6 @@
 """Reorientation, predictivity and noise ceilings, and scorers over them."""
 
-from skalign.metrics._alignment import Alignment, alignment
+from skalign.metrics._alignment import Alignment, alignment, theta_without_penalty
 from skalign.metrics._composition import LinearModelInside, linear_model_of
 from skalign.metrics._directions import (
     ImageSpace,
@@ -71,6 +71,7 @@ __all__ = [
     "pearson_r_standard_error",
     "reliable_targets",
     "split_half_reliability",
+    "theta_without_penalty",
     "to_dense",
     "tuning_reorientation",
     "tuning_reorientation_parts",

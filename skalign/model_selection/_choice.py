@@ -9,9 +9,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array
 
-# Candidates with the same active units differ by rounding only, which must not choose.
-EQUAL = 1e-9
-
 Select = Literal["best", "one_se", "least_reorientation", "fewest_units"]
 
 
@@ -30,6 +27,7 @@ def choose(
     theta: ArrayLike | None = None,
     n_active: ArrayLike | None = None,
     tolerance: float | str = "1se",
+    tie: float = 1e-9,
 ) -> NDArray[np.intp]:
     """Choose one of several candidates for every target, by predictivity, theta or sparsity.
 
@@ -57,6 +55,9 @@ def choose(
     tolerance : float or str, default="1se"
         How far below the best r a candidate may lie: a number is in units of r, a string such as
         "1se" or "0.5se" in standard errors of the best candidate.
+    tie : float, default=1e-9
+        Largest difference in r, theta or number of units that is no more than rounding error and
+        must not decide. Take 1e-6 for scores of fits in single precision.
 
     Returns
     -------
@@ -105,22 +106,6 @@ def choose(
     >>> choose("least_reorientation", r, theta=theta, tolerance=0.2)
     array([ 0, -1])
     """
-    return choose_within(
-        EQUAL, select, r, r_se=r_se, theta=theta, n_active=n_active, tolerance=tolerance
-    )
-
-
-def choose_within(
-    equal: float,
-    select: Select,
-    r: ArrayLike,
-    *,
-    r_se: ArrayLike | None,
-    theta: ArrayLike | None,
-    n_active: ArrayLike | None,
-    tolerance: float | str,
-) -> NDArray[np.intp]:
-    """`choose`, with what counts as equal given: single precision leaves larger differences."""
     if select not in get_args(Select):
         names = ", ".join(f'"{name}"' for name in get_args(Select))
         raise ValueError(f"select must be one of {names}, got {select!r}.")
@@ -149,15 +134,15 @@ def choose_within(
         eligible &= tables["n_active"] > 0
     is_left = eligible.any(axis=0)
     reached = np.where(eligible, r_table, -np.inf)
-    near = eligible & (r_table >= reached.max(axis=0) - equal)
+    near = eligible & (r_table >= reached.max(axis=0) - tie)
     chosen = near.argmax(axis=0)
     if select != "best":
         gap = _largest_gap(allowed, tables.get("r_se"), chosen, is_left)
-        near = eligible & (r_table >= reached.max(axis=0) - gap - equal)
+        near = eligible & (r_table >= reached.max(axis=0) - gap - tie)
         costs = {"least_reorientation": "theta", "fewest_units": "n_active"}
         if select in costs:
             cost = np.where(near, tables[costs[select]], np.inf)
-            near &= cost <= cost.min(axis=0) + equal
+            near &= cost <= cost.min(axis=0) + tie
         chosen = near.argmax(axis=0)
     return np.where(is_left, chosen, -1)
 

@@ -13,11 +13,16 @@ from sklearn.utils import check_array
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted
 
-from skalign.metrics import linear_model_of, pearson_r, tuning_reorientation
+from skalign.metrics import (
+    linear_model_of,
+    pearson_r,
+    theta_without_penalty,
+    tuning_reorientation,
+)
 from skalign.model_selection._refit import last_iteration, read_score, read_theta
 from skalign.utils import import_pandas
 
-_EMPTY_THETA = 2.0  # what an empty target counts as in a mean: the worst, as in AlignmentScorer
+EMPTY_THETA = 2.0  # what an empty fit counts as in penalized_theta: the worst
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,17 +39,19 @@ class AlignmentFront:
     params : dict of str to ndarray
         Its parameters; where targets are averaged but have alphas of their own, the median.
     r : ndarray
-        Predictivity, from -1 to 1; high is good. A constant prediction counts as 0.
+        Predictivity, from -1 to 1; high is good. In means over targets or splits an empty fit
+        counts as 0.
     r_se : ndarray
         Standard error of `r`; NaN where there is none.
     theta : ndarray
-        Tuning reorientation, from 0 to 2; low is aligned. NaN where the candidate is empty, for
-        all targets if averaged; of others, an empty target counts as 2 in the mean, as in
-        :class:`~skalign.metrics.AlignmentScorer`.
+        Tuning reorientation, from 0 to 2; low is aligned. In means, that of the fits that are not
+        empty; NaN where all are.
+    penalized_theta : ndarray
+        The same with every empty fit counted as 2, the worst: what the front compares.
     n_active : ndarray
         Number of active units, or its mean.
-    nonempty_fraction : ndarray
-        Fraction of the targets with active units.
+    empty_fraction : ndarray
+        Fraction of the fits, over targets and splits, without active units.
     chosen_fraction : ndarray
         Fraction of the targets for which the candidate was chosen. It sums to less than 1 over
         candidates if targets were left empty, and to 0 if nothing has chosen.
@@ -56,10 +63,10 @@ class AlignmentFront:
 
     Notes
     -----
-    A candidate is on the front if no other one has at least its r, at most its theta and at most
-    its number of units, and is better in one of these. A candidate that is empty or no better than
-    a constant prediction (r at most 0) is neither on the front nor keeps others off it: nothing
-    is sparser, or less reoriented, than a model that does not predict.
+    A candidate is on the front if no other one has at least its r, at most its penalized theta and
+    at most its number of units, and is better in one of these. A candidate that is empty or no
+    better than a constant prediction (r at most 0) is neither on the front nor keeps others off it:
+    nothing is sparser, or less reoriented, than a model that does not predict.
     """
 
     candidate: NDArray[np.intp]
@@ -67,14 +74,15 @@ class AlignmentFront:
     r: NDArray[np.float64]
     r_se: NDArray[np.float64]
     theta: NDArray[np.float64]
+    penalized_theta: NDArray[np.float64]
     n_active: NDArray[np.float64]
-    nonempty_fraction: NDArray[np.float64]
+    empty_fraction: NDArray[np.float64]
     chosen_fraction: NDArray[np.float64]
 
     @cached_property
     def on_front(self) -> NDArray[np.bool_]:
         """Whether no other candidate is better in one respect and as good in the others."""
-        return pareto_optimal(self.r, self.theta, self.n_active)
+        return pareto_optimal(self.r, self.penalized_theta, self.n_active)
 
     @property
     def chosen(self) -> NDArray[np.bool_]:
@@ -89,12 +97,13 @@ class AlignmentFront:
         ----------
         search_or_cv_results : fitted search or dict
             With ``scoring=AlignmentScorer()``; or its ``cv_results_``, where nothing is marked as
-            chosen. Of a halving search, the last iteration counts.
+            chosen and the scorer's ``undefined_theta`` is taken to be 2. Of a halving search, the
+            last iteration counts.
 
         Returns
         -------
         AlignmentFront
-            One row per candidate. An empty target counts as the scorer says.
+            One row per candidate.
 
         Raises
         ------
@@ -112,7 +121,8 @@ class AlignmentFront:
             )
         rows = last_iteration(results)
         r, r_se = read_score(results, "r", rows)
-        nonempty_fraction, _ = read_score(results, "nonempty_fraction", rows)
+        empty_fraction = 1 - read_score(results, "nonempty_fraction", rows)[0]
+        penalty = getattr(getattr(search, "scorer_", None), "undefined_theta", EMPTY_THETA)
         theta = read_theta(results, "neg_theta", rows)
         params = [results["params"][row] for row in rows]
         names = dict.fromkeys(name for values in params for name in values)  # in their order
@@ -122,9 +132,10 @@ class AlignmentFront:
             params={name: _column(params, name) for name in names},
             r=r,
             r_se=r_se,
-            theta=np.where(nonempty_fraction == 0, np.nan, theta),
+            theta=theta_without_penalty(theta, empty_fraction, undefined_theta=penalty),
+            penalized_theta=theta + (EMPTY_THETA - penalty) * empty_fraction,
             n_active=read_score(results, "n_active", rows)[0],
-            nonempty_fraction=nonempty_fraction,
+            empty_fraction=empty_fraction,
             chosen_fraction=(rows == best).astype(float),
         )
 
@@ -168,8 +179,9 @@ class AlignmentFront:
             r=np.asarray(results["mean_test_r"], dtype=np.float64),
             r_se=np.asarray(results["se_test_r"], dtype=np.float64),
             theta=np.asarray(results["mean_test_theta"], dtype=np.float64),
+            penalized_theta=np.asarray(results["mean_test_penalized_theta"], dtype=np.float64),
             n_active=n_active,
-            nonempty_fraction=np.asarray(results["nonempty_fraction"], dtype=np.float64),
+            empty_fraction=np.asarray(results["empty_fraction"], dtype=np.float64),
             chosen_fraction=(candidate[:, np.newaxis] == model.best_index_).astype(float),
         )
         return front if per_target else front._averaged()
@@ -219,7 +231,7 @@ class AlignmentFront:
                     f"{X.shape[1]}."
                 )
             predicted = safe_sparse_dot(X, coef.T, dense_output=True) + path.intercept[k]
-            r[k] = pearson_r(y, predicted, sample_weight=sample_weight, undefined=0.0)
+            r[k] = pearson_r(y, predicted, sample_weight=sample_weight)
             theta[k] = tuning_reorientation(
                 X, predicted, coef, center=center, sample_weight=sample_weight
             )
@@ -229,8 +241,9 @@ class AlignmentFront:
             r=r,
             r_se=np.full(n_active.shape, np.nan),
             theta=theta,
+            penalized_theta=np.nan_to_num(theta, nan=EMPTY_THETA),
             n_active=n_active,
-            nonempty_fraction=(n_active > 0).astype(float),
+            empty_fraction=(n_active == 0).astype(float),
             chosen_fraction=np.zeros(n_active.shape),
         )
         return front if per_target else front._averaged()
@@ -264,8 +277,8 @@ class AlignmentFront:
         -------
         pandas.DataFrame
             Columns ``candidate``, ``target`` if targets are not averaged, one per parameter,
-            ``r``, ``r_se``, ``theta``, ``n_active``, ``nonempty_fraction``, ``on_front``,
-            ``chosen`` and ``chosen_fraction``.
+            ``r``, ``r_se``, ``theta``, ``penalized_theta``, ``n_active``, ``empty_fraction``,
+            ``on_front``, ``chosen`` and ``chosen_fraction``.
 
         Raises
         ------
@@ -278,8 +291,9 @@ class AlignmentFront:
         if self.r.ndim == 2:
             columns["target"] = np.tile(np.arange(n_targets), len(self.r))
         columns |= {name: values.ravel() for name, values in self.params.items()}
-        names = ["r", "r_se", "theta", "n_active", "nonempty_fraction", "on_front", "chosen"]
-        columns |= {name: getattr(self, name).ravel() for name in [*names, "chosen_fraction"]}
+        names = ["r", "r_se", "theta", "penalized_theta", "n_active", "empty_fraction"]
+        names += ["on_front", "chosen", "chosen_fraction"]
+        columns |= {name: getattr(self, name).ravel() for name in names}
         return pd.DataFrame(columns).infer_objects()
 
     def _apply(self, function: Any, **fixed: Any) -> AlignmentFront:
@@ -290,13 +304,16 @@ class AlignmentFront:
         return AlignmentFront(self.candidate, **({"params": params} | reduced | fixed))
 
     def _averaged(self) -> AlignmentFront:
-        is_empty = (self.n_active == 0).all(axis=1)
-        theta = np.nan_to_num(self.theta, nan=_EMPTY_THETA).mean(axis=1)
+        has_theta = ~np.isnan(self.theta)
+        n_fits = (1 - self.empty_fraction) * has_theta  # of a target, as a share of its splits
+        theta = np.full(len(self.r), np.nan)
+        total = np.where(has_theta, self.theta * n_fits, 0).sum(axis=1)
+        np.divide(total, n_fits.sum(axis=1), out=theta, where=has_theta.any(axis=1))
         return self._apply(
             lambda table: table.mean(axis=1),
             params={name: np.median(values, axis=1) for name, values in self.params.items()},
             r=np.nan_to_num(self.r).mean(axis=1),
-            theta=np.where(is_empty, np.nan, theta),
+            theta=theta,
         )
 
 

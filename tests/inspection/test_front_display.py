@@ -21,10 +21,11 @@ def front(**changes):
         "r_se": [0.1, 0.1, 0.1, 0.1, 0.1, 0.0, nan],
         "theta": [0.2, 0.4, 0.8, 0.9, 1.1, nan, nan],
         "n_active": [3, 5, 10, 20, 0.4, 0, nan],
-        "nonempty_fraction": [1, 1, 1, 1, 0.5, 0, nan],
+        "empty_fraction": [0, 0, 0, 0, 0.5, 1, nan],
         "chosen_fraction": [0, 0.7, 0.2, 0, 0, 0, 0],
     } | changes
     tables = {name: np.array(values, dtype=float) for name, values in tables.items()}
+    tables.setdefault("penalized_theta", tables["theta"])
     return AlignmentFront(np.arange(len(tables["r"])), {}, **tables)
 
 
@@ -64,8 +65,8 @@ def test_counts_in_the_legend_are_those_of_all_candidates():
 
 
 def test_nothing_to_draw_is_said():
-    names = ["r", "r_se", "n_active", "nonempty_fraction", "chosen_fraction"]
-    empty = {name: [0.0, 0.0] for name in names}
+    names = ["r", "r_se", "n_active", "chosen_fraction"]
+    empty = {name: [0.0, 0.0] for name in names} | {"empty_fraction": [1.0, 1.0]}
     display = AlignmentFrontDisplay(front(**empty, theta=[np.nan] * 2)).plot()
     assert "2 of 2 candidates empty" in display.ax_.get_title()
     assert display.colorbar_ is None
@@ -73,7 +74,7 @@ def test_nothing_to_draw_is_said():
 
 def test_one_number_of_units_and_no_standard_errors():
     single = {name: [0.5] for name in ["r", "theta"]}
-    ones = {name: [1.0] for name in ["n_active", "nonempty_fraction", "chosen_fraction"]}
+    ones = {name: [1.0] for name in ["n_active", "chosen_fraction"]} | {"empty_fraction": [0.0]}
     display = AlignmentFrontDisplay(front(**single, **ones, r_se=[np.nan])).plot()
     display.figure_.canvas.draw()
     assert display.ax_.get_title() == ""
@@ -136,7 +137,8 @@ def test_from_an_encoder_averaged_or_one_target():
         "se_test_r": np.full((2, 2), 0.1),
         "mean_test_theta": np.array([[0.1, 0.3], [0.5, 0.7]]),
         "mean_test_n_active": np.array([[1.0, 2.0], [3.0, 4.0]]),
-        "nonempty_fraction": (np.array([[1.0, 2.0], [3.0, 4.0]]) > 0).astype(float),
+        "mean_test_penalized_theta": np.array([[0.1, 0.3], [0.5, 0.7]]),
+        "empty_fraction": np.zeros((2, 2)),
     }
     display = AlignmentFrontDisplay.from_encoder_cv(encoder)
     assert_allclose(drawn(display.ax_)["On the front"].get_offsets(), [[0.2, 0.3], [0.6, 0.5]])
@@ -151,7 +153,8 @@ def test_from_a_path_averaged_or_one_target(data):
     path = sparse_positive_path(*data, alphas=[0.2, 0.1])
     display = AlignmentFrontDisplay.from_path(path, *data, center=True)
     expected = AlignmentFront.from_path(path, *data, center=True, per_target=True)
-    assert_allclose(display.front.theta, np.nan_to_num(expected.theta, nan=2.0).mean(axis=1))
+    penalized = np.nan_to_num(expected.theta, nan=2.0).mean(axis=1)
+    assert_allclose(display.front.penalized_theta, penalized)
     display = AlignmentFrontDisplay.from_path(path, *data, target=2, center=True)
     assert_allclose(display.front.theta, expected.theta[:, 2])
 

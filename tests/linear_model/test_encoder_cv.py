@@ -103,8 +103,11 @@ def assert_is_loop(encoder, found):
     se = r.std(axis=0, ddof=1) / np.sqrt(len(r))
     assert_allclose(results["se_test_r"], se, atol=1e-7)
     assert_allclose(results["mean_test_n_active"], n_active.mean(axis=0))
-    theta = np.where(n_active.any(axis=0), theta.mean(axis=0), np.nan)
-    assert_allclose(results["mean_test_theta"], theta, atol=1e-8)
+    assert_allclose(results["mean_test_penalized_theta"], theta.mean(axis=0), atol=1e-8)
+    empty = n_active == 0
+    assert_allclose(results["empty_fraction"], empty.mean(axis=0))
+    of_nonempty = np.ma.masked_array(theta, empty).mean(axis=0).filled(np.nan)
+    assert_allclose(results["mean_test_theta"], of_nonempty, atol=1e-8)
 
 
 SPLITTERS = {

@@ -42,7 +42,7 @@ class Fitted(BaseEstimator):
 def make_front(r, theta, n_active):
     r, theta, n_active = (np.asarray(table, dtype=float) for table in (r, theta, n_active))
     zeros = np.zeros(r.shape)
-    return AlignmentFront(np.arange(len(r)), {}, r, zeros, theta, n_active, zeros, zeros)
+    return AlignmentFront(np.arange(len(r)), {}, r, zeros, theta, theta, n_active, zeros, zeros)
 
 
 def slow_front(r, theta, n_active):
@@ -116,10 +116,14 @@ def test_from_a_search(search):
     assert_allclose(front.r, results["mean_test_r"])
     assert_allclose(front.r_se, results["std_test_r"] / np.sqrt(3))
     assert_allclose(front.n_active, results["mean_test_n_active"])
-    assert_allclose(front.nonempty_fraction, results["mean_test_nonempty_fraction"])
+    nonempty = results["mean_test_nonempty_fraction"]
+    assert_allclose(front.empty_fraction, 1 - nonempty)
     is_empty = np.array([False, False, True, False])
-    assert_allclose(front.theta[~is_empty], -results["mean_test_neg_theta"][~is_empty])
+    assert_array_equal(front.penalized_theta, -results["mean_test_neg_theta"])
+    theta = (2 * (1 - nonempty) - front.penalized_theta) / -np.where(is_empty, np.nan, nonempty)
+    assert_allclose(front.theta, theta)
     assert_array_equal(np.isnan(front.theta), is_empty)
+    assert 0 < front.empty_fraction[0] < 1  # of a lasso that leaves the third target empty
     assert not front.on_front[is_empty].any()
     assert_array_equal(np.flatnonzero(front.chosen), [search.best_index_])
     assert_array_equal(front.chosen_fraction.sum(), 1)
@@ -144,10 +148,12 @@ def test_frame_has_a_row_per_candidate(search):
     pytest.importorskip("pandas")
     front = AlignmentFront.from_cv_results(search)
     frame = front.to_frame()
-    scores = ["r", "r_se", "theta", "n_active", "nonempty_fraction", "on_front", "chosen"]
+    scores = ["r", "r_se", "theta", "penalized_theta", "n_active", "empty_fraction"]
     name = "sparsepositiveencoder__"
     params = [f"{name}alpha", f"{name}penalty"]
-    assert sorted(frame.columns) == sorted(["candidate", *params, *scores, "chosen_fraction"])
+    assert sorted(frame.columns) == sorted(
+        ["candidate", *params, *scores, "on_front", "chosen", "chosen_fraction"]
+    )
     assert_array_equal(frame[f"{name}alpha"], [0.01, 0.3, 1e3, np.nan])
     assert frame[f"{name}alpha"].dtype == float
     assert frame["on_front"].dtype == frame["chosen"].dtype == bool
@@ -164,8 +170,9 @@ def encoder_cv():
         "mean_test_r": np.array([[0.4, 0.0], [0.5, -0.1], [0.6, nan]]),
         "se_test_r": np.array([[0.1, 0.0], [0.2, 0.3], [0.1, 0.0]]),
         "mean_test_theta": np.array([[0.1, nan], [0.2, 0.6], [0.4, nan]]),
+        "mean_test_penalized_theta": np.array([[0.1, 2.0], [0.2, 0.88], [0.4, 2.0]]),
         "mean_test_n_active": np.array([[1.0, 0.0], [2.0, 1.5], [5.0, 0.0]]),
-        "nonempty_fraction": np.array([[1.0, 0.0], [1.0, 0.8], [1.0, 0.0]]),
+        "empty_fraction": np.array([[0.0, 1.0], [0.0, 0.2], [0.0, 1.0]]),
     }
     return Fitted.like(cv_results_=results, best_index_=np.array([1, -1]), coef_=np.eye(2))
 
@@ -175,7 +182,7 @@ def test_from_an_encoder_per_target(encoder_cv):
     assert_array_equal(front.r, encoder_cv.cv_results_["mean_test_r"])
     assert_array_equal(front.chosen, [[False, False], [True, False], [False, False]])
     assert_array_equal(front.on_front, [[True, False], [True, False], [True, False]])
-    assert_array_equal(front.nonempty_fraction, [[1, 0], [1, 0.8], [1, 0]])
+    assert_array_equal(front.empty_fraction, [[0, 1], [0, 0.2], [0, 1]])
     frame = front.to_frame()
     assert_array_equal(frame["target"], [0, 1] * 3)
     assert_array_equal(frame["alpha"], [1, 3, 0.5, 2, 0.1, 1])
@@ -191,9 +198,10 @@ def test_from_an_encoder_averaged(encoder_cv):
     front = AlignmentFront.from_encoder_cv(encoder_cv)
     assert_allclose(front.r, [0.2, 0.2, 0.3])
     assert_allclose(front.r_se, [0.05, 0.25, 0.05])
-    assert_allclose(front.theta, [1.05, 0.4, 1.2])  # an empty target counts as 2
+    assert_allclose(front.penalized_theta, [1.05, 0.54, 1.2])  # an empty fit counts as 2
+    assert_allclose(front.theta, [0.1, (0.2 + 0.8 * 0.6) / 1.8, 0.4])  # over the others
     assert_allclose(front.n_active, [0.5, 1.75, 2.5])
-    assert_allclose(front.nonempty_fraction, [0.5, 0.9, 0.5])
+    assert_allclose(front.empty_fraction, [0.5, 0.1, 0.5])
     assert_array_equal(front.chosen_fraction, [0, 0.5, 0])  # the other target was left empty
     assert_allclose(front.params["alpha"], [2, 1.25, 0.55])
     assert_array_equal(front.to_frame()["l1_ratio"], [0.5, 0.5, 1.0])
@@ -204,7 +212,8 @@ def test_from_an_encoder_averaged(encoder_cv):
 def test_candidate_that_is_empty_for_all_has_no_theta(encoder_cv):
     encoder_cv.cv_results_["mean_test_n_active"][0] = 0
     encoder_cv.cv_results_["mean_test_theta"][0] = np.nan
-    encoder_cv.cv_results_["nonempty_fraction"][0] = 0
+    encoder_cv.cv_results_["empty_fraction"][0] = 1
+    encoder_cv.cv_results_["mean_test_penalized_theta"][0] = 2
     front = AlignmentFront.from_encoder_cv(encoder_cv)
     assert_array_equal(np.isnan(front.theta), [True, False, False])
     assert not front.on_front[0]
@@ -238,9 +247,7 @@ def test_from_a_path_is_the_alignment_of_every_alpha(data, container):
         path, container(X[80:]), Y[80:], per_target=True, center=True, sample_weight=weight
     )
     for k, fit in enumerate(fits):
-        expected = alignment(
-            fit, X[80:], Y[80:], center=True, sample_weight=weight, undefined_r=0.0
-        )
+        expected = alignment(fit, X[80:], Y[80:], center=True, sample_weight=weight)
         assert_allclose(front.r[k], expected.r, atol=1e-6)
         assert_allclose(front.theta[k], expected.theta, atol=1e-6)
         assert_array_equal(front.n_active[k], expected.n_active)
@@ -250,16 +257,31 @@ def test_from_a_path_is_the_alignment_of_every_alpha(data, container):
     assert np.isnan(front.theta[0]).all()
 
 
-def test_from_a_path_averaged_is_what_the_scorer_says(data):
+def test_from_a_path_averaged_is_the_summary_of_every_alpha(data):
     X, Y = data
-    path, fits = path_and_fits(np.array([0.3, 0.01]), X[:80], Y[:80])
+    path, fits = path_and_fits(np.array([1e3, 0.3, 0.01]), X[:80], Y[:80])
     front = AlignmentFront.from_path(path, X[80:], Y[80:])
-    scores = [AlignmentScorer()(fit, X[80:], Y[80:]) for fit in fits]
-    assert_allclose(front.r, [score["r"] for score in scores], atol=1e-6)
-    assert_allclose(front.theta, [-score["neg_theta"] for score in scores], atol=1e-6)
-    assert_allclose(front.n_active, [score["n_active"] for score in scores])
-    assert_allclose(front.nonempty_fraction, [score["nonempty_fraction"] for score in scores])
-    assert front.nonempty_fraction[0] < 1
+    summaries = [alignment(fit, X[80:], Y[80:]).summary() for fit in fits]
+    for name in summaries[0]:
+        expected = [summary[name] for summary in summaries]
+        assert_allclose(getattr(front, name), expected, atol=1e-6, err_msg=name)
+    assert front.empty_fraction[0] == 1
+    assert 0 < front.empty_fraction[1] < 1
+
+
+def test_from_a_search_whose_scorer_has_another_penalty(data):
+    X, Y = data
+    fronts = [
+        AlignmentFront.from_cv_results(
+            GridSearchCV(
+                SparsePositiveEncoder(), {"alpha": [1e3, 0.3]}, scoring=scorer, refit=False, cv=3
+            ).fit(X, Y)
+        )
+        for scorer in (AlignmentScorer(), AlignmentScorer(undefined_theta=0.5))
+    ]
+    assert 0 < fronts[0].empty_fraction[1] < 1
+    for name in ("theta", "penalized_theta"):
+        assert_allclose(*(getattr(front, name) for front in fronts), err_msg=name)
 
 
 def test_path_of_other_features_is_refused(data):
