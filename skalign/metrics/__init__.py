@@ -16,6 +16,12 @@ from skalign.metrics._image_draws import (
     JackknifeDraws,
 )
 from skalign.metrics._linear_map import LinearMap, check_target, linear_maps
+from skalign.metrics._matching import (
+    one_to_one_matching,
+    partial_soft_matching,
+    semi_matching,
+    soft_matching,
+)
 from skalign.metrics._noise_ceiling import (
     NoiseCeiling,
     noise_ceiling,
@@ -37,6 +43,7 @@ from skalign.metrics._resampled import (
     pearson_r_standard_error,
 )
 from skalign.metrics._scorers import AlignmentScorer, PearsonScorer, TuningReorientationScorer
+from skalign.metrics._unit_pairs import UnitMatching
 
 __all__ = [
     "Alignment",
@@ -53,6 +60,7 @@ __all__ = [
     "ReorientationOfDraws",
     "ReorientationParts",
     "TuningReorientationScorer",
+    "UnitMatching",
     "VarianceComponents",
     "alignment",
     "alignment_of_moments",
@@ -66,10 +74,14 @@ __all__ = [
     "noise_ceiling",
     "noise_ceiling_snr",
     "normalize_scores",
+    "one_to_one_matching",
+    "partial_soft_matching",
     "pearson_r",
     "pearson_r_of_draws",
     "pearson_r_standard_error",
     "reliable_targets",
+    "semi_matching",
+    "soft_matching",
     "split_half_reliability",
     "theta_without_penalty",
     "to_dense",
