@@ -18,10 +18,10 @@ from scipy.linalg import eigh
 from skalign.metrics import Alignment
 from skalign.metrics._gram_alignment import alignment_of_moments
 from skalign.solvers import Penalty, penalty_scale
+from skalign.solvers._alpha_grids import alpha_max, l1_share
 from skalign.solvers._blocks import solve_in_gram_space
 from skalign.solvers._design import Design
 from skalign.solvers._fold import TargetMoments
-from skalign.solvers._path import alpha_max, l1_share
 
 SEARCH_SPAN = 1e-3  # the weakest alpha of a search, as a share of the strongest
 SEARCH_STEPS = 16  # halvings of that range, in the logarithm
@@ -154,7 +154,9 @@ class GramEncoder:
         best = Fit(fit.coef.copy(), fit.kkt.copy())
         alpha, count = self.alpha.copy(), np.count_nonzero(best.coef, axis=1)
         share = np.array([l1_share(self.penalty, ratio) for ratio in self.l1_ratio])
-        strongest = alpha_max(moments.q, "lasso", 1.0, self.positive, self.total_weight)
+        strongest = alpha_max(
+            moments.q, "lasso", 1.0, positive=self.positive, total_weight=self.total_weight
+        )
         np.divide(strongest, share, out=strongest, where=share > 0)
         emptied = (n_active == 0) & (share > 0)
         best.coef[emptied], best.kkt[emptied], count[emptied] = 0, 0, 0

@@ -19,10 +19,10 @@ from skalign.linear_model._folds import (
     SharedMoments,
     Split,
 )
+from skalign.solvers._alpha_grids import L1_SPAN, alpha_max, l1_share, l2_alphas
 from skalign.solvers._blocks import gram_pays
 from skalign.solvers._design import Design, check_finite
 from skalign.solvers._fold import Fold, TargetMoments
-from skalign.solvers._path import L1_SPAN, alpha_max, l1_share, l2_grid
 from skalign.solvers._target_blocks import target_blocks
 from skalign.utils import map_blocks, quick_products
 
@@ -150,7 +150,13 @@ def _score_block(
     is_empty = [
         alphas
         >= (1 - 1e-12)
-        * alpha_max(moments.q, problem.penalty, ratio, problem.positive, whole.total_weight)
+        * alpha_max(
+            moments.q,
+            problem.penalty,
+            ratio,
+            positive=problem.positive,
+            total_weight=whole.total_weight,
+        )
         if l1_share(problem.penalty, ratio)
         else np.zeros(alphas.shape, bool)
         for ratio in l1_ratios
@@ -303,7 +309,7 @@ def _grid(
     if not isinstance(grid, int):
         return grid
     if not l1_share(problem.penalty, max(l1_ratios)):
-        return l2_grid(whole, problem.penalty, grid)
+        return l2_alphas(grid, whole, problem.penalty)
     if alpha_per_target:
         return grid
     largest: NDArray | None = None
@@ -325,5 +331,7 @@ def _l1_grid(
     as far below alpha_max at the largest as the grid of a single one goes.
     """
     least = min(ratio for ratio in l1_ratios if l1_share(problem.penalty, ratio))
-    strongest = alpha_max(q, problem.penalty, least, problem.positive, whole.total_weight)
+    strongest = alpha_max(
+        q, problem.penalty, least, positive=problem.positive, total_weight=whole.total_weight
+    )
     return strongest * np.geomspace(1, L1_SPAN * least / max(l1_ratios), n_alphas)[:, None]

@@ -16,9 +16,8 @@ from skalign.linear_model._fold_scores import FoldScores, fold_scores
 from skalign.linear_model._folds import Problem, Split
 from skalign.metrics import theta_without_penalty
 from skalign.model_selection import check_splits, choose
-from skalign.solvers import Penalty, Solution, penalty_scale, solve
+from skalign.solvers import Penalty, Solution, check_alphas, penalty_scale, solve
 from skalign.solvers._arguments import check_stopping
-from skalign.solvers._path import check_alphas
 
 # Up to here r and theta differ by rounding only.
 EQUAL = {np.dtype(np.float64): 1e-9, np.dtype(np.float32): 1e-6}
@@ -39,8 +38,8 @@ class SparsePositiveEncoderCV(LinearEncoder):
         Strengths to choose from, or their number. By number they are evenly spaced in the
         logarithm: with an l1 penalty over two decades from the least alpha at which the target (the
         last of all targets, unless `alpha_per_target`) is empty; in ridge over six decades, from
-        the sum of squares of all centered features. Several l1_ratios share a grid, down from what
-        the smallest of them asks for.
+        the largest eigenvalue of the Gram of the centered features.
+        Several l1_ratios share a grid, down from what the smallest of them asks for.
     l1_ratio : float or array-like of shape (n_l1_ratios,), default=0.5
         Share or shares of the l1 penalty in "elasticnet", also chosen for every target.
     cv : int, cross-validation generator or iterable, default=None

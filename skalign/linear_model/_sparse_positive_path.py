@@ -41,10 +41,14 @@ def sparse_positive_path(
     penalty : {"ols", "ridge", "lasso", "elasticnet"}, default="lasso"
         Penalty, as in :class:`SparsePositiveEncoder`.
     alphas : int or array-like of shape (n_alphas,) or (n_alphas, n_targets), default=10
-        Strengths, sorted here in descending order, or their number. By number they are evenly
-        spaced in the logarithm: with an l1 penalty over two decades, from every target's own
-        alpha_max, the least alpha at which it is empty; in ridge over six, from the sum of squares
-        of all (centered) features. "ols" has one alpha, 0.
+        Strengths, sorted here in descending order, or their number. By number they suit the data:
+
+        - "lasso": evenly spaced in the logarithm over two decades, from every target's own
+          alpha_max, the least alpha at which it is empty.
+        - "elasticnet": from alpha_max, too. Every alpha takes the same share of the weight of the
+          target's leading feature, were it alone, as that of lasso does.
+        - "ridge": over six decades, from the largest eigenvalue of the features' (centered) Gram.
+        - "ols": one alpha, 0.
     l1_ratio : float, default=0.5
         Share of the l1 penalty in "elasticnet".
     positive : bool, default=True

@@ -5,6 +5,7 @@ from skalign.solvers._penalties import Penalty, penalty_scale
 from skalign.solvers._solution import Solution
 
 try:
+    from skalign.solvers._alpha_grids import alpha_max, check_alphas, l1_alphas, l2_alphas
     from skalign.solvers._design import Design
     from skalign.solvers._feature_moments import FeatureMoments
     from skalign.solvers._moments import Moments
@@ -27,7 +28,11 @@ __all__ = [
     "Penalty",
     "Solution",
     "SolutionPath",
+    "alpha_max",
     "certify",
+    "check_alphas",
+    "l1_alphas",
+    "l2_alphas",
     "penalty_scale",
     "solve",
 ]

@@ -5,22 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
+from skalign.solvers._alpha_grids import check_alphas, l1_alphas, l1_share, l2_alphas
 from skalign.solvers._arguments import check_problem, check_stopping
 from skalign.solvers._blocks import BlockSolution, BlockSolver, TargetBlock
 from skalign.solvers._design import Design
 from skalign.solvers._penalties import Penalty, penalty_scale
 from skalign.solvers._target_blocks import target_blocks
 from skalign.utils import map_blocks, quick_products
-
-L1_SPAN = 1e-2  # weakest over strongest alpha of a grid that starts at alpha_max
-L2_SPAN = 1e-6  # of one for a penalty that no alpha makes empty
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +95,7 @@ def solve_path(
     penalty_scale(penalty, 1.0, l1_ratio, n_targets=1, total_weight=total)  # checks
     grid = check_alphas(alphas, n_targets)
     if isinstance(grid, int) and not l1_share(penalty, l1_ratio):
-        grid = l2_grid(design, penalty, grid)
+        grid = l2_alphas(grid, design, penalty)
     some = np.ones((1, 1)) if isinstance(grid, int) else grid
     scale = penalty_scale(penalty, some.ravel(), l1_ratio, n_targets=some.size, total_weight=total)
     n_alphas = grid if isinstance(grid, int) else len(grid)
@@ -123,8 +120,15 @@ def solve_path(
         def solve_one(block: slice):
             targets = solver.prepare(Y[:, block], np.arange(n_targets)[block])
             if isinstance(grid, int):
-                strongest = alpha_max(targets.q, penalty, l1_ratio, positive, total)
-                block_alphas = strongest * np.geomspace(1, L1_SPAN, grid)[:, None]
+                block_alphas = l1_alphas(
+                    grid,
+                    targets.q,
+                    design.norms,
+                    penalty,
+                    l1_ratio,
+                    positive=positive,
+                    total_weight=total,
+                )
             else:
                 block_alphas = np.broadcast_to(grid, shape)[:, block]
             found = []
@@ -177,57 +181,3 @@ def count_active(coef: Any) -> NDArray[np.int64]:
     if sparse.issparse(coef):
         return np.asarray((coef != 0).sum(axis=1), dtype=np.int64).ravel()  # zeros may be stored
     return np.count_nonzero(coef, axis=1)
-
-
-def check_alphas(alphas: Any, n_targets: int) -> int | NDArray[np.float64]:
-    """A number of alphas, or alphas (n_alphas, 1 or n_targets) in descending order."""
-    if isinstance(alphas, Integral) and not isinstance(alphas, bool):
-        if int(alphas) < 1:
-            raise ValueError(f"alphas must be a positive number of strengths; got {alphas!r}.")
-        return int(alphas)
-    try:
-        grid = np.asarray(alphas, dtype=np.float64)
-    except (TypeError, ValueError):
-        grid = np.empty(())
-    if grid.ndim == 1:
-        grid = grid[:, None]
-    if grid.ndim != 2 or grid.shape[0] < 1 or grid.shape[1] not in (1, n_targets):
-        raise ValueError(
-            "alphas must be the number of strengths, or an array of them of shape (n_alphas,) or "
-            f"(n_alphas, n_targets), with {n_targets} target(s) here; got {alphas!r}."
-        )
-    if not (np.isfinite(grid) & (grid >= 0)).all():
-        raise ValueError(f"alphas must be finite and not negative; got {alphas!r}.")
-    return -np.sort(-grid, axis=0)
-
-
-def l1_share(penalty: Penalty, l1_ratio: float) -> float:
-    """Share of the l1 norm in a penalty."""
-    return {"lasso": 1.0, "elasticnet": l1_ratio}.get(penalty, 0.0)
-
-
-def alpha_max(
-    q: NDArray, penalty: Penalty, l1_ratio: float, positive: bool, total_weight: float
-) -> NDArray[np.float64]:
-    """Least alpha (n_targets,) at which a target is empty, above zero.
-
-    For a target that is empty at any alpha, what it would be with its signs free.
-    """
-    largest = np.abs(q).max(axis=1, initial=0).astype(np.float64)
-    if positive:
-        pulled = q.max(axis=1, initial=0)
-        largest = np.where(pulled > 0, pulled, largest)
-    return np.where(largest > 0, largest, 1.0) / (total_weight * l1_share(penalty, l1_ratio))
-
-
-def l2_grid(design: Design, penalty: Penalty, n_alphas: int) -> NDArray[np.float64]:
-    """Descending alphas (n_alphas, 1) for a penalty that leaves no target empty.
-
-    They start where the penalty is as strong as all features together, their squared norms.
-    """
-    if penalty == "ols":
-        return np.zeros((1, 1))
-    trace = float((design.norms**2).sum())
-    unit = 1.0 if penalty == "ridge" else design.total_weight
-    strongest = trace / unit if trace > 0 else 1.0
-    return strongest * np.geomspace(1, L2_SPAN, n_alphas)[:, None]

@@ -376,8 +376,8 @@ def test_grids_start_where_the_first_weight_appears(data):
     shared = fit_quietly(SparsePositiveEncoderCV(cv=3, alpha_per_target=False), X, Y)
     assert_allclose(shared.cv_results_["param_alpha"][0], alphas[0].max())
     ridge = SparsePositiveEncoderCV("ridge", 7, cv=3, positive=False).fit(X, Y)
-    trace = ((X - X.mean(axis=0)) ** 2).sum()
-    assert_allclose(ridge.cv_results_["param_alpha"][:, 0], trace * np.logspace(0, -6, 7))
+    largest = np.linalg.norm(X - X.mean(axis=0), 2) ** 2
+    assert_allclose(ridge.cv_results_["param_alpha"][:, 0], largest * np.logspace(0, -6, 7))
 
 
 def test_hopeless_targets_are_left_empty_counted_and_named(data):
