@@ -1,17 +1,18 @@
 """How sure, and compared to what: nulls, baselines, intervals, stability and the price of sign."""
 
+from skalign.inference._alignment_intervals import AlignmentIntervals
 from skalign.inference._baselines import AlignmentBaselines, alignment_baselines
 from skalign.inference._bootstrap_alignment import (
     bootstrap_alignment,
-    bootstrap_alignment_arrays,
     bootstrap_alignment_difference,
 )
 from skalign.inference._bootstrap_mean import bootstrap_mean
 from skalign.inference._comparison import AlignmentComparison
 from skalign.inference._control import alignment_against_control
-from skalign.inference._interval import AlignmentIntervals, BootstrapInterval
+from skalign.inference._interval import ConfidenceInterval
 from skalign.inference._null import AlignmentNull, alignment_null
 from skalign.inference._price_of_sign import PriceOfSign, price_of_sign
+from skalign.inference._sign_flips import SignFlipTest, sign_flip_test
 from skalign.inference._stability import SelectionStability, selection_stability
 
 __all__ = [
@@ -19,16 +20,17 @@ __all__ = [
     "AlignmentComparison",
     "AlignmentIntervals",
     "AlignmentNull",
-    "BootstrapInterval",
+    "ConfidenceInterval",
     "PriceOfSign",
     "SelectionStability",
+    "SignFlipTest",
     "alignment_against_control",
     "alignment_baselines",
     "alignment_null",
     "bootstrap_alignment",
-    "bootstrap_alignment_arrays",
     "bootstrap_alignment_difference",
     "bootstrap_mean",
     "price_of_sign",
     "selection_stability",
+    "sign_flip_test",
 ]

@@ -1,18 +1,16 @@
-"""Bootstrap intervals of predictivity and reorientation, over images or targets."""
+"""Confidence intervals of predictivity and reorientation, over images or targets."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from numpy.typing import ArrayLike
 
-from skalign.inference._alignment_draws import (
-    Over,
-    Setting,
-    bootstrap_systems,
-    find_system,
-)
-from skalign.inference._interval import AlignmentIntervals, Method, Rule
+from skalign.inference._alignment_draws import intervals_of_models
+from skalign.inference._alignment_intervals import AlignmentIntervals
+from skalign.inference._evaluated_model import EvaluatedModel, Over, ScoredImages
+from skalign.inference._interval import N_RESAMPLES, IntervalRule, Method
 
 
 def bootstrap_alignment(
@@ -24,17 +22,17 @@ def bootstrap_alignment(
     groups: ArrayLike | None = None,
     target: Literal["predicted", "observed"] = "predicted",
     center: bool = False,
-    sample_weight: ArrayLike | None = None,
-    n_resamples: int = 999,
+    test_sample_weight: ArrayLike | None = None,
+    n_resamples: int = N_RESAMPLES,
     confidence_level: float = 0.95,
     method: Method = "percentile",
     random_state: Any = None,
 ) -> AlignmentIntervals:
-    """Bootstrap intervals of r and theta of a fitted estimator.
+    """Confidence intervals of r and theta of a fitted estimator.
 
-    How much r and theta, of every target and averaged over targets, would vary with other held-out
-    images, or with other targets. The fitted map stays as it is: see :func:`selection_stability`
-    for how much the map itself varies with the images that it is fitted to.
+    They say how much r and theta, of every target and averaged over targets, would vary with other
+    held-out images, or with other targets. The fitted map stays as it is:
+    :func:`selection_stability` says how much the map itself varies with the images to fit.
 
     Parameters
     ----------
@@ -42,36 +40,42 @@ def bootstrap_alignment(
         Fitted, with a linear model inside, alone or within pipelines, target transformers, frozen
         estimators and searches.
     X : {array-like, sparse matrix} of shape (n_images, n_features)
-        Images that the estimator was not fitted to.
+        Features of images that the estimator was not fitted to.
     y : array-like of shape (n_images, n_targets) or (n_images,)
         Observed responses.
     over : {"images", "targets"}, default="images"
         What is drawn with replacement.
     groups : array-like of shape (n_images,), default=None
-        Runs, sessions or blocks. Whole groups of images are drawn, for images of one group, such
-        as volumes of one fMRI run, are not independent. Only with ``over="images"``.
+        Runs, sessions or blocks. Whole groups of images are drawn, because images of one group,
+        such as volumes of one fMRI run, are not independent. Only with ``over="images"``.
     target : {"predicted", "observed"}, default="predicted"
         Whether theta is taken to the predicted or to the observed responses.
     center : bool, default=False
         Whether theta centers features and targets over images.
-    sample_weight : array-like of shape (n_images,), default=None
-        Weights of the images in r and theta. All are drawn equally often, but for images of weight
-        zero, which are not there.
-    n_resamples : int, default=999
-        Number of draws.
+    test_sample_weight : array-like of shape (n_images,), default=None
+        Weights of the images in r and theta. All images are drawn equally often, but images of
+        weight zero are never drawn.
+    n_resamples : int, default=1000
+        Number of draws; ignored for "t".
     confidence_level : float, default=0.95
         Confidence level of the intervals.
-    method : {"percentile", "basic", "BCa"}, default="percentile"
-        How the draws become an interval, as in :func:`scipy.stats.bootstrap`. "BCa" corrects for
-        bias and skewness, and leaves out each image in its turn.
+    method : {"percentile", "basic", "BCa", "t"}, default="percentile"
+        How the interval is made.
+
+        - "percentile", "basic" and "BCa" are those of :func:`scipy.stats.bootstrap`. "BCa" corrects
+          for bias and skewness, and leaves out each image or group in turn.
+        - "t" is ``estimate +- t * standard_error``, with the standard error of the jackknife, which
+          leaves out each image or group in turn, and Student's t with one degree of freedom fewer
+          than there are. Take it for few groups.
     random_state : int, RandomState instance or None, default=None
         Seed of the draws; an integer makes them reproducible.
 
     Returns
     -------
     AlignmentIntervals
-        Of the means over targets, ``r`` and ``theta``, and of every target, ``target_r`` and
-        ``target_theta``. r is from -1 to 1, high is good; theta from 0 to 2, low is aligned.
+        Of the means over targets, ``r``, ``theta`` and ``penalized_theta``, and of every target,
+        ``target_r`` and ``target_theta``. r is from -1 to 1, high is good; theta is from 0 to 2,
+        low is aligned.
 
     Raises
     ------
@@ -81,22 +85,32 @@ def bootstrap_alignment(
         If a parameter has a value that it cannot have, or there is a single image, group or target
         to draw from.
 
+    Warns
+    -----
+    UserWarning
+        If fewer than ten images, groups or targets are drawn, unless `method` is "t".
+
     See Also
     --------
-    bootstrap_alignment_arrays : The same of features, predictions and weights.
-    bootstrap_alignment_difference : Of two estimators, in paired draws.
-    bootstrap_mean : Of means over subjects.
+    bootstrap_alignment_difference : Intervals of the difference between two estimators.
+    bootstrap_mean : Intervals of means over subjects.
+    sign_flip_test : Exact test and interval of a mean over a handful of subjects.
 
     Notes
     -----
-    One draw of images is shared by all targets and by r and theta, so that the intervals of means
-    respect that targets vary together. An image drawn twice counts twice: predictions and features
-    are computed once, and moments over images for all draws in matrix products. Beside inputs and
+    All targets, r and theta share the draws, so that the intervals of means respect that targets
+    vary together. An image that is drawn twice counts twice. Predictions and features are computed
+    once; moments over images are computed for all draws in matrix products. Beside inputs and
     results, this needs ``n_resamples`` numbers for every active unit, and a bounded block.
 
-    Where r is undefined, as of a prediction that is constant in a draw, it counts as 0, for it
-    explains nothing. Where theta is undefined, as of a target without weights, it is left out of
-    the mean; a target's own undefined draws are left out of its interval. Both are counted.
+    Values that are undefined, such as r where a prediction is constant in a draw, or theta of a
+    target without weights, are NaN for the target. Draws without a value are ignored in the
+    interval of the target, and counted in ``n_undefined``. In means over targets such a value
+    counts as r = 0, is left out of theta, and counts as 2 in ``penalized_theta``, as in
+    :meth:`skalign.metrics.Alignment.summary`.
+
+    To evaluate weights from elsewhere, set ``coef_`` and ``intercept_`` of a
+    :class:`~sklearn.linear_model.LinearRegression`.
 
     References
     ----------
@@ -118,158 +132,95 @@ def bootstrap_alignment(
     >>> found.target_theta.standard_error.shape
     (2,)
     """
-    rule = Rule(n_resamples, confidence_level, method, random_state)
-    setting = Setting(y, over, groups, target, center, sample_weight, rule)
-    return bootstrap_systems([[find_system((estimator, X), setting)]], setting)
-
-
-def bootstrap_alignment_arrays(
-    features: Any,
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    weights: Any,
-    *,
-    over: Over = "images",
-    groups: ArrayLike | None = None,
-    target: Literal["predicted", "observed"] = "predicted",
-    center: bool = False,
-    sample_weight: ArrayLike | None = None,
-    n_resamples: int = 999,
-    confidence_level: float = 0.95,
-    method: Method = "percentile",
-    random_state: Any = None,
-) -> AlignmentIntervals:
-    """Bootstrap intervals of r and theta, from arrays.
-
-    Parameters
-    ----------
-    features : {array-like, sparse matrix} of shape (n_images, n_units)
-        Responses of the units to held-out images, as they reach the linear map.
-    y_true : array-like of shape (n_images, n_targets) or (n_images,)
-        Observed responses.
-    y_pred : array-like of shape (n_images, n_targets) or (n_images,)
-        Predicted responses.
-    weights : {array-like, sparse matrix} of shape (n_targets, n_units) or (n_units,)
-        Weights of the map, in scikit-learn's layout.
-    over : {"images", "targets"}, default="images"
-        What is drawn with replacement.
-    groups : array-like of shape (n_images,), default=None
-        Whole groups of images are drawn. Only with ``over="images"``.
-    target : {"predicted", "observed"}, default="predicted"
-        Whether theta is taken to the predicted or to the observed responses.
-    center : bool, default=False
-        Whether theta centers features and targets over images.
-    sample_weight : array-like of shape (n_images,), default=None
-        Weights of the images in r and theta.
-    n_resamples : int, default=999
-        Number of draws.
-    confidence_level : float, default=0.95
-        Confidence level of the intervals.
-    method : {"percentile", "basic", "BCa"}, default="percentile"
-        How the draws become an interval.
-    random_state : int, RandomState instance or None, default=None
-        Seed of the draws; an integer makes them reproducible.
-
-    Returns
-    -------
-    AlignmentIntervals
-        Of the means over targets, and of every target.
-
-    Raises
-    ------
-    ValueError
-        If shapes do not fit each other, or a parameter has a value that it cannot have.
-
-    See Also
-    --------
-    bootstrap_alignment : Of a fitted estimator; explains what is drawn and what is undefined.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skalign.inference import bootstrap_alignment_arrays
-    >>> rng = np.random.default_rng(0)
-    >>> features, weights = rng.standard_normal((90, 3)), np.array([[1.0, 0.5, 0.0]])
-    >>> y_pred = features @ weights.T
-    >>> y_true = y_pred + rng.standard_normal((90, 1))
-    >>> found = bootstrap_alignment_arrays(features, y_true, y_pred, weights, random_state=0)
-    >>> bool(found.target_r.low[0] < found.target_r.estimate[0] < found.target_r.high[0])
-    True
-    """
-    rule = Rule(n_resamples, confidence_level, method, random_state)
-    setting = Setting(y_true, over, groups, target, center, sample_weight, rule)
-    return bootstrap_systems([[find_system((features, y_pred, weights), setting)]], setting)
+    rule = IntervalRule(n_resamples, confidence_level, method, random_state)
+    scored = ScoredImages(
+        y,
+        rule,
+        over=over,
+        groups=groups,
+        target=target,
+        center=center,
+        test_sample_weight=test_sample_weight,
+    )
+    models = {"encoder": EvaluatedModel(estimator, X, scored)}
+    return intervals_of_models(models, scored, stacklevel=2)
 
 
 def bootstrap_alignment_difference(
-    first: Any,
-    second: Any,
+    sides: Mapping[str, tuple[Any, Any]],
     y: ArrayLike,
     *,
     over: Over = "images",
     groups: ArrayLike | None = None,
     target: Literal["predicted", "observed"] = "predicted",
     center: bool = False,
-    sample_weight: ArrayLike | None = None,
-    n_resamples: int = 999,
+    test_sample_weight: ArrayLike | None = None,
+    n_resamples: int = N_RESAMPLES,
     confidence_level: float = 0.95,
     method: Method = "percentile",
     random_state: Any = None,
 ) -> AlignmentIntervals:
-    """Bootstrap intervals of a difference in r and theta, in paired draws.
+    """Confidence intervals of a difference in r and theta, in paired draws.
 
-    Between matched and mismatched units, as face and scene units that predict a face region, or
-    positive and signed weights. Both see the same images in every draw, and the same targets.
+    For matched against mismatched units, such as face and scene units that predict a face region,
+    or for signed against positive weights. Both sides have the same images and targets in every
+    draw.
 
     Parameters
     ----------
-    first, second : tuple, or list of tuples
-        What is compared: a pair ``(estimator, X)`` of a fitted estimator and its features of the
-        held-out images, or a triple ``(features, y_pred, weights)`` of arrays. Of a list, as of
-        several networks, the mean of r and of theta is taken for every target and draw.
+    sides : dict of str to (estimator, X)
+        Two sides under names of your choice: a fitted estimator and its features of the held-out
+        images. The second is subtracted from the first.
     y : array-like of shape (n_images, n_targets) or (n_images,)
-        Observed responses.
+        Observed responses to the held-out images.
     over : {"images", "targets"}, default="images"
         What is drawn with replacement.
     groups : array-like of shape (n_images,), default=None
-        Whole groups of images are drawn. Only with ``over="images"``.
+        Runs, sessions or blocks, of which whole ones are drawn. Only with ``over="images"``.
     target : {"predicted", "observed"}, default="predicted"
         Whether theta is taken to the predicted or to the observed responses.
     center : bool, default=False
         Whether theta centers features and targets over images.
-    sample_weight : array-like of shape (n_images,), default=None
+    test_sample_weight : array-like of shape (n_images,), default=None
         Weights of the images in r and theta.
-    n_resamples : int, default=999
-        Number of draws.
+    n_resamples : int, default=1000
+        Number of draws; ignored for "t".
     confidence_level : float, default=0.95
         Confidence level of the intervals.
-    method : {"percentile", "basic", "BCa"}, default="percentile"
-        How the draws become an interval.
+    method : {"percentile", "basic", "BCa", "t"}, default="percentile"
+        How the interval is made; see :func:`bootstrap_alignment`.
     random_state : int, RandomState instance or None, default=None
         Seed of the draws; an integer makes them reproducible.
 
     Returns
     -------
     AlignmentIntervals
-        Of `first` minus `second`: matched units are the better where r is above 0 and theta below.
+        Of the first side minus the second: the first is better where r is above 0 and theta is
+        below 0. ``found.sides["name"]`` is the alignment of a side.
 
     Raises
     ------
     TypeError
-        If an estimator has no linear weights, or `first` or `second` are not tuples of those kinds.
+        If an estimator has no linear weights, or `sides` is not two named pairs.
     ValueError
         If shapes do not fit each other, or a parameter has a value that it cannot have.
 
+    Warns
+    -----
+    UserWarning
+        If fewer than ten images, groups or targets are drawn, unless `method` is "t".
+
     See Also
     --------
-    bootstrap_alignment : Of one estimator; explains what is drawn and what is undefined.
-    bootstrap_mean : Of differences over subjects.
+    bootstrap_alignment : Intervals of one estimator; explains draws and undefined values.
+    bootstrap_mean : Intervals of mean differences over subjects.
+    alignment_against_control, price_of_sign : Fit both sides, and compare them without intervals.
 
     Notes
     -----
-    A target that either side leaves without a theta has no difference in theta, and is left out and
-    counted; its difference in r is there, with r = 0 for a constant prediction. In a list, theta is
-    the mean over those that have one.
+    A target that one side leaves without a theta has no difference in theta: the mean leaves it
+    out and counts it. In the mean difference in r that side has r = 0 for the target, and in
+    ``penalized_theta`` it has a theta of 2.
 
     Examples
     --------
@@ -279,16 +230,33 @@ def bootstrap_alignment_difference(
     >>> rng = np.random.default_rng(0)
     >>> faces, scenes = rng.standard_normal((2, 200, 5))
     >>> Y = faces[:, :3] + 0.1 * scenes[:, :3] + rng.standard_normal((200, 3))
-    >>> fitted = [
-    ...     (SparsePositiveEncoder(alpha=0.01).fit(X[:100], Y[:100]), X[100:])
-    ...     for X in (faces, scenes)
-    ... ]
-    >>> found = bootstrap_alignment_difference(*fitted, Y[100:], random_state=0)
+    >>> sides = {
+    ...     name: (SparsePositiveEncoder(alpha=0.01).fit(X[:100], Y[:100]), X[100:])
+    ...     for name, X in {"faces": faces, "scenes": scenes}.items()
+    ... }
+    >>> found = bootstrap_alignment_difference(sides, Y[100:], random_state=0)
     >>> bool(found.r.low > 0), bool(found.theta.high < 0)
     (True, True)
+    >>> found.sides["scenes"].r.shape
+    (3,)
     """
-    rule = Rule(n_resamples, confidence_level, method, random_state)
-    setting = Setting(y, over, groups, target, center, sample_weight, rule)
-    sides = [side if isinstance(side, list) and side else [side] for side in (first, second)]
-    systems = [[find_system(given, setting) for given in side] for side in sides]
-    return bootstrap_systems(systems, setting)
+    rule = IntervalRule(n_resamples, confidence_level, method, random_state)
+    scored = ScoredImages(
+        y,
+        rule,
+        over=over,
+        groups=groups,
+        target=target,
+        center=center,
+        test_sample_weight=test_sample_weight,
+    )
+    if not (
+        isinstance(sides, Mapping)
+        and len(sides) == 2
+        and all(isinstance(side, tuple | list) and len(side) == 2 for side in sides.values())
+    ):
+        raise TypeError(
+            f"sides must be a dict of two pairs (estimator, X) by their names; got {sides!r}."
+        )
+    models = {name: EvaluatedModel(*side, scored) for name, side in sides.items()}
+    return intervals_of_models(models, scored, stacklevel=2)

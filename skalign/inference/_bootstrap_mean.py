@@ -10,7 +10,13 @@ from numpy.typing import NDArray
 from scipy.stats import bootstrap
 from sklearn.utils import check_array
 
-from skalign.inference._interval import BootstrapInterval, Method, Rule, interval_of
+from skalign.inference._interval import (
+    N_RESAMPLES,
+    ConfidenceInterval,
+    IntervalRule,
+    Method,
+    interval_of,
+)
 
 _BATCH_BYTES = 2**26
 
@@ -20,37 +26,39 @@ def bootstrap_mean(
     minus: Any = None,
     *,
     over: Literal["targets", "subjects"] = "targets",
-    n_resamples: int = 999,
+    n_resamples: int = N_RESAMPLES,
     confidence_level: float = 0.95,
     method: Method = "percentile",
     random_state: Any = None,
-) -> BootstrapInterval:
-    """Bootstrap interval of a mean over targets, or over subjects of their means over targets.
+) -> ConfidenceInterval:
+    """Confidence interval of a mean over targets, or over subjects of their means over targets.
 
     For r or theta of every target, as :func:`skalign.metrics.alignment` gives them.
 
     Parameters
     ----------
     values : array-like of shape (n_targets,), or list of such arrays
-        Values of the targets; with ``over="subjects"``, one array per subject, of any lengths. NaN:
-        the target has no value, as theta of a target without weights.
+        Values of the targets; with ``over="subjects"``, one array per subject, of any lengths. NaN
+        marks a target that has no value, such as theta of a target without weights.
     minus : like `values`, default=None
         Values of the same targets to subtract, for the interval of a paired difference. A target
         without a value on either side has no difference.
     over : {"targets", "subjects"}, default="targets"
         What is drawn with replacement.
-    n_resamples : int, default=999
-        Number of draws.
+    n_resamples : int, default=1000
+        Number of draws; ignored for "t".
     confidence_level : float, default=0.95
         Confidence level of the interval.
-    method : {"percentile", "basic", "BCa"}, default="percentile"
-        How the draws become an interval, as in :func:`scipy.stats.bootstrap`.
+    method : {"percentile", "basic", "BCa", "t"}, default="percentile"
+        How the interval is made. The first three are those of :func:`scipy.stats.bootstrap`. "t" is
+        Student's interval, ``mean +- t s / sqrt(n)`` with n - 1 degrees of freedom: take it for few
+        subjects.
     random_state : int, RandomState instance or None, default=None
         Seed of the draws; an integer makes them reproducible.
 
     Returns
     -------
-    BootstrapInterval
+    ConfidenceInterval
         Of the mean, in the units of `values`.
 
     Raises
@@ -59,19 +67,26 @@ def bootstrap_mean(
         If there are fewer than two targets or subjects, values are infinite, or `minus` does not
         have the shape of `values`.
 
+    Warns
+    -----
+    UserWarning
+        If fewer than ten targets or subjects are drawn, unless `method` is "t".
+
     See Also
     --------
+    sign_flip_test : Exact test and interval of a mean over a handful of subjects.
     bootstrap_alignment : Intervals of a fitted estimator, over images or targets.
 
     Notes
     -----
-    Targets without a value are left out of the means, and counted in ``n_left_out``; a subject none
-    of whose targets has a value is left out with them. With fewer than two values left, the
-    interval is NaN.
+    Targets without a value are left out of the means, and counted in ``n_left_out``. A subject
+    without any value is left out with them. With fewer than two values left, the interval is NaN.
 
-    Neighboring voxels are not independent, so that an interval over targets is too narrow as a
-    statement about other people's brains; that takes subjects. With very few of them, though, all
-    bootstrap intervals are too narrow: four subjects can be drawn in 35 ways only.
+    Neighboring voxels are not independent. An interval over targets is therefore too narrow as a
+    statement about other people's brains: draw subjects for that.
+
+    Bootstrap intervals of few subjects are too narrow, because four subjects can be drawn in 35
+    ways only.
 
     Examples
     --------
@@ -82,45 +97,65 @@ def bootstrap_mean(
     >>> rng = np.random.default_rng(0)
     >>> matched = [rng.uniform(0.2, 0.4, n_voxels) for n_voxels in (30, 40, 25, 35)]
     >>> mismatched = [theta + rng.uniform(0, 0.4, theta.size) for theta in matched]
-    >>> interval = bootstrap_mean(matched, mismatched, over="subjects", random_state=0)
+    >>> interval = bootstrap_mean(matched, mismatched, over="subjects", method="t")
     >>> bool(interval.low <= interval.estimate <= interval.high < 0)
     True
     """
-    rule = Rule(n_resamples, confidence_level, method, random_state).check()
+    rule = IntervalRule(n_resamples, confidence_level, method, random_state).check()
     if over not in ("targets", "subjects"):
-        raise ValueError(f'over must be "targets" or "subjects", got {over!r}.')
+        raise ValueError(f'over must be "targets" or "subjects"; got {over!r}.')
+    differences = differences_by_subject(values, minus, over)
+    found = interval_of_mean(rule, differences, over)
+    n_drawn = len(differences) if over == "subjects" else differences[0].size
+    rule.warn_if_few(n_drawn, over, stacklevel=2)
+    return found
+
+
+def differences_by_subject(
+    values: Any, minus: Any, over: Literal["targets", "subjects"]
+) -> list[NDArray[np.float64]]:
+    """Checked values less what is subtracted, one array per subject; over targets, one array."""
     per_subject = [values] if over == "targets" else list(values)
     subtracted = [None] * len(per_subject) if minus is None else [minus]
     if minus is not None and over == "subjects":
         subtracted = list(minus)
     if len(subtracted) != len(per_subject):
         raise ValueError(
-            f"minus must have one array per subject of values, {len(per_subject)}, got "
+            f"minus must have one array per subject of values, {len(per_subject)}; got "
             f"{len(subtracted)}."
         )
-    differences = [_check_values(*pair) for pair in zip(per_subject, subtracted, strict=True)]
-    return interval_of_mean(rule, differences, over)
+    return [_check_values(*pair) for pair in zip(per_subject, subtracted, strict=True)]
+
+
+def means_of_subjects(values: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Mean over the targets that have a value, of every subject that has any."""
+    defined = [array[~np.isnan(array)] for array in values]
+    return np.array([array.mean() for array in defined if array.size])
 
 
 def interval_of_mean(
-    rule: Rule, values: Sequence[NDArray[Any]], over: Literal["targets", "subjects"]
-) -> BootstrapInterval:
+    rule: IntervalRule,
+    values: Sequence[NDArray[np.float64]],
+    over: Literal["targets", "subjects"],
+) -> ConfidenceInterval:
     """See `bootstrap_mean`; of checked arrays, one per subject."""
     n_left_out = int(sum(np.isnan(array).sum() for array in values))
-    defined = [array[~np.isnan(array)] for array in values]
-    drawn, n_given = defined[0], values[0].size
     if over == "subjects":
-        drawn = np.array([array.mean() for array in defined if array.size])
-        n_given = len(values)
+        drawn, n_given = means_of_subjects(values), len(values)
+    else:
+        drawn, n_given = values[0][~np.isnan(values[0])], values[0].size
     if n_given < 2:
         raise ValueError(
-            f"A bootstrap over {over} needs at least 2 of them, got {n_given}: there is nothing to "
-            "draw from. Give more, or take bootstrap_alignment over images."
+            f"values must have at least 2 {over} to draw from; got {n_given}. Give more of them, "
+            "or use bootstrap_alignment over images."
         )
+    estimate = drawn.mean() if drawn.size else np.nan
     if drawn.size < 2:
-        estimate = drawn.mean() if drawn.size else np.nan
-        draws = np.full(rule.n_resamples, np.nan)
-        return interval_of(rule, estimate, draws, draws, n_left_out=n_left_out)
+        unknown = np.full(rule.n_resamples, np.nan)
+        return interval_of(rule, estimate, unknown, unknown, n_left_out=n_left_out)
+    if rule.method == "t":
+        without_one = (drawn.sum() - drawn) / (drawn.size - 1)
+        return interval_of(rule, estimate, without_one, n_left_out=n_left_out)
     found = bootstrap(
         (drawn,),
         np.mean,
@@ -131,8 +166,8 @@ def interval_of_mean(
         method=rule.method,
         random_state=rule.random_state,
     )
-    return BootstrapInterval(
-        drawn.mean(),
+    return ConfidenceInterval(
+        estimate,
         found.confidence_interval.low,
         found.confidence_interval.high,
         found.standard_error,
@@ -158,14 +193,14 @@ def _check_values(values: Any, minus: Any) -> NDArray[np.float64]:
             if array.ndim != 1:
                 raise ValueError(
                     f"{name} must be 1-D, one value per target (and a list of such arrays with "
-                    f'over="subjects"), got shape {array.shape}.'
+                    f'over="subjects"); got shape {array.shape}.'
                 )
             checked.append(array)
     if len(checked) == 1:
         return checked[0]
     if checked[0].shape != checked[1].shape:
         raise ValueError(
-            f"minus must have one value per target of values, {checked[0].size}, got "
+            f"minus must have one value per target of values, {checked[0].size}; got "
             f"{checked[1].size}."
         )
     return checked[0] - checked[1]

@@ -1,0 +1,146 @@
+"""A fitted model on the images that score it: its alignment there, and in draws of them."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from skalign.inference._interval import IntervalRule
+from skalign.metrics import (
+    Alignment,
+    ImageDraws,
+    ImagesToDraw,
+    ReorientationOfDraws,
+    check_image_rows,
+    check_responses,
+    check_target,
+    linear_maps,
+    pearson_r,
+    pearson_r_of_draws,
+    tuning_reorientation,
+)
+from skalign.utils import check_flag, target_names
+
+Over = Literal["images", "targets"]
+
+
+class ScoredImages:
+    """Checked arguments of a bootstrap: what is observed, and how models are scored on it.
+
+    Attributes
+    ----------
+    y : ndarray of shape (n_images, n_targets)
+        Observed responses; `given_y` as they were given.
+    images : ImagesToDraw
+        What is drawn.
+    """
+
+    def __init__(
+        self,
+        y: ArrayLike,
+        rule: IntervalRule,
+        *,
+        over: Over,
+        groups: ArrayLike | None,
+        target: Literal["predicted", "observed"],
+        center: bool,
+        test_sample_weight: ArrayLike | None,
+    ) -> None:
+        self.rule = rule.check()
+        if over not in ("images", "targets"):
+            raise ValueError(f'over must be "images" or "targets"; got {over!r}.')
+        if over == "targets" and groups is not None:
+            raise ValueError(
+                'groups must be None with over="targets", for they are groups of images; got '
+                'groups. Use over="images", or drop them.'
+            )
+        self.over, self.target = over, check_target(target)
+        self.center = check_flag(center, "center")
+        self.given_y, self.y = y, check_responses(y, "y")
+        self.target_names = target_names(y)
+        self.weight = test_sample_weight
+        self.images = ImagesToDraw(len(self.y), test_sample_weight, groups)
+        if over == "images" and self.images.n_groups < 2:
+            name = "images with a weight" if groups is None else "groups of images with a weight"
+            raise ValueError(
+                f"y must have at least 2 {name} to draw from; got {self.images.n_groups}."
+            )
+
+
+class _BlockMap(NamedTuple):
+    """A linear map, and where its targets are among those of the model."""
+
+    features: Any
+    reached: NDArray[Any]
+    weights: Any
+    block: slice
+
+
+class EvaluatedModel:
+    """A fitted model on scored images: its predictions, and the linear maps that reach them.
+
+    Attributes
+    ----------
+    alignment : Alignment
+        On the images as they are.
+    y_pred : ndarray of shape (n_images, n_targets)
+        Its predictions.
+    maps : list of _BlockMap
+        One for every set of features; their targets are in the order of `y_pred`.
+    """
+
+    def __init__(self, estimator: Any, X: Any, scored: ScoredImages) -> None:
+        found = linear_maps(estimator, X, scored.given_y, scored.target)
+        if scored.target == "predicted" and all(one.is_outermost for one in found):
+            y_pred = np.hstack([one.targets for one in found])
+        else:
+            y_pred = estimator.predict(X)
+        self.y_pred = check_responses(y_pred, "y_pred")
+        r = pearson_r(scored.y, self.y_pred, sample_weight=scored.weight)
+        self.maps: list[_BlockMap] = []
+        theta, n_active, start = [], [], 0
+        for one in found:
+            of_map = tuning_reorientation(
+                one.features,
+                one.targets,
+                one.weights,
+                center=scored.center,
+                sample_weight=scored.weight,
+            )
+            block = slice(start, start + of_map.size)
+            start = block.stop
+            theta.append(of_map)
+            n_active.append(np.asarray((one.weights != 0).sum(axis=1)).ravel())
+            features = check_image_rows(one.features, "features", accept_sparse="csr")
+            reached = check_responses(one.targets, "targets")
+            self.maps.append(_BlockMap(features, reached, one.weights, block))
+        self.alignment = Alignment(r, np.concatenate(theta), np.concatenate(n_active))
+
+
+class ModelInDraws:
+    """An evaluated model in every draw of the images."""
+
+    def __init__(self, model: EvaluatedModel, draws: ImageDraws, scored: ScoredImages) -> None:
+        kept = draws.images.kept
+        self._draws = draws
+        self._y, self._y_pred = scored.y[kept], model.y_pred[kept]
+        self._maps = [
+            (one, ReorientationOfDraws(draws, one.features[kept], one.weights, scored.center))
+            for one in model.maps
+        ]
+
+    def r(self, block: slice) -> NDArray[np.float64]:
+        """Of a block of targets, (n_block, n_draws); NaN where undefined."""
+        return pearson_r_of_draws(self._draws, self._y[:, block], self._y_pred[:, block])
+
+    def theta(self, block: slice) -> NDArray[np.float64]:
+        """Of a block of targets, (n_block, n_draws); NaN where undefined."""
+        kept, parts = self._draws.images.kept, []
+        for one, over in self._maps:
+            start, stop = max(block.start, one.block.start), min(block.stop, one.block.stop)
+            if start < stop:
+                local = slice(start - one.block.start, stop - one.block.start)
+                parts.append(over.theta(one.reached[kept, local], local))
+        return np.vstack(parts)
