@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from numbers import Real
@@ -12,18 +12,13 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
-from sklearn.base import clone
 from sklearn.utils import check_random_state, check_scalar, indexable
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import has_fit_parameter
 
-from skalign.metrics import (
-    ImageSpace,
-    ImagesToDraw,
-    linear_maps,
-    to_dense,
-)
-from skalign.utils import import_pandas
+from skalign.inference._refits import RefittableModel, take_rows
+from skalign.metrics import ImageSpace, ImagesToDraw, linear_maps, linear_model_of, to_dense
+from skalign.utils import check_flag, import_pandas, target_names
 
 _N_PROBES = 64  # images that tell whether the units are the same in every fit
 _SAME_UNIT = 0.99  # correlation over them
@@ -33,20 +28,24 @@ _SAME_UNIT = 0.99  # correlation over them
 class SelectionStability:
     """How stable the units that a sparse encoder selects are over resampled images.
 
+    Returned by :func:`selection_stability`.
+
     Parameters
     ----------
     frequency : sparse array of shape (n_targets, n_units)
         Share of the fits in which the unit has weight for the target, in CSR format.
     stability : ndarray of shape (n_targets,)
-        Chance-corrected agreement of the fits; high is good. 1: all fits select the same units,
-        about 0: as different as random sets of these sizes. NaN where all fits are empty, or all
-        keep every unit.
+        Chance-corrected agreement of the fits; high is good. 1: all fits select the same units.
+        About 0: they differ as random sets of these sizes would. NaN where all fits are empty, or
+        all keep every unit.
     n_active : ndarray of shape (n_targets,)
         Mean number of selected units.
     n_empty : ndarray of shape (n_targets,)
-        Number of fits without any.
+        Number of fits that select no unit.
     n_resamples : int
         Number of fits.
+    target_names : ndarray of shape (n_targets,), default=None
+        Names of the targets, where y has them.
     """
 
     frequency: Any
@@ -54,6 +53,7 @@ class SelectionStability:
     n_active: NDArray[np.float64]
     n_empty: NDArray[np.int64]
     n_resamples: int
+    target_names: NDArray[Any] | None = None
 
     @property
     def unit_frequency(self) -> NDArray[np.float64]:
@@ -74,9 +74,10 @@ class SelectionStability:
             If pandas is missing.
         """
         pd = import_pandas()
+        targets = np.arange(self.stability.size) if self.target_names is None else self.target_names
         names = ("stability", "n_active", "n_empty")
         columns = {name: getattr(self, name) for name in names}
-        return pd.DataFrame({"target": np.arange(self.stability.size), **columns})
+        return pd.DataFrame({"target": targets, **columns})
 
 
 def selection_stability(
@@ -84,32 +85,45 @@ def selection_stability(
     X: Any,
     y: ArrayLike,
     *,
-    n_resamples: int = 50,
+    n_resamples: int = 200,
     sample_fraction: float | Literal["bootstrap"] = 0.5,
     groups: ArrayLike | None = None,
+    keep_alpha: bool = False,
+    sample_weight: ArrayLike | None = None,
+    fit_params: dict[str, Any] | None = None,
     random_state: Any = None,
     n_jobs: int | None = None,
 ) -> SelectionStability:
-    r"""Refit an encoder to resampled images, and see which units it selects every time.
+    r"""Refit an encoder to resampled images, and count which units it selects.
 
     Parameters
     ----------
     estimator : estimator
-        With a linear model inside, alone or within pipelines, target transformers and searches;
-        cloned, and fitted to every resample.
+        With a linear model inside, alone or within pipelines, target transformers and searches. A
+        clone is fitted to every resample.
     X : {array-like, sparse matrix} of shape (n_images, n_features)
-        Images to fit to.
+        Features of the images to fit.
     y : array-like of shape (n_images, n_targets) or (n_images,)
         Observed responses.
-    n_resamples : int, default=50
+    n_resamples : int, default=200
         Number of fits.
     sample_fraction : float or "bootstrap", default=0.5
-        Share of the images drawn without replacement for every fit, between 0 and 1; half of them
-        is stability selection [1]_. "bootstrap": as many as there are, with replacement.
+        Share of the images that is drawn without replacement for every fit, between 0 and 1; half
+        of them is stability selection [1]_. "bootstrap" draws as many images as there are, with
+        replacement.
     groups : array-like of shape (n_images,), default=None
-        Runs, sessions or blocks. Whole groups of images are drawn, for images of one group, such
-        as volumes of one fMRI run, are not independent; the fraction is one of groups then. Handed
-        to the `fit` of an estimator that takes ``groups``, for its inner splits.
+        Runs, sessions or blocks. Whole groups of images are drawn, because images of one group,
+        such as volumes of one fMRI run, are not independent; `sample_fraction` is a share of the
+        groups then. An estimator whose ``fit`` takes ``groups`` gets them for its inner splits.
+    keep_alpha : bool, default=False
+        Whether an estimator that chooses alpha by cross-validation keeps in all fits what it
+        chooses on all images. By default it chooses anew in every fit.
+    sample_weight : array-like of shape (n_images,), default=None
+        Weights of the images in the fits. In a pipeline they go to the last step; with metadata
+        routing enabled, to each step that has requested them.
+    fit_params : dict, default=None
+        Further arguments of ``fit``, such as ``"step__sample_weight"``; those with one value per
+        image are resampled with the images.
     random_state : int, RandomState instance or None, default=None
         Seed of the draws; an integer makes them reproducible.
     n_jobs : int, default=None
@@ -143,20 +157,20 @@ def selection_stability(
         {\frac{\bar k}{p} \left(1 - \frac{\bar k}{p}\right)}
 
     with :math:`\hat p_f` the frequency of unit f among p units and :math:`\bar k` the mean number
-    of selected ones. It is at most 1 and at least -1/(M - 1); on the scale in use for kappas, less
+    of selected units. The index is between -1/(M - 1) and 1. On the scale in use for kappas, less
     than 0.4 is poor and more than 0.75 excellent. Units that respond alike take turns: a low index
-    then says nothing against what they respond to, only against reading meaning into single units.
+    then speaks against an interpretation of single units, but not against what they respond to.
 
     A unit that is selected in at least, say, 0.6 of the half-samples belongs to the stable set of
     [1]_: ``frequency >= 0.6``.
 
     A localizer in a pipeline must have stimuli of its own, so that it selects the same units for
-    every fit; a selector or a decomposition that sees the images would not, and is refused. That is
-    found out by the correlation of every unit with itself across fits.
+    every fit. A selector or a decomposition that is fitted to the resampled images selects other
+    units, and is refused: each unit must correlate with itself across fits.
 
-    Bootstrap draws are handed to `fit` as ``sample_weight`` where it takes them, else as repeated
-    rows. Repeated images fall on both sides of a split: where the estimator cross-validates inside,
-    take half-samples.
+    An estimator that takes ``sample_weight`` itself gets bootstrap draws as weights; other models
+    get repeated rows. Repeated images fall on both sides of an inner split: take half-samples for a
+    pipeline that cross-validates inside.
 
     The selections of a fit are kept sparse, and only until they are counted.
 
@@ -183,12 +197,16 @@ def selection_stability(
     array([1., 1.])
     """
     check_scalar(n_resamples, "n_resamples", (int, np.integer), min_val=2)
+    check_flag(keep_alpha, "keep_alpha")
+    names = target_names(y)
     X, y = (given if hasattr(given, "shape") else np.asarray(given) for given in indexable(X, y))
     images = ImagesToDraw(X.shape[0], None, groups)
     draws = _draw(images, n_resamples, sample_fraction, check_random_state(random_state))
-    by_weight = sample_fraction == "bootstrap" and has_fit_parameter(estimator, "sample_weight")
-    handed = np.asarray(groups) if has_fit_parameter(estimator, "groups") else None
-    select = partial(_select, estimator, X, y, handed if groups is not None else None, by_weight)
+    model = RefittableModel(estimator, X.shape[0], sample_weight, groups, fit_params)
+    if keep_alpha:
+        model = model.keep_alpha(model.fit(X, y))
+    by_weight = sample_fraction == "bootstrap" and _takes_weights_itself(model.estimator)
+    select = partial(_select, model, X, y, by_weight)
     first = select(next(draws), None)
     others = Parallel(n_jobs=n_jobs, return_as="generator")(
         delayed(select)(counts, first.units) for counts in draws
@@ -197,7 +215,14 @@ def selection_stability(
     for fit in chain([first], others):
         n_selected = n_selected + fit.selected
         n_empty = n_empty + (fit.selected.sum(axis=1) == 0)
-    return _summary(n_selected, np.asarray(n_empty), int(n_resamples))
+    found = _summary(n_selected, np.asarray(n_empty), int(n_resamples))
+    return replace(found, target_names=names)
+
+
+def _takes_weights_itself(estimator: Any) -> bool:
+    """Whether weights mean repeated rows: in a pipeline, steps before the model do not see them."""
+    is_alone = not linear_model_of(estimator).name
+    return is_alone and has_fit_parameter(estimator, "sample_weight")
 
 
 def _draw(
@@ -214,13 +239,13 @@ def _draw(
         size = int(sample_fraction * n_groups)
     else:
         raise ValueError(
-            'sample_fraction must be "bootstrap" or a number between 0 and 1, both excluded, got '
+            'sample_fraction must be "bootstrap" or a number between 0 and 1, both excluded; got '
             f"{sample_fraction!r}."
         )
     if size < 1 or n_groups < 2:
         raise ValueError(
-            f"sample_fraction={sample_fraction!r} of {n_groups} images, or groups where given, "
-            "leaves none to draw, or no choice. Give more of them, or draw more."
+            "sample_fraction must draw at least one of at least two images, or groups where given; "
+            f"got {sample_fraction!r} of {n_groups}. Give more of them, or draw more."
         )
     for _ in range(n_resamples):
         if sample_fraction == "bootstrap":
@@ -230,36 +255,34 @@ def _draw(
         yield images.of_groups(np.bincount(drawn, minlength=n_groups))
 
 
-class _Fit(NamedTuple):
-    """The selection of one fit, and what its units respond to some images."""
+class _Selection(NamedTuple):
+    """The selection of one fit, and the responses of its units to some images."""
 
     selected: Any  # (n_targets, n_units), 1 where selected; csr
     units: NDArray[Any]  # (n_probes, n_units), unit norm
 
 
 def _select(
-    estimator: Any,
+    model: RefittableModel,
     X: Any,
     y: Any,
-    groups: NDArray[Any] | None,
     by_weight: bool,
     counts: NDArray[np.intp],
     expected: NDArray[Any] | None,
-) -> _Fit:
-    """Fit to a resample; and check that its units are the expected ones."""
-    rows = np.arange(counts.size) if by_weight else np.repeat(np.arange(counts.size), counts)
-    options: dict[str, Any] = {"sample_weight": counts} if by_weight else {}
-    if groups is not None:
-        options["groups"] = groups[rows]
-    given = (X, y) if by_weight else (_take(X, rows), _take(y, rows))
-    fitted = clone(estimator).fit(*given, **options)
+) -> _Selection:
+    """Fit to a resample, and check that its units are the expected ones."""
+    if by_weight:
+        given = 1 if model.sample_weight is None else np.asarray(model.sample_weight)
+        fitted = replace(model, sample_weight=counts * given).fit(X, y)
+    else:
+        fitted = model.fit(X, y, np.repeat(np.arange(counts.size), counts))
     probes = np.unique(np.linspace(0, counts.size - 1, _N_PROBES, dtype=int))
-    maps = linear_maps(fitted, _take(X, probes), None, "predicted")
+    maps = linear_maps(fitted, take_rows(X, probes))
     units = _directions(maps[0].features) if expected is None else expected
     for found in maps:
         _check_same_units(_directions(found.features), units)
     selected = [sparse.csr_array(found.weights != 0, dtype=np.int32) for found in maps]
-    return _Fit(sparse.vstack(selected, format="csr"), units)
+    return _Selection(sparse.vstack(selected, format="csr"), units)
 
 
 def _directions(features: Any) -> NDArray[Any]:
@@ -268,23 +291,23 @@ def _directions(features: Any) -> NDArray[Any]:
 
 
 def _check_same_units(units: NDArray[Any], expected: NDArray[Any]) -> None:
+    rule = "estimator must hand the same units to its linear model in all fits"
     remedy = (
         "Fit what comes before it once, on data of its own (a localizer with its own stimuli, or a "
         "FrozenEstimator), or leave it out."
     )
     if units.shape != expected.shape:
         raise ValueError(
-            "The units that reach the linear model must be the same in all fits, but there are "
-            f"{expected.shape[1]} in one and {units.shape[1]} in another. {remedy}"
+            f"{rule}; got {expected.shape[1]} units in one and {units.shape[1]} in another. "
+            f"{remedy}"
         )
     correlation = np.einsum("ij,ij->j", units, expected)
     silent = ~units.any(axis=0) & ~expected.any(axis=0)
     changed = np.flatnonzero((correlation < _SAME_UNIT) & ~silent)
     if changed.size:
         raise ValueError(
-            "The units that reach the linear model must be the same in all fits, but "
-            f"{changed.size} of {silent.size} (the first is unit {changed[0]}) respond differently "
-            f"from one to another. {remedy}"
+            f"{rule}; got {changed.size} of {silent.size} (the first is unit {changed[0]}) that "
+            f"respond differently in two fits. {remedy}"
         )
 
 
@@ -298,7 +321,3 @@ def _summary(n_selected: Any, n_empty: NDArray[Any], n_fits: int) -> SelectionSt
         stability = 1 - variance / (mean_size * (1 - mean_size / n_units))
     stability[(total == 0) | (total == n_fits * n_units)] = np.nan
     return SelectionStability(n_selected / n_fits, stability, mean_size, n_empty, n_fits)
-
-
-def _take(values: Any, rows: NDArray[np.intp]) -> Any:
-    return values.iloc[rows] if hasattr(values, "iloc") else values[rows]

@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.decomposition import PCA
 from sklearn.feature_selection import SelectFpr, SelectKBest, f_regression
-from sklearn.linear_model import Lasso, Ridge
+from sklearn.linear_model import Lasso, LassoCV, Ridge
 from sklearn.model_selection import GridSearchCV, LeaveOneGroupOut
 from sklearn.multioutput import MultiOutputRegressor
 from sklearn.neighbors import KNeighborsRegressor
@@ -231,14 +231,14 @@ def test_localizer_with_its_own_stimuli_is_the_same_in_every_fit(planted):
     ("before", "message"),
     [
         (SelectKBest(f_regression, k=3), "respond differently"),
-        (SelectFpr(f_regression, alpha=0.2), "in one and .* in another|respond differently"),
+        (SelectFpr(f_regression, alpha=0.2), "units in one and .* in another|respond differently"),
         (PCA(3, svd_solver="full"), "respond differently"),
     ],
 )
 def test_units_that_differ_between_fits_are_refused(before, message):
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((60, 20)), rng.standard_normal(60)
-    with pytest.raises(ValueError, match="must be the same in all fits, but .*" + message):
+    with pytest.raises(ValueError, match="must hand the same units .*(" + message + ")"):
         selection_stability(make_pipeline(before, Ridge()), X, y, random_state=0)
 
 
@@ -247,7 +247,7 @@ def test_units_that_differ_in_number_are_refused_in_workers_too(n_jobs):
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((60, 20)), rng.standard_normal(60)
     model = make_pipeline(SelectFpr(f_regression, alpha=0.3), Ridge())
-    with pytest.raises(ValueError, match="must be the same in all fits"):
+    with pytest.raises(ValueError, match="must hand the same units"):
         selection_stability(model, X, y, n_resamples=8, random_state=0, n_jobs=n_jobs)
 
 
@@ -295,8 +295,12 @@ def test_frames_sparse_and_lists_are_taken(planted):
         ({"n_resamples": 1}, ValueError, "n_resamples == 1, must be >= 2"),
         ({"sample_fraction": 1}, ValueError, 'must be "bootstrap" or a number between 0 and 1'),
         ({"sample_fraction": "half"}, ValueError, "sample_fraction must be"),
-        ({"sample_fraction": 0.001}, ValueError, "of 120 images.*leaves none to draw"),
-        ({"groups": np.ones(120)}, ValueError, "of 1 images, or groups"),
+        ({"sample_fraction": 0.001}, ValueError, "must draw at least one of .*; got 0.001 of 120"),
+        (
+            {"groups": np.ones(120)},
+            ValueError,
+            "at least two images, or groups where given; got 0.5 of 1",
+        ),
         ({"groups": [1, 2]}, ValueError, "one label per image, 120 here"),
     ],
 )
@@ -318,3 +322,42 @@ def test_groups_reach_the_inner_splits():
     runs = np.arange(80) // 10
     found = selection_stability(encoder, X, Y, groups=runs, n_resamples=5, random_state=0)
     assert_allclose(found.frequency.toarray()[[0, 1], [0, 1]], 1)
+
+
+def test_alpha_is_chosen_anew_unless_kept(planted):
+    X, y = planted[0], planted[1][:, 0]
+    encoder = make_pipeline(StandardScaler(), LassoCV(positive=True))
+    options = {"n_resamples": 10, "random_state": 0}
+    anew = selection_stability(encoder, X, y, **options)
+    kept = selection_stability(encoder, X, y, keep_alpha=True, **options)
+    alpha = encoder.fit(X, y)[-1].alpha_
+    fixed = make_pipeline(StandardScaler(), Lasso(alpha, positive=True))
+    expected = selection_stability(fixed, X, y, **options)
+    assert_allclose(kept.frequency.toarray(), expected.frequency.toarray())
+    assert not np.allclose(kept.n_active, anew.n_active)
+
+
+@pytest.mark.parametrize("sample_fraction", [0.5, "bootstrap"])
+def test_weights_and_further_arguments_are_resampled_with_the_images(recorder, sample_fraction):
+    X, y, weight = np.arange(20.0)[:, np.newaxis], np.arange(20.0), np.arange(1.0, 21.0)
+    options = {"sample_weight": weight, "sample_fraction": sample_fraction, "n_resamples": 3}
+    selection_stability(recorder, X, y, **options)
+    for _, seen, weights in recorder.seen:
+        times = weights / (seen + 1)  # how often each image is drawn
+        assert_array_equal(times, times.round())
+        assert times.sum() == (20 if sample_fraction == "bootstrap" else 10)
+    recorder.seen.clear()
+    selection_stability(
+        make_pipeline(recorder), X, y, fit_params={"recorder__sample_weight": weight}, n_resamples=3
+    )
+    assert all(
+        (weights == seen + 1).all() and len(seen) == 10 for _, seen, weights in recorder.seen
+    )
+
+
+def test_targets_keep_their_names(planted):
+    pd = pytest.importorskip("pandas")
+    X, Y = planted
+    named = pd.DataFrame(Y, columns=["a", "b", "c"])
+    found = selection_stability(SparsePositiveEncoder(alpha=0.4), X, named, n_resamples=3)
+    assert list(found.to_frame()["target"]) == ["a", "b", "c"]
