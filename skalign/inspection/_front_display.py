@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from skalign.model_selection import AlignmentFront
-from skalign.model_selection._front import pareto_optimal
+from skalign.model_selection import AlignmentFront, pareto_optimal
 from skalign.utils import import_pyplot
 
 

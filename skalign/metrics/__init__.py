@@ -22,6 +22,7 @@ from skalign.metrics._matching import (
     semi_matching,
     soft_matching,
 )
+from skalign.metrics._names import check_target_names, fitted_target_names, target_column
 from skalign.metrics._noise_ceiling import (
     NoiseCeiling,
     noise_ceiling,
@@ -69,6 +70,8 @@ __all__ = [
     "check_image_rows",
     "check_responses",
     "check_target",
+    "check_target_names",
+    "fitted_target_names",
     "linear_maps",
     "linear_model_of",
     "noise_ceiling",
@@ -83,6 +86,7 @@ __all__ = [
     "semi_matching",
     "soft_matching",
     "split_half_reliability",
+    "target_column",
     "theta_without_penalty",
     "to_dense",
     "tuning_reorientation",

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from skalign.metrics._linear_map import LinearMap, linear_maps
+from skalign.metrics._names import check_target_names, fitted_target_names, target_column
 from skalign.metrics._predictivity import pearson_r
 from skalign.metrics._reorientation import tuning_reorientation
 from skalign.solvers._path import count_active
@@ -32,6 +33,8 @@ class Alignment:
         without a direction on these images.
     n_active : ndarray of shape (n_targets,)
         Number of nonzero weights.
+    target_names : ndarray of shape (n_targets,), default=None
+        Names of the targets, where known.
 
     Examples
     --------
@@ -45,6 +48,7 @@ class Alignment:
     r: NDArray[np.float64]
     theta: NDArray[np.float64]
     n_active: NDArray[np.int64]
+    target_names: NDArray[np.object_] | None = None
 
     def summary(
         self, *, undefined_r: float = 0.0, undefined_theta: float = 2.0
@@ -83,7 +87,8 @@ class Alignment:
         Returns
         -------
         pandas.DataFrame
-            Columns ``target``, ``r``, ``theta`` and ``n_active``.
+            Columns ``target``, its name where known and else its index; ``r``; ``theta``;
+            ``n_active``.
 
         Raises
         ------
@@ -92,7 +97,7 @@ class Alignment:
         """
         pd = import_pandas()
         columns = {"r": self.r, "theta": self.theta, "n_active": self.n_active}
-        return pd.DataFrame({"target": np.arange(self.r.size), **columns})
+        return pd.DataFrame({"target": target_column(self.target_names, self.r.size), **columns})
 
 
 def mean_over_targets(values: NDArray[np.float64], undefined: float) -> float:
@@ -157,7 +162,8 @@ def alignment(
     X : {array-like, sparse matrix} of shape (n_images, n_features)
         Images, best ones that the estimator was not fitted to.
     y : array-like of shape (n_images, n_targets) or (n_images,)
-        Observed responses.
+        Observed responses. If their targets have names, as the columns of a data frame do, these
+        must be those that the estimator was fitted to, in their order.
     target : {"predicted", "observed"}, default="predicted"
         Whether theta is taken to the predicted or to the observed responses.
     center : bool, default=False
@@ -179,7 +185,8 @@ def alignment(
     TypeError
         If the estimator has no linear weights, or weights of a shape that does not fit.
     ValueError
-        If a parameter has a value that it cannot have.
+        If a parameter has a value that it cannot have, or the targets of `y` have other names than
+        those that the estimator was fitted to.
 
     See Also
     --------
@@ -207,7 +214,8 @@ def alignment(
     r = pearson_r(y, predicted, sample_weight=sample_weight, undefined=undefined_r)
     theta = theta_of_maps(maps, center, sample_weight, undefined_theta)
     n_active = [count_active(linear_map.weights) for linear_map in maps]
-    return Alignment(r, theta, np.concatenate(n_active))
+    names = check_target_names(y, fitted_target_names(estimator))
+    return Alignment(r, theta, np.concatenate(n_active), names)
 
 
 def theta_of_maps(

@@ -16,6 +16,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from skalign.metrics._composition import open_shell, weights_of
+from skalign.metrics._names import check_target_names, fitted_target_names
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +81,7 @@ def linear_maps(
         Samples, as the estimator takes them.
     y : array-like of shape (n_samples, n_targets) or (n_samples,), default=None
         Observed responses, as the estimator takes them. Needed for ``target="observed"`` only.
+        Names of its targets must be those that the estimator was fitted to, in their order.
     target : {"predicted", "observed"}, default="predicted"
         Whether the maps' ``targets`` are predicted or observed.
 
@@ -93,7 +95,8 @@ def linear_maps(
     TypeError
         If a model inside has no linear weights, or weights of a shape that does not fit.
     ValueError
-        If `target` is unknown, or `y` is missing where it is needed.
+        If `target` is unknown, `y` is missing where it is needed, or its targets have other names
+        than those that the estimator was fitted to.
 
     See Also
     --------
@@ -115,6 +118,8 @@ def linear_maps(
     if check_target(target) == "observed" and y is None:
         raise ValueError('y must be given for target="observed"; got None.')
     check_is_fitted(estimator)
+    if y is not None:
+        check_target_names(y, fitted_target_names(estimator))
     X = X if hasattr(X, "shape") else np.asarray(X)
     maps = _look_through(estimator, X, np.asarray(y) if target == "observed" else None)
     by_features = groupby(maps, key=lambda linear_map: id(linear_map.features))

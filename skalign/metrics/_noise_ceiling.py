@@ -8,8 +8,9 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from skalign.metrics._names import target_column
 from skalign.metrics._repeats import Repeats, VarianceComponents, components_of
-from skalign.utils import check_number
+from skalign.utils import check_number, import_pandas, target_names
 
 Unit = Literal["r", "variance"]
 
@@ -27,10 +28,13 @@ class NoiseCeiling:
     unit : {"r", "variance"}
         Whether the values are correlations or shares of variance explained, which are their
         squares.
+    target_names : ndarray of shape (n_targets,), default=None
+        Names of the targets, where known.
     """
 
     values: NDArray[np.float64]
     unit: Unit
+    target_names: NDArray[np.object_] | None = None
 
     def __post_init__(self) -> None:
         values = np.asarray(self.values, dtype=np.float64)
@@ -42,10 +46,17 @@ class NoiseCeiling:
                 f"{np.nanmin(values)} to {np.nanmax(values)}."
             )
         _check_unit(self.unit)
+        names = self.target_names
+        if names is not None and np.shape(names) != values.shape:
+            raise ValueError(
+                f"target_names must be of shape {values.shape}, one per value; got shape "
+                f"{np.shape(names)}."
+            )
         object.__setattr__(self, "values", values)
 
     def __getitem__(self, targets: Any) -> NoiseCeiling:
-        return NoiseCeiling(np.atleast_1d(self.values[targets]), self.unit)
+        names = None if self.target_names is None else np.atleast_1d(self.target_names[targets])
+        return NoiseCeiling(np.atleast_1d(self.values[targets]), self.unit, names)
 
     def to_unit(self, unit: Unit) -> NoiseCeiling:
         """Give the same ceiling in a unit.
@@ -67,7 +78,25 @@ class NoiseCeiling:
         """
         if _check_unit(unit) == self.unit:
             return self
-        return NoiseCeiling(self.values**2 if unit == "variance" else self.values**0.5, unit)
+        values = self.values**2 if unit == "variance" else self.values**0.5
+        return NoiseCeiling(values, unit, self.target_names)
+
+    def to_frame(self) -> Any:
+        """One row per target, as a pandas DataFrame.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns ``target``, its name where known and else its index; ``ceiling``; ``unit``.
+
+        Raises
+        ------
+        ImportError
+            If pandas is missing.
+        """
+        target = target_column(self.target_names, self.values.size)
+        columns = {"target": target, "ceiling": self.values, "unit": self.unit}
+        return import_pandas().DataFrame(columns)
 
 
 def noise_ceiling_snr(
@@ -205,7 +234,9 @@ def noise_ceiling(
     if (ncsnr is None) == (trials is None):
         given = "neither" if ncsnr is None else "both"
         raise ValueError(f"Either ncsnr or trials must be given, got {given}.")
+    names = None
     if trials is not None:
+        names = target_names(trials)
         components = components_of(Repeats(trials, image_ids))
         ratio = snr_of(components)
         n_repeats = components.n_repeats if n_repeats is None else n_repeats
@@ -230,7 +261,7 @@ def noise_ceiling(
         )
     with np.errstate(divide="ignore"):
         variance = 1 / (1 + np.mean(1 / repeats) / ratio**2)
-    return NoiseCeiling(variance, "variance").to_unit(unit)
+    return NoiseCeiling(variance, "variance", names).to_unit(unit)
 
 
 def normalize_scores(

@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
+from skalign.metrics._names import target_column
 from skalign.metrics._problem import ReorientationBlock, ReorientationProblem, to_dense
+from skalign.utils import import_pandas, target_names
 
 
 def tuning_reorientation(
@@ -123,11 +125,40 @@ class ReorientationParts:
     contribution : ndarray of shape (n_targets, n_units)
         Each unit's part of theta: its share of the absolute weight times its distance. The rows
         sum to theta; NaN where theta is undefined.
+    target_names : ndarray of shape (n_targets,), default=None
+        Names of the targets, where known.
+    unit_names : ndarray of shape (n_units,), default=None
+        Names of the units, where known.
     """
 
     theta: NDArray[np.float64]
     distance: NDArray[Any]
     contribution: NDArray[Any]
+    target_names: NDArray[np.object_] | None = None
+    unit_names: NDArray[Any] | None = None
+
+    def to_frame(self) -> Any:
+        """One row per target and unit, as a pandas DataFrame.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns ``target`` and ``unit``, names where known and else indices; ``distance``;
+            ``contribution``.
+
+        Raises
+        ------
+        ImportError
+            If pandas is missing.
+        """
+        n_targets, n_units = self.distance.shape
+        columns = {
+            "target": np.repeat(target_column(self.target_names, n_targets), n_units),
+            "unit": np.tile(target_column(self.unit_names, n_units), n_targets),
+            "distance": self.distance.ravel(),
+            "contribution": self.contribution.ravel(),
+        }
+        return import_pandas().DataFrame(columns)
 
 
 def tuning_reorientation_parts(
@@ -200,6 +231,7 @@ def tuning_reorientation_parts(
     >>> parts.contribution.round(2)
     array([[0.17, 1.03]])
     """
+    names, unit_names = target_names(targets), target_names(features)
     problem = ReorientationProblem(features, targets, weights, center, sample_weight, undefined)
     shape = problem.n_targets, problem.n_units
     distance, contribution = np.empty(shape, problem.dtype), np.empty(shape, problem.dtype)
@@ -212,7 +244,7 @@ def tuning_reorientation_parts(
         share = to_dense(block.weights) / block.total[:, np.newaxis]
         contribution[block.index] = share * np.where(problem.alive, distance[block.index], 0)
         theta[block.index] = contribution[block.index].sum(axis=1)
-    return ReorientationParts(problem.finish(theta), distance, contribution)
+    return ReorientationParts(problem.finish(theta), distance, contribution, names, unit_names)
 
 
 def _aligned_weight(problem: ReorientationProblem, block: ReorientationBlock) -> NDArray[Any]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from skalign.metrics._directions import bounded_slices, check_image_rows
+from skalign.metrics._names import target_column
+from skalign.utils import import_pandas, target_names
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,11 +29,31 @@ class VarianceComponents:
         Variance over the trials of one image.
     n_repeats : ndarray of shape (n_images,)
         Number of trials of every image.
+    target_names : ndarray of shape (n_targets,), default=None
+        Names of the targets, where known.
     """
 
     signal: NDArray[np.float64]
     noise: NDArray[np.float64]
     n_repeats: NDArray[np.int64]
+    target_names: NDArray[np.object_] | None = None
+
+    def to_frame(self) -> Any:
+        """One row per target, as a pandas DataFrame.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns ``target``, its name where known and else its index; ``signal``; ``noise``.
+
+        Raises
+        ------
+        ImportError
+            If pandas is missing.
+        """
+        target = target_column(self.target_names, self.signal.size)
+        columns = {"target": target, "signal": self.signal, "noise": self.noise}
+        return import_pandas().DataFrame(columns)
 
 
 def variance_components(
@@ -92,7 +114,8 @@ def variance_components(
     >>> found.signal.round(1), found.noise.round(1)
     (array([4.]), array([1.]))
     """
-    return components_of(Repeats(trials, image_ids), total_variance)
+    found = components_of(Repeats(trials, image_ids), total_variance)
+    return replace(found, target_names=target_names(trials))
 
 
 def average_repeats(

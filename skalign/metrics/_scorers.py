@@ -12,6 +12,7 @@ from sklearn.utils.metadata_routing import UNUSED
 
 from skalign.metrics._alignment import alignment, mean_over_targets, theta_of_maps
 from skalign.metrics._linear_map import linear_maps
+from skalign.metrics._names import check_target_names, fitted_target_names
 from skalign.metrics._noise_ceiling import NoiseCeiling, normalize_scores
 from skalign.metrics._predictivity import pearson_r
 from skalign.utils import check_number
@@ -199,6 +200,7 @@ class PearsonScorer(_Scorer):
             If `ceiling` is in another unit, has not one value per target, or is 0 or NaN anywhere.
         """
         undefined = check_number(self.undefined, "undefined")
+        check_target_names(y, fitted_target_names(estimator))
         r = pearson_r(y, estimator.predict(X), sample_weight=sample_weight, undefined=undefined)
         if self.ceiling is not None:
             r = normalize_scores(r, self.ceiling, unit="r")

@@ -2,6 +2,7 @@
 
 from skalign.model_selection._choice import choose
 from skalign.model_selection._front import AlignmentFront
+from skalign.model_selection._pareto import pareto_optimal
 from skalign.model_selection._refit import RefitRule, fewest_units, least_reorientation
 from skalign.model_selection._splits import check_splits
 
@@ -12,4 +13,5 @@ __all__ = [
     "choose",
     "fewest_units",
     "least_reorientation",
+    "pareto_optimal",
 ]

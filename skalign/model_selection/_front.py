@@ -14,13 +14,16 @@ from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted
 
 from skalign.metrics import (
+    fitted_target_names,
     linear_model_of,
     pearson_r,
+    target_column,
     theta_without_penalty,
     tuning_reorientation,
 )
+from skalign.model_selection._pareto import pareto_optimal
 from skalign.model_selection._refit import last_iteration, read_score, read_theta
-from skalign.utils import import_pandas
+from skalign.utils import import_pandas, target_names
 
 EMPTY_THETA = 2.0  # what an empty fit counts as in penalized_theta: the worst
 
@@ -55,6 +58,8 @@ class AlignmentFront:
     chosen_fraction : ndarray
         Fraction of the targets for which the candidate was chosen. It sums to less than 1 over
         candidates if targets were left empty, and to 0 if nothing has chosen.
+    target_names : ndarray of shape (n_targets,), default=None
+        Names of the targets, where known and not averaged.
 
     See Also
     --------
@@ -78,6 +83,7 @@ class AlignmentFront:
     n_active: NDArray[np.float64]
     empty_fraction: NDArray[np.float64]
     chosen_fraction: NDArray[np.float64]
+    target_names: NDArray[np.object_] | None = None
 
     @cached_property
     def on_front(self) -> NDArray[np.bool_]:
@@ -183,6 +189,7 @@ class AlignmentFront:
             n_active=n_active,
             empty_fraction=np.asarray(results["empty_fraction"], dtype=np.float64),
             chosen_fraction=(candidate[:, np.newaxis] == model.best_index_).astype(float),
+            target_names=fitted_target_names(model),
         )
         return front if per_target else front._averaged()
 
@@ -245,6 +252,7 @@ class AlignmentFront:
             n_active=n_active,
             empty_fraction=(n_active == 0).astype(float),
             chosen_fraction=np.zeros(n_active.shape),
+            target_names=target_names(y),
         )
         return front if per_target else front._averaged()
 
@@ -276,7 +284,8 @@ class AlignmentFront:
         Returns
         -------
         pandas.DataFrame
-            Columns ``candidate``, ``target`` if targets are not averaged, one per parameter,
+            Columns ``candidate``; ``target`` if targets are not averaged, its name where known and
+            else its index; one per parameter;
             ``r``, ``r_se``, ``theta``, ``penalized_theta``, ``n_active``, ``empty_fraction``,
             ``on_front``, ``chosen`` and ``chosen_fraction``.
 
@@ -289,7 +298,7 @@ class AlignmentFront:
         n_targets = self.r[0].size
         columns: dict[str, Any] = {"candidate": np.repeat(self.candidate, n_targets)}
         if self.r.ndim == 2:
-            columns["target"] = np.tile(np.arange(n_targets), len(self.r))
+            columns["target"] = np.tile(target_column(self.target_names, n_targets), len(self.r))
         columns |= {name: values.ravel() for name, values in self.params.items()}
         names = ["r", "r_se", "theta", "penalized_theta", "n_active", "empty_fraction"]
         names += ["on_front", "chosen", "chosen_fraction"]
@@ -298,7 +307,8 @@ class AlignmentFront:
 
     def _apply(self, function: Any, **fixed: Any) -> AlignmentFront:
         """Reduce every array over targets by the function, but for those fixed."""
-        names = {field.name for field in fields(self)} - {"candidate", "params", *fixed}
+        kept = {"candidate", "params", "target_names", *fixed}
+        names = {field.name for field in fields(self)} - kept
         reduced = {name: function(getattr(self, name)) for name in names}
         params = {name: function(values) for name, values in self.params.items()}
         return AlignmentFront(self.candidate, **({"params": params} | reduced | fixed))
@@ -315,22 +325,6 @@ class AlignmentFront:
             r=np.nan_to_num(self.r).mean(axis=1),
             theta=theta,
         )
-
-
-def pareto_optimal(
-    r: NDArray[Any], theta: NDArray[Any], n_active: NDArray[Any]
-) -> NDArray[np.bool_]:
-    """Whether no other candidate is better in one respect and as good in the others.
-
-    Candidates are along the first axis; those that are empty or predict nothing do not count.
-    """
-    counts = (r > 0) & ~np.isnan(theta) & (n_active > 0)
-    optimal = counts.copy()
-    for k in range(len(r)):
-        as_good = (r >= r[k]) & (theta <= theta[k]) & (n_active <= n_active[k])
-        better = (r > r[k]) | (theta < theta[k]) | (n_active < n_active[k])
-        optimal[k] &= ~(counts & as_good & better).any(axis=0)
-    return optimal
 
 
 def _column(params: list[dict[str, Any]], name: str) -> NDArray[Any]:

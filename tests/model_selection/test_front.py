@@ -19,8 +19,7 @@ from sklearn.preprocessing import StandardScaler
 from skalign import AlignmentScorer, SparsePositiveEncoder
 from skalign.linear_model import SparsePositiveEncoderCV, sparse_positive_path
 from skalign.metrics import alignment
-from skalign.model_selection import AlignmentFront, least_reorientation
-from skalign.model_selection._front import pareto_optimal
+from skalign.model_selection import AlignmentFront, least_reorientation, pareto_optimal
 
 
 class Fitted(BaseEstimator):
