@@ -119,7 +119,7 @@ def safe_scale(size: NDArray[Any], name: str) -> NDArray[Any]:
     """Divisors for vectors of these largest absolute values: 1, unless squares leave the range."""
     if not np.isfinite(size).all():
         raise ValueError(
-            f"{name} must be finite, got NaN or infinity. Drop those values or impute them."
+            f"{name} must be finite; got NaN or infinity. Drop those values or impute them."
         )
     limit = np.finfo(size.dtype).max ** 0.25
     return np.where((size > 0) & ((size < 1 / limit) | (size > limit)), size, 1)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from skalign.metrics._names import target_column
-from skalign.metrics._repeats import Repeats, VarianceComponents, components_of
+from skalign.metrics._repeats import Repeats, scaled_components
 from skalign.utils import check_number, import_pandas, target_names
 
 Unit = Literal["r", "variance"]
@@ -39,10 +39,10 @@ class NoiseCeiling:
     def __post_init__(self) -> None:
         values = np.asarray(self.values, dtype=np.float64)
         if values.ndim != 1:
-            raise ValueError(f"values must be of shape (n_targets,), got shape {values.shape}.")
+            raise ValueError(f"values must be of shape (n_targets,); got shape {values.shape}.")
         if ((values < 0) | (values > 1)).any():
             raise ValueError(
-                "values must be from 0 to 1 or NaN, got values from "
+                "values must be from 0 to 1 or NaN; got values from "
                 f"{np.nanmin(values)} to {np.nanmax(values)}."
             )
         _check_unit(self.unit)
@@ -140,6 +140,8 @@ def noise_ceiling_snr(
     The variances are unbiased, their ratio is not where there is little signal: a target whose
     average over three trials allows an r of .33 is found to allow .30 on average.
 
+    The ratio does not depend on the scale of the responses, however large or small they are.
+
     References
     ----------
     .. [1] Allen et al. (2022), "A massive 7T fMRI dataset to bridge cognitive neuroscience and
@@ -155,13 +157,7 @@ def noise_ceiling_snr(
     >>> noise_ceiling_snr(signal * [0.5, 1] + noise).round(1)
     array([0.5, 1. ])
     """
-    return snr_of(components_of(Repeats(trials, image_ids), total_variance))
-
-
-def snr_of(components: VarianceComponents) -> NDArray[np.float64]:
-    """The ncsnr from signal and noise variance."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.sqrt(np.maximum(components.signal, 0) / components.noise)
+    return scaled_components(Repeats(trials, image_ids), total_variance).snr()
 
 
 def noise_ceiling(
@@ -233,34 +229,34 @@ def noise_ceiling(
     """
     if (ncsnr is None) == (trials is None):
         given = "neither" if ncsnr is None else "both"
-        raise ValueError(f"Either ncsnr or trials must be given, got {given}.")
+        raise ValueError(f"Either ncsnr or trials must be given; got {given}.")
     names = None
     if trials is not None:
         names = target_names(trials)
-        components = components_of(Repeats(trials, image_ids))
-        ratio = snr_of(components)
-        n_repeats = components.n_repeats if n_repeats is None else n_repeats
+        repeats = Repeats(trials, image_ids)
+        ratio = scaled_components(repeats).snr()
+        n_repeats = repeats.n_repeats if n_repeats is None else n_repeats
     else:
         ratio = np.asarray(ncsnr, dtype=np.float64)
         if ratio.ndim != 1:
             raise ValueError(
-                f"ncsnr must be of shape (n_targets,), got shape {ratio.shape}. Single trials are "
+                f"ncsnr must be of shape (n_targets,); got shape {ratio.shape}. Single trials are "
                 "passed as trials."
             )
         if (ratio < 0).any():
             raise ValueError(
-                f"ncsnr must be at least 0 or NaN, got a minimum of {np.nanmin(ratio)}."
+                f"ncsnr must be at least 0 or NaN; got a minimum of {np.nanmin(ratio)}."
             )
         if n_repeats is None:
-            raise ValueError("n_repeats must be given with ncsnr, got None.")
-    repeats = np.asarray(n_repeats, dtype=np.float64)
-    if repeats.ndim > 1 or not repeats.size or not (repeats >= 1).all():
+            raise ValueError("n_repeats must be given with ncsnr; got None.")
+    counts = np.asarray(n_repeats, dtype=np.float64)
+    if counts.ndim > 1 or not counts.size or not (counts >= 1).all():
         raise ValueError(
-            "n_repeats must be a number of trials, or one for every image, at least 1, got "
+            "n_repeats must be a number of trials, or one for every image, at least 1; got "
             f"{n_repeats!r}. Leave out images without trials."
         )
     with np.errstate(divide="ignore"):
-        variance = 1 / (1 + np.mean(1 / repeats) / ratio**2)
+        variance = 1 / (1 + np.mean(1 / counts) / ratio**2)
     return NoiseCeiling(variance, "variance", names).to_unit(unit)
 
 
@@ -308,28 +304,28 @@ def normalize_scores(
     """
     if not isinstance(ceiling, NoiseCeiling):
         raise TypeError(
-            "ceiling must be a NoiseCeiling, which knows its unit, got "
+            "ceiling must be a NoiseCeiling, which knows its unit; got "
             f"{type(ceiling).__name__}. Take noise_ceiling, or NoiseCeiling(values, unit)."
         )
     if _check_unit(unit) != ceiling.unit:
         raise ValueError(
-            f'ceiling must be in the unit of the scores, "{unit}", got one in "{ceiling.unit}". '
+            f'ceiling must be in the unit of the scores, "{unit}"; got one in "{ceiling.unit}". '
             f'Take ceiling.to_unit("{unit}").'
         )
     undefined = check_number(undefined, "undefined")
     table = np.asarray(scores, dtype=np.float64)
     if table.shape[-1:] != ceiling.values.shape:
         raise ValueError(
-            f"ceiling must have one value per target, got {ceiling.values.size} for scores of "
+            f"ceiling must have one value per target; got {ceiling.values.size} for scores of "
             f"shape {table.shape}. ceiling[mask] is that of some targets."
         )
     if unit == "r" and (np.abs(table) > 1 + 1e-9).any():
-        raise ValueError(f"scores must lie in [-1, 1] where unit is 'r', got {table}.")
+        raise ValueError(f"scores must lie in [-1, 1] where unit is 'r'; got {table}.")
     is_defined = ceiling.values > 0
     return np.where(is_defined, table / np.where(is_defined, ceiling.values, 1), undefined)
 
 
 def _check_unit(unit: Any) -> Any:
     if unit not in get_args(Unit):
-        raise ValueError(f'unit must be "r" or "variance", got {unit!r}.')
+        raise ValueError(f'unit must be "r" or "variance"; got {unit!r}.')
     return unit

@@ -81,7 +81,7 @@ def pearson_r(
     undefined = check_number(undefined, "undefined")
     if y_true.shape != y_pred.shape:
         raise ValueError(
-            f"y_pred must have the shape (n_images, n_targets) of y_true, {y_true.shape}, "
+            f"y_pred must have the shape (n_images, n_targets) of y_true, {y_true.shape}; "
             f"got {y_pred.shape}."
         )
     n_images, n_targets = y_true.shape

@@ -56,19 +56,19 @@ class ReorientationProblem:
         self.n_targets = self._targets.shape[1]
         if len(self._targets) != n_images:
             raise ValueError(
-                f"targets must have one row per image of features, {n_images}, "
+                f"targets must have one row per image of features, {n_images}; "
                 f"got {len(self._targets)} rows."
             )
         if self._weights.shape != (self.n_targets, self.n_units):
             raise ValueError(
                 f"weights must have shape (n_targets, n_units) = {self.n_targets, self.n_units}, "
-                f"scikit-learn's layout of coef_, got shape {self._weights.shape}."
+                f"scikit-learn's layout of coef_; got shape {self._weights.shape}."
             )
         dtypes = features.dtype, self._targets.dtype, self._weights.dtype
         is_single = np.result_type(np.float32, *dtypes) == np.float32
         self.dtype = np.dtype(np.float32 if is_single else np.float64)
         if not isinstance(center, bool | np.bool_):
-            raise TypeError(f"center must be True or False, got {center!r}.")
+            raise TypeError(f"center must be True or False; got {center!r}.")
         self._space = ImageSpace(n_images, sample_weight, center)
         self.features, self.alive = self._directions(features)
 

@@ -9,9 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from sklearn.utils import check_random_state
 
-from skalign.metrics._noise_ceiling import snr_of
 from skalign.metrics._predictivity import pearson_r
-from skalign.metrics._repeats import Repeats, components_of
+from skalign.metrics._repeats import Repeats, scaled_components
 
 
 def split_half_reliability(
@@ -151,11 +150,11 @@ def reliable_targets(
     array([ True,  True, False])
     """
     if min_ncsnr is None and min_split_half is None:
-        raise ValueError("One of min_ncsnr and min_split_half must be a number, got None for both.")
+        raise ValueError("One of min_ncsnr and min_split_half must be a number; got None for both.")
     repeats = Repeats(trials, image_ids, train_images)
     passes = np.ones(repeats.trials.shape[1], dtype=bool)
     if min_ncsnr is not None:
-        passes &= snr_of(components_of(repeats)) >= min_ncsnr
+        passes &= scaled_components(repeats).snr() >= min_ncsnr
     if min_split_half is not None:
         passes &= _split_half(repeats, n_splits, random_state) >= min_split_half
     return passes
@@ -166,11 +165,11 @@ def _split_half(repeats: Repeats, n_splits: int, random_state: Any) -> NDArray[n
     is_split = half_size > 0
     if is_split.sum() < 3:
         raise ValueError(
-            "trials must show at least three images repeatedly to be split in halves, got "
+            "trials must show at least three images repeatedly to be split in halves; got "
             f"{is_split.sum()}."
         )
     if n_splits < 1:
-        raise ValueError(f"n_splits must be at least 1, got {n_splits!r}.")
+        raise ValueError(f"n_splits must be at least 1; got {n_splits!r}.")
     random_state = check_random_state(random_state)
     splits = [_deal(repeats, half_size, random_state) for _ in range(n_splits)]
     r = np.empty(repeats.trials.shape[1])

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from skalign.metrics._directions import bounded_slices, check_image_rows
+from skalign.metrics._directions import bounded_slices, check_image_rows, safe_scale
 from skalign.metrics._names import target_column
-from skalign.utils import import_pandas, target_names
+from skalign.utils import check_number, import_pandas, target_names
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +89,8 @@ def variance_components(
     ------
     ValueError
         If shapes do not fit, values are not finite but for missing repeats, an image has no trial,
-        there are fewer than two images, or no image was repeated.
+        there are fewer than two images, no image was repeated, or a variance is beyond the range of
+        double precision.
 
     See Also
     --------
@@ -114,8 +115,9 @@ def variance_components(
     >>> found.signal.round(1), found.noise.round(1)
     (array([4.]), array([1.]))
     """
-    found = components_of(Repeats(trials, image_ids), total_variance)
-    return replace(found, target_names=target_names(trials))
+    repeats = Repeats(trials, image_ids)
+    signal, noise = scaled_components(repeats, total_variance).in_units_of_responses()
+    return VarianceComponents(signal, noise, repeats.n_repeats, target_names(trials))
 
 
 def average_repeats(
@@ -199,7 +201,7 @@ class Repeats:
         if table.ndim not in (2, 3) or (table.ndim == 2) != (image_ids is not None):
             raise ValueError(
                 "trials must be of shape (n_images, n_repeats, n_targets) without image_ids, or of "
-                f"shape (n_trials, n_targets) with image_ids, got {table.ndim} dimensions "
+                f"shape (n_trials, n_targets) with image_ids; got {table.ndim} dimensions "
                 f"{'without' if image_ids is None else 'with'} image_ids."
             )
         self.trials: NDArray[Any] = table.reshape(-1, table.shape[-1])
@@ -218,7 +220,7 @@ class Repeats:
             self.images, n_repeats = self.images[is_kept], n_repeats[is_kept]
         if not n_repeats.all():
             raise ValueError(
-                "trials must have at least one trial of every image, got none of "
+                "trials must have at least one trial of every image; got none of "
                 f"{(n_repeats == 0).sum()} images. Leave these images out."
             )
         self._missing = np.flatnonzero(is_asked & ~is_there)
@@ -246,25 +248,59 @@ class Repeats:
         return np.add.reduceat(values, self._first, axis=0) / self.n_repeats[:, np.newaxis]
 
 
-def components_of(repeats: Repeats, total_variance: float | None = None) -> VarianceComponents:
-    """Signal and noise variance from trials sorted by image."""
+class ScaledComponents(NamedTuple):
+    """Signal and noise variance of responses that were divided by `scale`, target by target."""
+
+    signal: NDArray[np.float64]
+    noise: NDArray[np.float64]
+    scale: NDArray[np.float64]
+
+    def snr(self) -> NDArray[np.float64]:
+        """Compute the ncsnr, which does not depend on the scale."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.sqrt(np.maximum(self.signal, 0) / self.noise)
+
+    def in_units_of_responses(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Undo the scale; variances beyond the range of floats are refused."""
+        with np.errstate(over="ignore", under="ignore"):
+            parts = [part * self.scale * self.scale for part in (self.signal, self.noise)]
+        for variance, scaled in zip(parts, (self.signal, self.noise), strict=True):
+            lost = ~np.isfinite(variance) | ((variance == 0) & (scaled != 0))
+            if lost.any():
+                target = int(lost.argmax())
+                raise ValueError(
+                    "trials must have variances within the range of double precision; got "
+                    f"responses of about {self.scale[target]:.1e} (target {target}), whose squares "
+                    f"{'overflow' if self.scale[target] > 1 else 'underflow'}. Rescale them."
+                )
+        return parts[0], parts[1]
+
+
+def scaled_components(repeats: Repeats, total_variance: float | None = None) -> ScaledComponents:
+    """Signal and noise variance from trials sorted by image, of responses in a safe scale."""
     degrees = repeats.rows.size - repeats.n_images
     if repeats.n_images < 2 or degrees == 0:
         raise ValueError(
-            "trials must show at least two images, and at least one of them repeatedly, got "
+            "trials must show at least two images, and at least one of them repeatedly; got "
             f"{repeats.rows.size} trials of {repeats.n_images} images."
         )
-    signal, noise = np.zeros((2, repeats.trials.shape[1]))
+    if total_variance is not None and not check_number(total_variance, "total_variance") > 0:
+        raise ValueError(f"total_variance must be positive, or None; got {total_variance!r}.")
+    n_targets = repeats.trials.shape[1]
+    signal, noise, scale = np.zeros(n_targets), np.zeros(n_targets), np.ones(n_targets)
     for block, values in repeats.blocks():
+        scale[block] = safe_scale(np.abs(values).max(axis=0), "trials")
+        if (scale[block] != 1).any():
+            values /= scale[block]
         values -= values[0].copy()  # a target that never varies is exactly zero then
         means = repeats.means(values)
         within = np.square(values - means[repeats.image]).sum(axis=0) / degrees
         if total_variance is None:
             shared = means.var(axis=0, ddof=1) - within * np.mean(1 / repeats.n_repeats)
         else:
-            shared = total_variance - within
+            shared = total_variance / scale[block] / scale[block] - within
         signal[block], noise[block] = np.where(values.any(axis=0), [shared, within], 0)
-    return VarianceComponents(signal, noise, repeats.n_repeats)
+    return ScaledComponents(signal, noise, scale)
 
 
 def _numbered(image_ids: Any, n_trials: int) -> tuple[Any, NDArray[np.intp]]:
@@ -295,12 +331,12 @@ def _among(images: Any, kept_images: ArrayLike) -> NDArray[np.bool_]:
     if kept.ndim != 1 or kept.dtype == bool:
         raise ValueError(
             "train_images must be a 1-D array of image ids (numbers of rows, for trials in three "
-            f"dimensions), not a mask, got shape {kept.shape} and dtype {kept.dtype}."
+            f"dimensions), not a mask; got shape {kept.shape} and dtype {kept.dtype}."
         )
     unknown = np.setdiff1d(kept, images)
     if unknown.size:
         raise ValueError(
-            f"train_images must be images that trials show, got {unknown.size} that they do not, "
+            f"train_images must be images that trials show; got {unknown.size} that they do not, "
             f"such as {unknown[0]!r}."
         )
     return np.isin(images, kept)

@@ -63,7 +63,7 @@ def pearson_r_standard_error(
     y_true, y_pred = check_responses(y_true, "y_true"), check_responses(y_pred, "y_pred")
     if y_true.shape != y_pred.shape:
         raise ValueError(
-            f"y_pred must have the shape (n_images, n_targets) of y_true, {y_true.shape}, "
+            f"y_pred must have the shape (n_images, n_targets) of y_true, {y_true.shape}; "
             f"got {y_pred.shape}."
         )
     images = ImagesToDraw(len(y_true), sample_weight)

@@ -206,7 +206,7 @@ class PearsonScorer(_Scorer):
             r = normalize_scores(r, self.ceiling, unit="r")
             if not (self.ceiling.values > 0).all():
                 raise ValueError(
-                    "ceiling must be above 0 for every target, got "
+                    "ceiling must be above 0 for every target; got "
                     f"{(~(self.ceiling.values > 0)).sum()} that are 0 or NaN. Score reliable "
                     "targets only, see reliable_targets, and give ceiling[mask]."
                 )

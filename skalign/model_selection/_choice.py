@@ -108,7 +108,7 @@ def choose(
     """
     if select not in get_args(Select):
         names = ", ".join(f'"{name}"' for name in get_args(Select))
-        raise ValueError(f"select must be one of {names}, got {select!r}.")
+        raise ValueError(f"select must be one of {names}; got {select!r}.")
     allowed = check_tolerance("1se" if select == "one_se" else tolerance)
     r_table = _check(r, "r")
     given = {"r_se": r_se, "theta": theta, "n_active": n_active}
@@ -125,7 +125,7 @@ def choose(
     for name, is_needed in needs.items():
         if is_needed and name not in tables:
             asked = "a tolerance in standard errors" if name == "r_se" else f'select="{select}"'
-            raise ValueError(f"{name} must be given for {asked}, got None.")
+            raise ValueError(f"{name} must be given for {asked}; got None.")
 
     eligible = r_table > 0
     if "theta" in tables:
@@ -151,7 +151,7 @@ def check_tolerance(tolerance: Any) -> Tolerance:
     """Check a tolerance and take it apart: 0.01 is in units of r, "1se" in standard errors."""
     in_se = isinstance(tolerance, str)
     if not in_se and (not isinstance(tolerance, Real) or isinstance(tolerance, bool)):
-        raise TypeError(f'tolerance must be a number or a string such as "1se", got {tolerance!r}.')
+        raise TypeError(f'tolerance must be a number or a string such as "1se"; got {tolerance!r}.')
     try:
         size = float(tolerance[: -len("se")] if in_se and tolerance.endswith("se") else tolerance)
     except ValueError:
@@ -159,7 +159,7 @@ def check_tolerance(tolerance: Any) -> Tolerance:
     if not 0 <= size < np.inf or (in_se and not tolerance.endswith("se")):
         raise ValueError(
             "tolerance must be a number of at least 0, in units of r, or a string such as "
-            f'"1se" or "0.5se", in standard errors, got {tolerance!r}.'
+            f'"1se" or "0.5se", in standard errors; got {tolerance!r}.'
         )
     return Tolerance(size, in_se)
 
@@ -168,7 +168,7 @@ def _check(table: Any, name: str, shape: tuple[int, ...] | None = None) -> Any:
     table = check_array(table, dtype=np.float64, ensure_all_finite="allow-nan", input_name=name)
     if shape is not None and table.shape != shape:
         raise ValueError(
-            f"{name} must have the shape (n_candidates, n_targets) of r, {shape}, "
+            f"{name} must have the shape (n_candidates, n_targets) of r, {shape}; "
             f"got {table.shape}."
         )
     return table

@@ -122,7 +122,7 @@ class AlignmentFront:
         results = search.cv_results_ if is_search else search
         if "params" not in results:
             raise ValueError(
-                'cv_results must be those of a search of scikit-learn, with "params", got '
+                'cv_results must be those of a search of scikit-learn, with "params"; got '
                 f"{sorted(results)}. For SparsePositiveEncoderCV take from_encoder_cv."
             )
         rows = last_iteration(results)
@@ -234,7 +234,7 @@ class AlignmentFront:
             coef = path.coef_at(k)
             if coef.shape[1] != X.shape[1]:
                 raise ValueError(
-                    f"X must have the {coef.shape[1]} features that the path was fitted to, got "
+                    f"X must have the {coef.shape[1]} features that the path was fitted to; got "
                     f"{X.shape[1]}."
                 )
             predicted = safe_sparse_dot(X, coef.T, dense_output=True) + path.intercept[k]
@@ -275,7 +275,7 @@ class AlignmentFront:
                 "averaged over targets."
             )
         if not 0 <= target < self.r.shape[1]:
-            raise IndexError(f"target must be from 0 to {self.r.shape[1] - 1}, got {target!r}.")
+            raise IndexError(f"target must be from 0 to {self.r.shape[1] - 1}; got {target!r}.")
         return self._apply(lambda table: table[:, target])
 
     def to_frame(self) -> Any:

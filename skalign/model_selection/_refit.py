@@ -59,7 +59,7 @@ class RefitRule:
         if check_tolerance(self.tolerance).in_se and np.isnan(r_se).all():
             raise ValueError(
                 f"tolerance={self.tolerance!r} needs at least two splits for a standard error of "
-                f"{self.r}, got one. Give an absolute tolerance, in units of r, such as 0.01, or "
+                f"{self.r}; got one. Give an absolute tolerance, in units of r, such as 0.01, or "
                 "a cv with more splits."
             )
         costs = {}

@@ -221,7 +221,7 @@ def test_scorer_with_a_ceiling_in_a_search(routing):
     ("ceiling", "error", "message"),
     [
         (CEILING.to_unit("variance"), ValueError, "in the unit of the scores"),
-        (CEILING[:2], ValueError, "one value per target, got 2"),
+        (CEILING[:2], ValueError, "one value per target; got 2"),
         (CEILING.values, TypeError, "must be a NoiseCeiling"),
         (NoiseCeiling([0.5, 0, np.nan], "r"), ValueError, "above 0.*got 2.*reliable_targets"),
     ],
@@ -349,16 +349,16 @@ unseen[1] = np.nan
         (noise_ceiling_snr, (trials,), {}, "got 2 dimensions without image_ids"),
         (noise_ceiling_snr, (table, [0, 1, 2]), {}, "got 3 dimensions with image_ids"),
         (noise_ceiling_snr, (trials, ids[:5]), {}, r"one label per trial, 6 here; got shape \(5,"),
-        (noise_ceiling_snr, (trials, np.arange(6)), {}, "repeatedly, got 6 trials of 6 images"),
+        (noise_ceiling_snr, (trials, np.arange(6)), {}, "repeatedly; got 6 trials of 6 images"),
         (noise_ceiling_snr, (trials, np.zeros(6)), {}, "at least two images.*of 1 images"),
         (noise_ceiling_snr, (trials * np.nan, ids), {}, "trials must be finite"),
         (noise_ceiling_snr, (partly,), {}, "NaN in all targets at once"),
         (noise_ceiling_snr, (hidden,), {}, "NaN in all targets at once"),
         (average_repeats, (unseen,), {}, "got none of 1 images"),
-        (noise_ceiling, (), {}, "Either ncsnr or trials must be given, got neither"),
+        (noise_ceiling, (), {}, "Either ncsnr or trials must be given; got neither"),
         (noise_ceiling, ([1],), {"trials": table}, "got both"),
         (noise_ceiling, ([1],), {}, "n_repeats must be given"),
-        (noise_ceiling, ([1],), {"n_repeats": 0}, "at least 1, got 0"),
+        (noise_ceiling, ([1],), {"n_repeats": 0}, "at least 1; got 0"),
         (noise_ceiling, ([1],), {"n_repeats": [3, 0]}, "Leave out images without trials"),
         (noise_ceiling, ([-1],), {"n_repeats": 3}, "ncsnr must be .* minimum of -1"),
         (noise_ceiling, (table,), {"n_repeats": 3}, "Single trials are passed as trials"),
@@ -381,9 +381,9 @@ def test_errors_name_the_argument(function, arguments, options, message):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        (np.empty((0, 3)), r"values must be of shape \(n_targets,\), got shape \(0, 3\)"),
+        (np.empty((0, 3)), r"values must be of shape \(n_targets,\); got shape \(0, 3\)"),
         (0.5, r"got shape \(\)"),
-        ([0.5, np.nan, 1.2], r"from 0 to 1 or NaN, got values from 0\.5 to 1\.2"),
+        ([0.5, np.nan, 1.2], r"from 0 to 1 or NaN; got values from 0\.5 to 1\.2"),
         ([-0.1], r"from -0\.1 to -0\.1"),
     ],
 )
@@ -395,10 +395,51 @@ def test_values_that_are_no_ceilings(values, message):
 @pytest.mark.parametrize(
     ("ncsnr", "message"),
     [
-        (np.empty((0, 3)), r"ncsnr must be of shape \(n_targets,\), got shape \(0, 3\)"),
-        ([0.5, np.nan, -0.2], r"ncsnr must be at least 0 or NaN, got a minimum of -0\.2"),
+        (np.empty((0, 3)), r"ncsnr must be of shape \(n_targets,\); got shape \(0, 3\)"),
+        ([0.5, np.nan, -0.2], r"ncsnr must be at least 0 or NaN; got a minimum of -0\.2"),
     ],
 )
 def test_values_that_are_no_ncsnr(ncsnr, message):
     with pytest.raises(ValueError, match=message):
         noise_ceiling(ncsnr, n_repeats=3)
+
+
+SCALES = 10.0 ** np.array([-300, -170, -85, -3, 4, 77, 160, 300])
+
+
+@pytest.fixture
+def trials_of_any_scale():
+    rng = np.random.default_rng(3)
+    one = rng.standard_normal((50, 1)) + rng.standard_normal((50, 3))
+    return one[..., np.newaxis], one[..., np.newaxis] * SCALES
+
+
+def test_ratio_does_not_depend_on_the_scale(trials_of_any_scale):
+    one, scaled = trials_of_any_scale
+    assert_allclose(noise_ceiling_snr(scaled), noise_ceiling_snr(one).repeat(8), rtol=1e-12)
+    shifted = noise_ceiling_snr(scaled + 5 * SCALES)
+    assert_allclose(shifted, noise_ceiling_snr(one + 5).repeat(8), rtol=1e-12)
+    ceiling = noise_ceiling(trials=scaled)
+    assert_allclose(ceiling.values, noise_ceiling(trials=one).values.repeat(8), rtol=1e-12)
+    halves = split_half_reliability(scaled, random_state=0)
+    assert_allclose(halves, split_half_reliability(one, random_state=0).repeat(8), rtol=1e-10)
+    assert reliable_targets(scaled, train_images=np.arange(50), min_ncsnr=0.1).all()
+
+
+def test_variances_of_any_scale_are_right_or_refused(trials_of_any_scale):
+    one, scaled = trials_of_any_scale
+    within = np.abs(np.log10(SCALES)) < 150
+    found, expected = variance_components(scaled[..., within]), variance_components(one)
+    assert_allclose(found.noise, expected.noise * SCALES[within] ** 2, rtol=1e-12)
+    assert_allclose(found.signal, expected.signal * SCALES[within] ** 2, rtol=1e-12)
+    for column, how in ((0, "underflow"), (1, "underflow"), (6, "overflow"), (7, "overflow")):
+        with pytest.raises(ValueError, match=rf"\(target 0\), whose squares {how}. Rescale them"):
+            variance_components(scaled[..., [column]])
+
+
+@pytest.mark.parametrize(
+    ("value", "error"), [(0, ValueError), (-1.0, ValueError), ("1", TypeError)]
+)
+def test_total_variance_is_checked(value, error):
+    with pytest.raises(error, match="total_variance must be"):
+        noise_ceiling_snr(np.ones((3, 2, 1)), total_variance=value)

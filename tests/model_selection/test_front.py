@@ -323,5 +323,5 @@ def test_looks_into_pipelines_and_names_what_is_no_encoder(data):
     search = GridSearchCV(SparsePositiveEncoder(), {"alpha": [0.1]}).fit(X, Y)
     with pytest.raises(TypeError, match=r"encoder must be a SparsePositiveEncoderCV.*GridS"):
         AlignmentFront.from_encoder_cv(search)
-    with pytest.raises(IndexError, match="target must be from 0 to 1, got -1"):
+    with pytest.raises(IndexError, match="target must be from 0 to 1; got -1"):
         AlignmentFront.from_encoder_cv(piped, per_target=True).for_target(-1)
