@@ -20,8 +20,7 @@ from skalign.inference._null_fits import (
     targets_of,
 )
 from skalign.linear_model import SparsePositiveEncoder
-from skalign.solvers import penalty_scale
-from skalign.solvers._arguments import check_stopping
+from skalign.solvers import check_stopping, penalty_strengths
 from skalign.solvers._design import check_finite
 from skalign.utils import check_sample_weight
 
@@ -89,7 +88,7 @@ class Data:
 
     def _gram_encoder(self, encoder: SparsePositiveEncoder) -> GramEncoder:
         total, n_targets = self.sides[0].design.total_weight, self.Y.shape[1]
-        penalty_scale(
+        penalty_strengths(
             encoder.penalty, encoder.alpha, encoder.l1_ratio, n_targets=n_targets,
             total_weight=total,
         )  # fmt: skip

@@ -17,9 +17,8 @@ from scipy.linalg import eigh
 
 from skalign.metrics import Alignment
 from skalign.metrics._gram_alignment import alignment_of_moments
-from skalign.solvers import Penalty, penalty_scale
+from skalign.solvers import FeatureMoments, Moments, Penalty, penalty_strengths, solve_moments
 from skalign.solvers._alpha_grids import alpha_max, l1_share
-from skalign.solvers._blocks import solve_in_gram_space
 from skalign.solvers._design import Design
 from skalign.solvers._fold import TargetMoments
 
@@ -72,6 +71,18 @@ class Features:
         return Features(gram, self.mean @ rotation, self.design)
 
     @cached_property
+    def moments_half(self) -> FeatureMoments:
+        """The Gram and the means, as solvers take them."""
+        return FeatureMoments(
+            gram=self.gram,
+            means=self.mean,
+            norms=np.sqrt(np.maximum(self.gram.diagonal().astype(np.float64), 0)),
+            total_weight=self.design.total_weight,
+            centered=self.design.centered,
+            rounding=self.design.rounding,
+        )
+
+    @cached_property
     def spectrum(self) -> tuple[NDArray, NDArray]:
         """Eigenvalues and eigenvectors of the Gram, without those that are rounding."""
         values, vectors = eigh(self.gram, check_finite=False)
@@ -118,16 +129,23 @@ class GramEncoder:
 
     def fit(self, features: Features, moments: TargetMoments, start: NDArray | None = None) -> Fit:
         """Weights and their KKT violations, from the weights `start`."""
-        scale = penalty_scale(
+        scale = penalty_strengths(
             self.penalty, self.alpha, self.l1_ratio, n_targets=self.alpha.size,
             total_weight=self.total_weight,
         )  # fmt: skip
         if self.positive or scale.l1.all():
-            (found,) = solve_in_gram_space(
-                features.gram, moments.q, moments.squared_norms, [scale], start,
-                positive=self.positive, tol=self.tol, max_iter=self.max_iter,
-            )  # fmt: skip
-            return Fit(found.coef, found.kkt)
+            found = solve_moments(
+                Moments(features.moments_half, moments.q, moments.mean, moments.squared_norms),
+                self.penalty,
+                self.alpha,
+                l1_ratio=self.l1_ratio,
+                positive=self.positive,
+                coef_init=start,
+                tol=self.tol,
+                max_iter=self.max_iter,
+                n_jobs=1,
+            )
+            return Fit(found.coef, found.kkt_violation)
         if scale.l1.any():
             return self._fit_mixed(features, moments, scale.l1 == 0)
         values, vectors = features.spectrum  # of minimum norm where not unique

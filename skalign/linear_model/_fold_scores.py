@@ -19,11 +19,10 @@ from skalign.linear_model._folds import (
     SharedMoments,
     Split,
 )
-from skalign.solvers._alpha_grids import L1_SPAN, alpha_max, l1_share, l2_alphas
-from skalign.solvers._blocks import gram_pays
-from skalign.solvers._design import Design, check_finite
+from skalign.solvers import Design, alpha_max, gram_pays, l2_alphas, target_blocks
+from skalign.solvers._alpha_grids import L1_SPAN, l1_share
+from skalign.solvers._design import check_finite
 from skalign.solvers._fold import Fold, TargetMoments
-from skalign.solvers._target_blocks import target_blocks
 from skalign.utils import map_blocks, quick_products
 
 FOLD_BYTES = 2**31  # of Grams and held-out features of the folds that share moments

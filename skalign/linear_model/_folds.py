@@ -12,11 +12,16 @@ from numpy.typing import NDArray
 from skalign.metrics import Alignment, pearson_r, tuning_reorientation
 from skalign.metrics._gram_alignment import alignment_of_moments
 from skalign.metrics._resampled import pearson_r_standard_error
-from skalign.solvers import Penalty, penalty_scale
-from skalign.solvers._blocks import BlockSolver, solve_in_gram_space
-from skalign.solvers._design import Design
+from skalign.solvers import (
+    BlockSolver,
+    Design,
+    Moments,
+    Penalty,
+    count_active,
+    penalty_strengths,
+    solve_moments_path,
+)
 from skalign.solvers._fold import Fold, TargetMoments
-from skalign.solvers._path import count_active, path_of_block
 
 EMPTY = {"undefined_r": 0.0, "undefined_theta": 2.0}  # what an empty fit counts as in a fold
 
@@ -94,18 +99,18 @@ class SharedMoments:
         """Scores at alphas (n_alphas, n_targets)."""
         problem, fold = self._problem, self._fold
         training, held_out = fold.targets(Y_block, moments)
-        penalties = [
-            penalty_scale(
-                problem.penalty, alpha, ratio, n_targets=alpha.size, total_weight=fold.total_weight
-            )
-            for alpha in alphas
-        ]
-        solutions = solve_in_gram_space(
-            fold.gram, training.q, training.squared_norms, penalties, None,
-            positive=problem.positive, tol=problem.tol, max_iter=problem.max_iter,
-        )  # fmt: skip
+        path = solve_moments_path(
+            Moments(fold.features, training.q, training.mean, training.squared_norms),
+            problem.penalty,
+            alphas,
+            l1_ratio=ratio,
+            positive=problem.positive,
+            tol=problem.tol,
+            max_iter=problem.max_iter,
+            n_jobs=1,
+        )
         found = []
-        for coef in (solution.coef for solution in solutions):
+        for coef in path.coef:
             mean, offset = np.zeros(coef.shape[1]), np.zeros(len(coef))
             if not problem.center:
                 mean = fold.held_out.mean
@@ -118,7 +123,7 @@ class SharedMoments:
                     mean=mean, offset=offset, total_weight=fold.held_out.total_weight, **EMPTY,
                 )
             )  # fmt: skip
-        return _stack(found, [solution.kkt for solution in solutions])
+        return _stack(found, list(path.kkt_violation))
 
 
 class SeparateFits:
@@ -135,14 +140,21 @@ class SeparateFits:
         self._solvers = {}
         alphas = np.ones(1) if isinstance(grid, int) else grid.ravel()
         for ratio in l1_ratios:
-            scale = penalty_scale(
-                problem.penalty, alphas, ratio, n_targets=alphas.size,
+            strengths = penalty_strengths(
+                problem.penalty,
+                alphas,
+                ratio,
+                n_targets=alphas.size,
                 total_weight=design.total_weight,
-            )  # fmt: skip
+            )
             self._solvers[ratio] = BlockSolver(
-                design, scale, problem.n_targets, positive=problem.positive, tol=problem.tol,
+                design,
+                strengths,
+                problem.n_targets,
+                positive=problem.positive,
+                tol=problem.tol,
                 max_iter=problem.max_iter,
-            )  # fmt: skip
+            )
 
     def score(
         self, Y_block: NDArray, block: slice, moments: TargetMoments, alphas: NDArray, ratio: float
@@ -151,19 +163,28 @@ class SeparateFits:
         problem, solver = self._problem, self._solvers[ratio]
         X_test, Y_test = self._X_test, Y_block[self._test]
         weight = None if problem.weight is None else problem.weight[self._test]
-        targets = solver.prepare(Y_block[self._train], np.arange(problem.n_targets)[block])
-        total = self._design.total_weight
+        penalties = [
+            penalty_strengths(
+                problem.penalty,
+                alpha,
+                ratio,
+                n_targets=alpha.size,
+                total_weight=self._design.total_weight,
+            )
+            for alpha in alphas
+        ]
+        numbers = np.arange(problem.n_targets)[block]
         found, errors, violations = [], [], []
-        for solution in path_of_block(solver, targets, problem.penalty, alphas, ratio, total):
+        for solution in solver.path(Y_block[self._train], penalties, numbers=numbers):
             coef = solution.coef
-            predicted = X_test @ coef.T + solver.intercept(targets, coef)
+            predicted = X_test @ coef.T + solution.intercept
             r = pearson_r(Y_test, predicted, sample_weight=weight, undefined=EMPTY["undefined_r"])
             theta = tuning_reorientation(
                 X_test, predicted, coef, center=problem.center, sample_weight=weight,
                 undefined=EMPTY["undefined_theta"],
             )  # fmt: skip
             found.append(Alignment(r, theta, count_active(coef)))
-            violations.append(solution.kkt)
+            violations.append(solution.kkt_violation)
             if self._with_error:
                 errors.append(pearson_r_standard_error(Y_test, predicted, sample_weight=weight))
         scores = _stack(found, violations)

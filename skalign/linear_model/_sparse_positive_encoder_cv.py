@@ -16,8 +16,14 @@ from skalign.linear_model._fold_scores import FoldScores, fold_scores
 from skalign.linear_model._folds import Problem, Split
 from skalign.metrics import theta_without_penalty
 from skalign.model_selection import check_splits, choose
-from skalign.solvers import Penalty, Solution, check_alphas, penalty_scale, solve
-from skalign.solvers._arguments import check_stopping
+from skalign.solvers import (
+    Penalty,
+    Solution,
+    check_alphas,
+    check_stopping,
+    penalty_strengths,
+    solve,
+)
 
 # Up to here r and theta differ by rounding only.
 EQUAL = {np.dtype(np.float64): 1e-9, np.dtype(np.float32): 1e-6}
@@ -272,7 +278,7 @@ class SparsePositiveEncoderCV(LinearEncoder):
         choose(self.select, some, r_se=some, theta=some, n_active=some, tolerance=self.tolerance)
         ratios = np.atleast_1d(self.l1_ratio) if self.penalty == "elasticnet" else np.ones(1)
         for ratio in ratios:
-            penalty_scale(self.penalty, 1.0, ratio, n_targets=1, total_weight=1.0)  # checks
+            penalty_strengths(self.penalty, 1.0, ratio, n_targets=1, total_weight=1.0)  # checks
         if ratios.ndim != 1 or not ratios.size:
             raise ValueError(
                 "l1_ratio must be a number between 0 and 1 or a 1-D array of them; got "

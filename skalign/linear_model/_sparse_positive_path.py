@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils import check_array, check_consistent_length
 
-from skalign.solvers import Penalty, SolutionPath
-from skalign.solvers._path import solve_path
+from skalign.solvers import Penalty, SolutionPath, solve_path
 from skalign.utils import check_sample_weight
 
 

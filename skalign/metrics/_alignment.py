@@ -12,7 +12,7 @@ from skalign.metrics._linear_map import LinearMap, linear_maps
 from skalign.metrics._names import check_target_names, fitted_target_names, target_column
 from skalign.metrics._predictivity import pearson_r
 from skalign.metrics._reorientation import tuning_reorientation
-from skalign.solvers._path import count_active
+from skalign.solvers import count_active
 from skalign.utils import check_number, import_pandas
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from numbers import Integral, Real
+from numbers import Integral
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse.linalg import LinearOperator, eigsh
 
+from skalign.solvers._arguments import as_numbers
 from skalign.solvers._design import Design
 from skalign.solvers._penalties import Penalty
 
@@ -32,8 +33,10 @@ def check_alphas(alphas: int | ArrayLike, n_targets: int) -> int | NDArray[np.fl
 
     Raises
     ------
+    TypeError
+        If a strength is not a number.
     ValueError
-        If there is none, the shape does not fit, or a strength is negative or not finite.
+        If there is none, the shape does not fit, or a strength is negative or NaN.
 
     Examples
     --------
@@ -46,21 +49,17 @@ def check_alphas(alphas: int | ArrayLike, n_targets: int) -> int | NDArray[np.fl
         if int(alphas) < 1:
             raise ValueError(f"alphas must be a positive number of strengths; got {alphas!r}.")
         return int(alphas)
-    try:
-        table = np.asarray(alphas)
-    except ValueError:  # rows of different lengths
-        table = np.asarray(None)
-    is_numbers = table.dtype.kind in "iuf" or all(isinstance(one, Real) for one in table.ravel())
-    grid = table.astype(np.float64) if is_numbers else np.empty(())
+    rule = (
+        "alphas must be the number of strengths, or an array of them of shape (n_alphas,) or "
+        f"(n_alphas, n_targets), with {n_targets} target(s) here"
+    )
+    grid = as_numbers(alphas, rule)
     if grid.ndim == 1:
         grid = grid[:, None]
     if grid.ndim != 2 or grid.shape[0] < 1 or grid.shape[1] not in (1, n_targets):
-        raise ValueError(
-            "alphas must be the number of strengths, or an array of them of shape (n_alphas,) or "
-            f"(n_alphas, n_targets), with {n_targets} target(s) here; got {alphas!r}."
-        )
-    if not (np.isfinite(grid) & (grid >= 0)).all():
-        raise ValueError(f"alphas must be finite and not negative; got {alphas!r}.")
+        raise ValueError(f"{rule}; got {alphas!r}.")
+    if not (grid >= 0).all():
+        raise ValueError(f"alphas must not be negative, nor NaN; got {alphas!r}.")
     return -np.sort(-grid, axis=0)
 
 
@@ -199,10 +198,17 @@ def l2_alphas(n_alphas: int, design: Design, penalty: Penalty) -> NDArray[np.flo
     >>> l2_alphas(3, design, "ridge").ravel()
     array([4.e+00, 4.e-03, 4.e-06])
     """
+    largest = 0.0 if penalty == "ols" else _largest_eigenvalue(design)
+    return ridge_alphas(n_alphas, largest, penalty, design.total_weight)
+
+
+def ridge_alphas(
+    n_alphas: int, largest_eigenvalue: float, penalty: Penalty, total_weight: float
+) -> NDArray[np.float64]:
+    """`l2_alphas` where the largest eigenvalue of the Gram is known."""
     if penalty == "ols":
         return np.zeros((1, 1))
-    unit = 1.0 if penalty == "ridge" else design.total_weight
-    strongest = _largest_eigenvalue(design) / unit
+    strongest = largest_eigenvalue / (1.0 if penalty == "ridge" else total_weight)
     return (strongest or 1.0) * np.geomspace(1, L2_SPAN, n_alphas)[:, None]
 
 

@@ -53,27 +53,98 @@ def check_problem(
         )
     if sample_weight is not None:
         sample_weight = check_sample_weight(sample_weight, X.shape[0])
-    if coef is not None:
-        coef = coef.toarray() if sparse.issparse(coef) else np.asarray(coef)
-        if coef.shape != (Y.shape[1], X.shape[1]):
-            raise ValueError(
-                f"{coef_name} must have shape (n_targets, n_features) = {Y.shape[1], X.shape[1]}; "
-                f"got {coef.shape}."
-            )
-        if not np.isfinite(coef).all():
-            raise ValueError(f"{coef_name} must be finite; got NaN or infinity.")
+    coef = check_coef(coef, coef_name, Y.shape[1], X.shape[1])
     return X, Y, sample_weight, coef
 
 
-def check_stopping(tol: Any, max_iter: Any, dtype: np.dtype) -> tuple[float, int]:
-    """Tolerance and bound on iterations, the default tolerance filled in.
+def check_coef(coef: Any, name: str, n_targets: int, n_features: int) -> NDArray | None:
+    """Weights (n_targets, n_features) as a dense array.
 
-    Raises ValueError where one is not positive, or not a number.
+    Raises ValueError where the shape does not fit, or one is not finite.
+    """
+    if coef is None:
+        return None
+    coef = coef.toarray() if sparse.issparse(coef) else np.asarray(coef)
+    if coef.shape != (n_targets, n_features):
+        raise ValueError(
+            f"{name} must have shape (n_targets, n_features) = {n_targets, n_features}; "
+            f"got {coef.shape}."
+        )
+    if not np.isfinite(coef).all():
+        raise ValueError(f"{name} must be finite; got NaN or infinity.")
+    return coef
+
+
+def as_numbers(value: Any, rule: str) -> NDArray[np.float64]:
+    """Check that a parameter is made of numbers; strings of digits are none.
+
+    Parameters
+    ----------
+    value : float or array-like
+        What was given.
+    rule : str
+        What the parameter must be, for the message.
+
+    Returns
+    -------
+    ndarray
+        The numbers in float64.
+
+    Raises
+    ------
+    TypeError
+        If it is made of anything else.
+    """
+    try:
+        numbers = np.asarray(value)
+        if numbers.dtype.kind not in "biuf" and not all(isinstance(x, Real) for x in numbers.flat):
+            raise TypeError
+        return numbers.astype(np.float64)
+    except (TypeError, ValueError):
+        raise TypeError(f"{rule}; got {value!r}.") from None
+
+
+def check_stopping(tol: float | None, max_iter: int, dtype: np.dtype) -> tuple[float, int]:
+    """Check when a solver stops, and fill in the default tolerance.
+
+    Parameters
+    ----------
+    tol : float or None
+        Bound on the KKT violation; None is 1e-7 in float64 and 1e-4 in float32.
+    max_iter : int
+        Bound on the iterations of one target.
+    dtype : dtype
+        Floating type of the computation.
+
+    Returns
+    -------
+    tol : float
+        The tolerance.
+    max_iter : int
+        The bound on iterations.
+
+    Raises
+    ------
+    TypeError
+        If one is not a number.
+    ValueError
+        If one is not positive, or `tol` is not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skalign.solvers import check_stopping
+    >>> check_stopping(None, 100, np.dtype(np.float32))
+    (0.0001, 100)
     """
     if tol is None:
         tol = TOL[dtype]
-    if not (isinstance(tol, Real) and 0 < float(tol) < np.inf):
+    if not isinstance(tol, Real) or isinstance(tol, bool):
+        raise TypeError(f"tol must be a positive number or None; got {tol!r}.")
+    if not 0 < float(tol) < np.inf:
         raise ValueError(f"tol must be a positive number or None; got {tol!r}.")
-    if not isinstance(max_iter, Integral) or int(max_iter) < 1:
+    if not isinstance(max_iter, Integral) or isinstance(max_iter, bool):
+        raise TypeError(f"max_iter must be a positive integer; got {max_iter!r}.")
+    if int(max_iter) < 1:
         raise ValueError(f"max_iter must be a positive integer; got {max_iter!r}.")
     return float(tol), min(int(max_iter), np.iinfo(np.int32).max)

@@ -1,4 +1,6 @@
-"""Blocks of targets on one design: how they are cut, and how each is solved and certified."""
+"""A block of targets on one design: through moments where a Gram serves, else through images."""
+
+from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
@@ -8,9 +10,12 @@ from numpy.typing import NDArray
 
 from skalign.solvers._certificate import certify_residual
 from skalign.solvers._design import Design, check_finite
-from skalign.solvers._kernel import solve_block
+from skalign.solvers._feature_moments import FeatureMoments
+from skalign.solvers._gram_space import has_closed_form, solve_in_gram_space
 from skalign.solvers._least_squares import least_squares_solver
-from skalign.solvers._penalties import Scale
+from skalign.solvers._moments import Moments
+from skalign.solvers._penalties import PenaltyStrengths
+from skalign.solvers._solution import Solution, empty_solution, put_solution
 from skalign.solvers._working_set import solve_working_set
 
 GRAM_BYTES = 2**30
@@ -18,35 +23,32 @@ GRAM_FEATURES = 1024  # a Gram this small always pays
 GRAM_FEATURES_PER_TARGET = 8
 
 
-class TargetBlock(NamedTuple):
+class PreparedTargets(NamedTuple):
     """A block of targets, prepared for one design.
 
     Attributes
     ----------
-    prepared : ndarray of shape (n_samples, n_targets) or None
-        The centered, weighted targets; None where a Gram is all that is asked.
     q : ndarray of shape (n_targets, n_features)
         Features times targets.
-    rounding : ndarray of shape (n_targets,) or None
-        Size up to which `q` is rounding; None with `prepared`.
-    mean, squared_norms : ndarray of shape (n_targets,)
+    means, squared_norms : ndarray of shape (n_targets,)
         Means of the targets; squared norms when centered and weighted.
+    images : ndarray of shape (n_samples, n_targets) or None
+        The centered, weighted targets themselves; None where their moments are all that is asked.
     """
 
-    prepared: Any
     q: NDArray
-    rounding: Any
-    mean: NDArray
+    means: NDArray
     squared_norms: NDArray
+    images: Any = None
 
-
-class BlockSolution(NamedTuple):
-    """Weights of a block and their certificates, in the scale of the residual sum of squares."""
-
-    coef: NDArray
-    n_iter: NDArray
-    kkt: NDArray
-    gap: NDArray
+    def take(self, targets: NDArray[np.bool_]) -> PreparedTargets:
+        """Some of the targets."""
+        return PreparedTargets(
+            self.q[targets],
+            self.means[targets],
+            self.squared_norms[targets],
+            None if self.images is None else self.images[:, targets],
+        )
 
 
 class BlockSolver:
@@ -56,7 +58,7 @@ class BlockSolver:
     ----------
     design : Design
         Prepared features.
-    scale : Scale
+    strengths : PenaltyStrengths
         All strengths that will be asked for.
     n_targets : int
         Number of targets in all blocks.
@@ -66,170 +68,254 @@ class BlockSolver:
         Bound on the KKT violation.
     max_iter : int
         Bound on the iterations of one target.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skalign.solvers import BlockSolver, Design, penalty_strengths
+    >>> rng = np.random.default_rng(0)
+    >>> X, Y = rng.standard_normal((30, 4)), rng.standard_normal((30, 200))
+    >>> design = Design.prepare(X, sample_weight=None, center=True)
+    >>> strengths = penalty_strengths("lasso", 0.1, 0.5, n_targets=200, total_weight=30.0)
+    >>> solver = BlockSolver(design, strengths, 200, positive=True, tol=1e-7, max_iter=1000)
+    >>> block = slice(100, 150)
+    >>> (solution,) = solver.path(Y[:, block], [strengths.take(block)])
+    >>> solution.coef.shape
+    (50, 4)
     """
 
     def __init__(
         self,
         design: Design,
-        scale: Scale,
+        strengths: PenaltyStrengths,
         n_targets: int,
         *,
         positive: bool,
         tol: float,
         max_iter: int,
     ) -> None:
-        self.design = design
-        self.positive, self.tol, self.max_iter = positive, tol, max_iter
-        closed = self._closed_form(scale.l1)
+        self._design = design
+        self._positive, self._tol, self._max_iter = positive, tol, max_iter
+        closed = has_closed_form(strengths, positive=positive)
         self._least_squares = (
-            least_squares_solver(design, scale.l2[closed]) if closed.any() else None
+            least_squares_solver(design, strengths.l2[closed]) if closed.any() else None
         )
-        pays = not closed.all() and gram_pays(design, n_targets)
-        self._gram = design.gram() if pays else None
+        pays = not (closed | strengths.empty).all() and gram_pays(design, n_targets)
+        self._features = FeatureMoments.of(design) if pays else None
 
-    def _closed_form(self, l1: NDArray) -> NDArray:
-        return (l1 == 0) & (not self.positive)
+    def path(
+        self,
+        Y_block: NDArray,
+        penalties: Sequence[PenaltyStrengths],
+        *,
+        numbers: NDArray[np.intp] | None = None,
+    ) -> Iterator[Solution]:
+        """Solve a block under one penalty after the other, each from the solution before.
 
-    def prepare(self, Y_block: NDArray, targets: NDArray) -> TargetBlock:
-        """Take the products of a block of targets, whose numbers are `targets`, with the features.
+        Parameters
+        ----------
+        Y_block : ndarray of shape (n_samples, n_block)
+            Targets.
+        penalties : sequence of PenaltyStrengths
+            Strengths for the block, in the order of the path.
+        numbers : ndarray of int of shape (n_block,), default=None
+            Numbers of the targets, for errors; counted from 0 by default.
 
-        Raises ValueError where a target is not finite.
+        Yields
+        ------
+        Solution
+            Weights of the block under a penalty.
+
+        Raises
+        ------
+        ValueError
+            If a target is not finite.
         """
-        if self._gram is not None and self._least_squares is None:
-            q, mean, squared_norms = self.design.moments(Y_block)
-            check_finite(squared_norms, self.design.dtype, targets)
-            return TargetBlock(None, q, None, mean, squared_norms)
-        prepared, mean, squared_norms = self.design.targets(Y_block)
-        check_finite(squared_norms, self.design.dtype, targets)
-        q, rounding = self.design.correlate(prepared, squared_norms)
-        return TargetBlock(prepared, q, rounding, mean, squared_norms)
+        numbers = np.arange(Y_block.shape[1]) if numbers is None else numbers
+        yield from self.path_of(self.prepare(Y_block, numbers), penalties)
 
-    def solve(self, block: TargetBlock, penalty: Scale, coef: NDArray | None) -> BlockSolution:
-        """Solve a block from the weights `coef` (n_targets, n_features), which it may overwrite."""
-        closed = self._closed_form(penalty.l1)
-        if closed.any() and not closed.all():
-            return self._solve_mixed(block, penalty, coef, closed)
-        dtype, (n_targets, n_features) = self.design.dtype, block.q.shape
-        n_iter = np.ones(n_targets, np.int32)
-        if closed.all():
-            coef = self._solve_least_squares(block, penalty.l2)
-            residual = block.prepared - self.design.predict(coef)
-            return self._certified(block, penalty, coef, n_iter, residual)
-        if self._gram is not None:
-            (solution,) = self._solve_in_gram_space(block, [penalty], coef)
-            return solution
-        if coef is None:
-            coef = np.zeros((n_targets, n_features), dtype)
-        residual = solve_working_set(
-            self.design, block.prepared, block.q, block.squared_norms, penalty.l1, penalty.l2,
-            self.positive, self.tol, self.max_iter, coef, n_iter,
-        )  # fmt: skip
-        return self._certified(block, penalty, coef, n_iter, residual)
+    def prepare(self, Y_block: NDArray, numbers: NDArray[np.intp]) -> PreparedTargets:
+        """Multiply a block of targets with the features.
 
-    def path(self, block: TargetBlock, penalties: Sequence[Scale]) -> Iterator[BlockSolution]:
-        """Solve a block under one penalty after the other, each from the solution before."""
-        if self._gram is not None and self._least_squares is None:
-            yield from self._solve_in_gram_space(block, penalties, None)
+        Parameters
+        ----------
+        Y_block : ndarray of shape (n_samples, n_block)
+            Targets.
+        numbers : ndarray of int of shape (n_block,)
+            Numbers of the targets, for errors.
+
+        Returns
+        -------
+        PreparedTargets
+            All that the block is solved from.
+        """
+        design = self._design
+        if self._features is not None and self._least_squares is None:
+            q, means, squared_norms = design.moments(Y_block)
+            check_finite(squared_norms, design.dtype, numbers)
+            return PreparedTargets(q, means, squared_norms)
+        images, means, squared_norms = design.targets(Y_block)
+        check_finite(squared_norms, design.dtype, numbers)
+        q, _ = design.correlate(images, squared_norms)
+        return PreparedTargets(q, means, squared_norms, images)
+
+    def path_of(
+        self, targets: PreparedTargets, penalties: Sequence[PenaltyStrengths]
+    ) -> Iterator[Solution]:
+        """Solve prepared targets under one penalty after the other.
+
+        Parameters
+        ----------
+        targets : PreparedTargets
+            The block.
+        penalties : sequence of PenaltyStrengths
+            Its strengths, in the order of the path.
+
+        Yields
+        ------
+        Solution
+            Weights of the block under a penalty.
+        """
+        if self._features is not None and self._least_squares is None:
+            yield from self._solve_in_gram_space(targets, penalties, None)
             return
         coef = None
         for penalty in penalties:
-            solution = self.solve(block, penalty, None if coef is None else coef.copy())
+            solution = self.solve(targets, penalty, None if coef is None else coef.copy())
             coef = solution.coef
             yield solution
 
-    def _solve_in_gram_space(
-        self, block: TargetBlock, penalties: Sequence[Scale], coef: NDArray | None
-    ) -> list[BlockSolution]:
-        assert self._gram is not None
-        return solve_in_gram_space(
-            self._gram, block.q, block.squared_norms, penalties, coef,
-            positive=self.positive, tol=self.tol, max_iter=self.max_iter,
-            rounding=self.design.rounding,
-        )  # fmt: skip
+    def solve(
+        self, targets: PreparedTargets, penalty: PenaltyStrengths, coef: NDArray | None
+    ) -> Solution:
+        """Solve a block under one penalty.
 
-    def intercept(self, block: TargetBlock, coef: NDArray) -> NDArray:
-        """Intercepts (n_targets,) that go with weights; zeros where none is fitted."""
-        return block.mean - coef @ self.design.mean
+        Parameters
+        ----------
+        targets : PreparedTargets
+            The block.
+        penalty : PenaltyStrengths
+            Its strengths.
+        coef : ndarray of shape (n_block, n_features) or None
+            Weights to start from, which may be overwritten.
 
-    def _solve_least_squares(self, block: TargetBlock, l2: NDArray) -> NDArray:
-        assert self._least_squares is not None
-        coef = self._least_squares(block.prepared, block.q, l2)
-        coef[~block.q.any(axis=1)] = 0
-        return coef
-
-    def _solve_mixed(
-        self, block: TargetBlock, penalty: Scale, coef: NDArray | None, closed: NDArray
-    ) -> BlockSolution:
-        """A block of which some targets have a closed form, without l1 penalty, and some do not."""
-        n_targets, n_features = block.q.shape
-        merged = BlockSolution(
-            np.empty((n_targets, n_features), self.design.dtype),
-            np.empty(n_targets, np.int32),
-            np.empty(n_targets),
-            np.empty(n_targets),
-        )
-        for part in (closed, ~closed):
-            some = TargetBlock(
-                None if block.prepared is None else block.prepared[:, part],
-                block.q[part],
-                None if block.rounding is None else block.rounding[part],
-                block.mean[part],
-                block.squared_norms[part],
-            )
-            of_some = Scale(penalty.l1[part], penalty.l2[part], penalty.unit)
-            start = None if coef is None else coef[part]
-            for whole, piece in zip(merged, self.solve(some, of_some, start), strict=True):
-                whole[part] = piece
+        Returns
+        -------
+        Solution
+            Weights of the block.
+        """
+        closed = has_closed_form(penalty, positive=self._positive)
+        others = ~closed & ~penalty.empty
+        if closed.all():
+            return self._solve_least_squares(targets, penalty)
+        if others.all():
+            if self._features is not None:
+                (solution,) = self._solve_in_gram_space(targets, [penalty], coef)
+                return solution
+            return self._solve_through_columns(targets, penalty, coef)
+        n_features, dtype = targets.q.shape[1], self._design.dtype
+        merged = empty_solution(targets.means, n_features, dtype)
+        for some in (closed, others):
+            if some.any():
+                start = None if coef is None else coef[some]
+                part = self.solve(targets.take(some), penalty.take(some), start)
+                put_solution(merged, some, part)
         return merged
+
+    def _solve_in_gram_space(
+        self,
+        targets: PreparedTargets,
+        penalties: Sequence[PenaltyStrengths],
+        coef: NDArray | None,
+    ) -> list[Solution]:
+        assert self._features is not None
+        return solve_in_gram_space(
+            Moments(self._features, targets.q, targets.means, targets.squared_norms),
+            penalties,
+            coef,
+            positive=self._positive,
+            tol=self._tol,
+            max_iter=self._max_iter,
+        )
+
+    def _solve_least_squares(self, targets: PreparedTargets, penalty: PenaltyStrengths) -> Solution:
+        assert self._least_squares is not None
+        coef = self._least_squares(targets.images, targets.q, penalty.l2)
+        coef[~targets.q.any(axis=1)] = 0
+        coef[:, self._design.norms == 0] = 0
+        residual = targets.images - self._design.predict(coef)
+        return self._certified(targets, penalty, coef, np.ones(len(coef), np.int32), residual)
+
+    def _solve_through_columns(
+        self, targets: PreparedTargets, penalty: PenaltyStrengths, coef: NDArray | None
+    ) -> Solution:
+        if coef is None:
+            coef = np.zeros(targets.q.shape, self._design.dtype)
+        n_iter = np.ones(len(coef), np.int32)
+        residual = solve_working_set(
+            self._design,
+            targets.images,
+            targets.q,
+            targets.squared_norms,
+            penalty.l1,
+            penalty.l2,
+            self._positive,
+            self._tol,
+            self._max_iter,
+            coef,
+            n_iter,
+        )
+        return self._certified(targets, penalty, coef, n_iter, residual)
 
     def _certified(
         self,
-        block: TargetBlock,
-        penalty: Scale,
+        targets: PreparedTargets,
+        penalty: PenaltyStrengths,
         coef: NDArray,
         n_iter: NDArray,
         residual: NDArray,
-    ) -> BlockSolution:
+    ) -> Solution:
         certificate = certify_residual(
-            self.design, residual, coef, Scale(penalty.l1, penalty.l2, 1.0),
-            block.squared_norms, self.positive,
-        )  # fmt: skip
-        return BlockSolution(coef, n_iter, certificate.kkt_violation, certificate.dual_gap)
-
-
-def solve_in_gram_space(
-    gram: NDArray,
-    q: NDArray,
-    squared_norms: NDArray,
-    penalties: Sequence[Scale],
-    coef: NDArray | None,
-    *,
-    positive: bool,
-    tol: float,
-    max_iter: int,
-    rounding: float | None = None,
-) -> list[BlockSolution]:
-    """Solve a block by the kernel under one penalty after the other, from the weights `coef`.
-
-    `rounding` bounds the errors of the products over the norms of their factors.
-    """
-    if rounding is None:
-        rounding = 1024 * float(np.finfo(q.dtype).eps)
-    shape = len(penalties), q.shape[0]
-    weights = np.empty((*shape, q.shape[1]), q.dtype)
-    weights[0] = 0 if coef is None else coef
-    n_iter, kkt, gap = np.empty(shape, np.int32), np.empty(shape), np.empty(shape)
-    pivot, ties = np.empty(shape), np.empty(shape, np.int32)
-    solve_block(
-        gram, q, squared_norms, rounding, np.array([penalty.l1 for penalty in penalties]),
-        np.array([penalty.l2 for penalty in penalties]), positive, tol,
-        np.full(q.shape[0], max_iter, np.int32), weights, n_iter, kkt, gap, pivot, ties,
-    )  # fmt: skip
-    return [BlockSolution(*of_alpha) for of_alpha in zip(weights, n_iter, kkt, gap, strict=True)]
+            self._design,
+            residual,
+            coef,
+            penalty,
+            targets.squared_norms,
+            self._positive,
+        )
+        intercept = targets.means - coef @ self._design.mean
+        return Solution(
+            coef=coef,
+            intercept=intercept.astype(coef.dtype),
+            n_iter=n_iter,
+            kkt_violation=certificate.kkt_violation,
+            dual_gap=certificate.dual_gap,
+            converged=certificate.kkt_violation <= self._tol,
+        )
 
 
 def gram_pays(design: Design, n_targets: int) -> bool:
-    """Whether the Gram of all features costs less than the work left to do."""
+    """Decide whether the Gram of all features costs less than the work left to do.
+
+    Parameters
+    ----------
+    design : Design
+        Prepared features.
+    n_targets : int
+        Number of targets.
+
+    Returns
+    -------
+    bool
+        Whether it does.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skalign.solvers import Design, gram_pays
+    >>> gram_pays(Design.prepare(np.eye(3), sample_weight=None, center=True), n_targets=1)
+    True
+    """
     n_features = design.X.shape[1]
     return n_features <= GRAM_FEATURES or (
         n_features <= GRAM_FEATURES_PER_TARGET * n_targets

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from skalign.solvers._arguments import check_problem
 from skalign.solvers._design import Design, check_finite
-from skalign.solvers._penalties import Penalty, Scale, penalty_scale
+from skalign.solvers._penalties import Penalty, PenaltyStrengths, penalty_strengths
 
 EPS = float(np.finfo(np.float64).eps)
 
@@ -99,20 +99,28 @@ def certify(
     features, targets, weight, given = check_problem(X, Y, sample_weight, coef, "coef")
     features, given = features.astype(np.float64), given.astype(np.float64)
     design = Design.prepare(features, sample_weight=weight, center=fit_intercept)
-    scale = penalty_scale(
+    strengths = penalty_strengths(
         penalty, alpha, l1_ratio, n_targets=targets.shape[1], total_weight=design.total_weight
     )
     prepared, _, squared_norms = design.targets(targets)
     check_finite(squared_norms, design.dtype, np.arange(targets.shape[1]))
     residual = prepared - design.predict(given)
-    return certify_residual(design, residual, given, scale, squared_norms, positive)
+    finite = strengths
+    if strengths.empty.any():
+        finite = strengths.finite(design.cross(prepared))
+    certificate = certify_residual(design, residual, given, finite, squared_norms, positive)
+    empty, has_weights = strengths.empty, given.any(axis=1)
+    certificate.objective[empty & has_weights] = np.inf
+    for found in (certificate.kkt_violation, certificate.dual_gap):
+        found[empty] = np.where(has_weights[empty], np.inf, 0)
+    return certificate
 
 
 def certify_residual(
     design: Design,
     residual: NDArray,
     coef: NDArray,
-    scale: Scale,
+    strengths: PenaltyStrengths,
     squared_norms: NDArray,
     positive: bool,
 ) -> Certificate:
@@ -126,7 +134,7 @@ def certify_residual(
         Prepared targets minus their prediction.
     coef : ndarray of shape (n_targets, n_features)
         Weights.
-    scale : Scale
+    strengths : PenaltyStrengths
         Penalty.
     squared_norms : ndarray of shape (n_targets,)
         Squared norms of the prepared targets.
@@ -138,7 +146,7 @@ def certify_residual(
     Certificate
         Objective, KKT violation and duality gap.
     """
-    l1, l2 = scale.l1[:, None], scale.l2[:, None]
+    l1, l2 = strengths.l1[:, None], strengths.l2[:, None]
     coef = np.asarray(coef, dtype=np.float64)
     u = design.cross(residual).astype(np.float64)
     off = np.abs(u - l2 * coef - l1 * np.sign(coef))  # of an active unit from its bound
@@ -157,17 +165,17 @@ def certify_residual(
     reach = (u if positive else np.abs(u)) + slip
     # Without an l2 penalty the dual point must shrink until it is feasible; with one it always is.
     steepest, shrink = reach.max(axis=1, initial=0), np.ones_like(rr)
-    np.divide(scale.l1, steepest, out=shrink, where=steepest > scale.l1)
+    np.divide(strengths.l1, steepest, out=shrink, where=steepest > strengths.l1)
     paid, earned = l1 * np.abs(coef), shrink[:, None] * coef * u
     gap = np.maximum((paid - earned).sum(axis=1), 0) + shrink * (np.abs(coef) * slip).sum(axis=1)
     gap += len(design.norms) * EPS * (paid + np.abs(earned)).sum(axis=1)
     gap += 0.5 * (1 - shrink) ** 2 * most_rr
-    ridged = scale.l2 > 0
+    ridged = strengths.l2 > 0
     over = np.where(coef != 0, off + slip, np.maximum(reach - l1, 0))[ridged]
-    gap[ridged] = (over**2).sum(axis=1) / (2 * scale.l2[ridged])
+    gap[ridged] = (over**2).sum(axis=1) / (2 * strengths.l2[ridged])
     gap = np.minimum(gap, 0.5 * most_rr + penalties) * (1 + 8 * EPS)
-    gap[(scale.l1 == 0) & (scale.l2 == 0)] = np.nan
-    return Certificate(scale.unit * (0.5 * rr + penalties), kkt, scale.unit * gap)
+    gap[(strengths.l1 == 0) & (strengths.l2 == 0)] = np.nan
+    return Certificate(strengths.unit * (0.5 * rr + penalties), kkt, strengths.unit * gap)
 
 
 def over_norms(products: NDArray, norms: NDArray, squared_norms: NDArray) -> NDArray[np.float64]:

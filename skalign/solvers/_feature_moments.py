@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
+from scipy.linalg import eigh
 
 from skalign.solvers._combination import Combination, check_digits, nothing
 from skalign.solvers._design import Design
@@ -68,8 +70,14 @@ class FeatureMoments:
             norms=np.sqrt(squares),
             total_weight=design.total_weight,
             centered=design.centered,
-            rounding=(design.X.shape[0] + 8) * float(np.finfo(design.dtype).eps),
+            rounding=design.rounding,
         )
+
+    @cached_property
+    def spectrum(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Eigenvalues (n_features,), none negative, and eigenvectors, in columns, of the Gram."""
+        values, vectors = eigh(self.gram.astype(np.float64), check_finite=False)
+        return np.maximum(values, 0), vectors
 
     def take(self, index: Any) -> FeatureMoments:
         """Choose features.

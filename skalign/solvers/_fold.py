@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skalign.solvers._design import Design
+from skalign.solvers._feature_moments import FeatureMoments
 
 # A squared norm that loses all but this fraction of itself is computed afresh: beyond, the
 # difference would be made of rounding.
@@ -102,6 +103,14 @@ class Fold:
             self._lost_columns = self._design(train, self._centered, self._lost)
             self.gram[:, self._lost] = training.X.T @ self._lost_columns.X
             self.gram[self._lost] = self.gram[:, self._lost].T
+        self.features = FeatureMoments(
+            gram=self.gram,
+            means=self.mean,
+            norms=np.sqrt(np.maximum(self.gram.diagonal().astype(np.float64), 0)),
+            total_weight=self.total_weight,
+            centered=whole.centered,
+            rounding=whole.rounding,
+        )
 
     def _design(self, samples: NDArray, center: bool, features: Any = slice(None)) -> Design:
         weight = None if self._weight is None else self._weight[samples]

@@ -1,9 +1,13 @@
-"""What a solver returns."""
+"""What solvers return."""
 
-from dataclasses import dataclass
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,7 +21,7 @@ class Solution:
     intercept : ndarray of shape (n_targets,)
         Intercepts; zeros where none was asked for.
     n_iter : ndarray of shape (n_targets,)
-        Rounds of the active set plus Newton steps; 1 for closed forms.
+        Rounds of the active set plus Newton steps; 1 for closed forms and for empty targets.
     kkt_violation : ndarray of shape (n_targets,)
         Largest violation of the optimality conditions, over ``|x_j| |y|`` of the (centered,
         weighted) data: a correlation, 0 where exact, which no rescaling of units changes.
@@ -34,3 +38,126 @@ class Solution:
     kkt_violation: NDArray[np.float64]
     dual_gap: NDArray[np.float64]
     converged: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class SolutionPath:
+    """Weights of many targets at many strengths of the penalty, each with its certificate.
+
+    Parameters
+    ----------
+    alphas : ndarray of shape (n_alphas, n_targets)
+        Strengths, descending.
+    coef : ndarray of shape (n_alphas, n_targets, n_features) or list of csr_array
+        Weights; if sparse, a (n_targets, n_features) array for every alpha.
+    intercept : ndarray of shape (n_alphas, n_targets)
+        Intercepts; zeros where none was asked for.
+    n_active : ndarray of shape (n_alphas, n_targets)
+        Number of nonzero weights.
+    n_iter : ndarray of shape (n_alphas, n_targets)
+        Iterations from the solution at the alpha before; 1 for closed forms.
+    kkt_violation : ndarray of shape (n_alphas, n_targets)
+        Largest violation of the optimality conditions, as a correlation: over ``|x_j| |y|``.
+    dual_gap : ndarray of shape (n_alphas, n_targets)
+        Upper bound on how far the objective lies above its minimum; NaN without any penalty.
+    converged : ndarray of shape (n_alphas, n_targets), dtype bool
+        Whether ``kkt_violation`` is at most the tolerance.
+    """
+
+    alphas: NDArray[np.float64]
+    coef: Any
+    intercept: NDArray[np.floating]
+    n_active: NDArray[np.int64]
+    n_iter: NDArray[np.int32]
+    kkt_violation: NDArray[np.float64]
+    dual_gap: NDArray[np.float64]
+    converged: NDArray[np.bool_]
+
+    def coef_at(self, index: int) -> NDArray[np.floating]:
+        """Weights (n_targets, n_features) at the alpha of that index, as a dense array.
+
+        Parameters
+        ----------
+        index : int
+            Row of ``alphas``.
+
+        Returns
+        -------
+        ndarray of shape (n_targets, n_features)
+            The weights.
+        """
+        coef = self.coef[index]
+        return coef.toarray() if sparse.issparse(coef) else coef
+
+
+def empty_solution(means: NDArray, n_features: int, dtype: np.dtype) -> Solution:
+    """A solution without weights, which may be written to; intercepts are means of the targets."""
+    n_targets = len(means)
+    return Solution(
+        coef=np.zeros((n_targets, n_features), dtype),
+        intercept=means.astype(dtype),
+        n_iter=np.ones(n_targets, np.int32),
+        kkt_violation=np.zeros(n_targets),
+        dual_gap=np.zeros(n_targets),
+        converged=np.ones(n_targets, bool),
+    )
+
+
+def put_solution(whole: Solution, targets: Any, part: Solution) -> None:
+    """Write the solution of some of the targets."""
+    for field in fields(whole):
+        getattr(whole, field.name)[targets] = getattr(part, field.name)
+
+
+def room_for_path(
+    n_alphas: int, n_targets: int, n_features: int, dtype: np.dtype, *, sparse_output: bool = False
+) -> SolutionPath:
+    """A path that is to be written to by :func:`put_in_path`."""
+    shape = n_alphas, n_targets
+    dense = None if sparse_output else np.empty((*shape, n_features), dtype)
+    return SolutionPath(
+        alphas=np.empty(shape),
+        coef=[[] for _ in range(n_alphas)] if dense is None else dense,
+        intercept=np.empty(shape, dtype),
+        n_active=np.empty(shape, np.int64),
+        n_iter=np.empty(shape, np.int32),
+        kkt_violation=np.empty(shape),
+        dual_gap=np.empty(shape),
+        converged=np.empty(shape, bool),
+    )
+
+
+def put_in_path(path: SolutionPath, k: int, targets: slice, part: Solution) -> None:
+    """Write the solution of a block of targets at one alpha; blocks come in order."""
+    if isinstance(path.coef, list):
+        path.coef[k].append(part.coef)
+    else:
+        path.coef[k, targets] = part.coef
+    path.n_active[k, targets] = count_active(part.coef)
+    for name in ("intercept", "n_iter", "kkt_violation", "dual_gap", "converged"):
+        getattr(path, name)[k, targets] = getattr(part, name)
+
+
+def count_active(coef: Any) -> NDArray[np.int64]:
+    """Count the nonzero weights of every target.
+
+    Parameters
+    ----------
+    coef : ndarray or sparse array of shape (n_targets, n_features)
+        Weights.
+
+    Returns
+    -------
+    ndarray of shape (n_targets,)
+        Numbers of nonzero weights.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skalign.solvers import count_active
+    >>> count_active(np.array([[0.0, 2.0], [0.0, 0.0]]))
+    array([1, 0])
+    """
+    if sparse.issparse(coef):
+        return np.asarray((coef != 0).sum(axis=1), dtype=np.int64).ravel()  # zeros may be stored
+    return np.count_nonzero(coef, axis=1)

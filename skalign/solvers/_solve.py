@@ -12,8 +12,8 @@ from scipy import sparse
 from skalign.solvers._arguments import check_problem, check_stopping
 from skalign.solvers._blocks import BlockSolver
 from skalign.solvers._design import Design
-from skalign.solvers._penalties import Penalty, Scale, penalty_scale
-from skalign.solvers._solution import Solution
+from skalign.solvers._penalties import Penalty, penalty_strengths
+from skalign.solvers._solution import Solution, empty_solution, put_solution
 from skalign.solvers._target_blocks import target_blocks
 from skalign.utils import map_blocks, quick_products
 
@@ -58,7 +58,8 @@ def solve(
     penalty : {"ols", "ridge", "lasso", "elasticnet"}, default="lasso"
         Penalty.
     alpha : float or array-like of shape (n_targets,), default=0.1
-        Strength of the penalty, one for all targets or one per target.
+        Strength of the penalty, one for all targets or one per target; infinite for targets that
+        stay empty: zero weights, and the mean as intercept. Ignored by "ols".
     l1_ratio : float or array-like of shape (n_targets,), default=0.5
         Share of the l1 penalty in "elasticnet", one for all targets or one per target.
     positive : bool, default=True
@@ -68,7 +69,7 @@ def solve(
     sample_weight : array-like of shape (n_samples,), default=None
         Weights of the samples, not negative.
     coef_init : ndarray of shape (n_targets, n_features), default=None
-        Weights to start from; not looked at by closed forms.
+        Weights to start from; ignored by closed forms.
     tol : float, default=None
         Bound on the KKT violation; by default 1e-7 in float64 and 1e-4 in float32.
     max_iter : int, default=10000
@@ -87,15 +88,18 @@ def solve(
 
     Raises
     ------
+    TypeError
+        If an argument is of the wrong type.
     ValueError
         If an argument is not valid: its name is in the message.
 
     Notes
     -----
-    What depends on `X` alone is computed once. Sign-free OLS and ridge are closed forms. All
-    other problems are solved by an active set in Gram space; where the Gram would be larger than
-    the work left to do, only the part of it that becomes active is formed. Where the minimizer
-    is not unique the solution is one of them (of minimum norm for sign-free OLS).
+    What depends on `X` alone is computed once. OLS and ridge without signs are closed forms. All
+    other problems are solved from their :class:`Moments` by an active set; where ``X'X`` would
+    cost more than the work left to do, only the part of it that becomes active is formed. Where
+    the minimizer is not unique, the solution is one of them (of minimum norm for OLS without
+    signs).
 
     Examples
     --------
@@ -111,34 +115,28 @@ def solve(
     X, Y, weight, coef_init = check_problem(X, Y, sample_weight, coef_init, "coef_init")
     n_features, n_targets = X.shape[1], Y.shape[1]
     design = Design.prepare(X, sample_weight=weight, center=fit_intercept)
-    scale = penalty_scale(
+    strengths = penalty_strengths(
         penalty, alpha, l1_ratio, n_targets=n_targets, total_weight=design.total_weight
     )
     tol, max_iter = check_stopping(tol, max_iter, design.dtype)
     blocks = list(target_blocks(design, n_targets))
-    coef = np.empty((n_targets, n_features), design.dtype)
-    intercept = np.empty(n_targets, design.dtype)
-    n_iter = np.empty(n_targets, np.int32)
-    kkt, gap = np.empty(n_targets), np.empty(n_targets)
+    solution = empty_solution(np.zeros(n_targets), n_features, design.dtype)
     with ExitStack() as stack:
         stack.enter_context(quick_products(X.shape[0], n_features, n_jobs))
         solver = BlockSolver(
-            design, scale, n_targets, positive=positive, tol=tol, max_iter=max_iter
+            design, strengths, n_targets, positive=positive, tol=tol, max_iter=max_iter
         )
 
-        def solve_one(block: slice):
+        def solve_one(block: slice) -> Solution:
             targets = solver.prepare(Y[:, block], np.arange(n_targets)[block])
-            penalties = Scale(scale.l1[block], scale.l2[block], scale.unit)
             start = None
             if coef_init is not None:
                 start = np.array(coef_init[block], dtype=design.dtype, order="C")
-            found = solver.solve(targets, penalties, start)
-            return found, solver.intercept(targets, found.coef)
+            return solver.solve(targets, strengths.take(block), start)
 
         results: Iterable = stack.enter_context(closing(map_blocks(solve_one, blocks, n_jobs)))
         if progress is not None:
             results = progress(results, total=len(blocks))
-        for block, (found, means) in zip(blocks, results, strict=True):
-            coef[block], n_iter[block], kkt[block] = found.coef, found.n_iter, found.kkt
-            gap[block], intercept[block] = scale.unit * found.gap, means
-    return Solution(coef, intercept, n_iter, kkt, gap, kkt <= tol)
+        for block, found in zip(blocks, results, strict=True):
+            put_solution(solution, block, found)
+    return solution

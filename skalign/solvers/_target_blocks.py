@@ -12,13 +12,39 @@ BLOCK_BYTES = 2**25  # and no coarser: bounds the working memory of a worker
 
 
 def target_blocks(design: Design, n_targets: int, n_copies: int = 1) -> Iterator[slice]:
-    """Blocks of targets; the same for any number of workers, so that results are too.
+    """Cut targets into blocks, the same for any number of workers, so that results are too.
 
-    Up to rounding: BLAS splits a product by its own number of threads. `n_copies` is how many
-    sets of weights a worker holds at a time.
+    Up to rounding: BLAS splits a product by its own number of threads.
+
+    Parameters
+    ----------
+    design : Design
+        Prepared features.
+    n_targets : int
+        Number of targets.
+    n_copies : int, default=1
+        Number of sets of weights that a worker holds at a time.
+
+    Yields
+    ------
+    slice
+        The targets of a block.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skalign.solvers import Design, target_blocks
+    >>> design = Design.prepare(np.eye(3), sample_weight=None, center=True)
+    >>> list(target_blocks(design, 100))
+    [slice(0, 64, None), slice(64, 100, None)]
     """
     n_samples, n_features = design.X.shape
-    bytes_each = (3 * n_samples + (2 + n_copies) * n_features) * design.dtype.itemsize
+    numbers_each = 3 * n_samples + (2 + n_copies) * n_features
+    yield from cut_targets(n_targets, numbers_each * design.dtype.itemsize)
+
+
+def cut_targets(n_targets: int, bytes_each: int) -> Iterator[slice]:
+    """Blocks of targets of which each takes so many bytes of a worker's memory."""
     most = max(1, BLOCK_BYTES // bytes_each)
     size = min(most, max(BLOCK_TARGETS, -(-n_targets // BLOCKS)))
     for start in range(0, n_targets, size):

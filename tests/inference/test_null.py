@@ -420,8 +420,8 @@ def test_fits_that_stop_early_are_told(data):
         ({"correction": "holm"}, "correction must be"),
         ({"target": "seen"}, "target must be"),
         ({"sample_weight": np.ones(59)}, "sample_weight must be 1-D"),
-        ({"encoder": SparsePositiveEncoder(alpha=-1)}, "alpha must be"),
-        ({"encoder": SparsePositiveEncoder(alpha=[1, 2])}, "alpha must be"),
+        ({"encoder": SparsePositiveEncoder(alpha=-1)}, "alpha must"),
+        ({"encoder": SparsePositiveEncoder(alpha=[1, 2])}, "alpha must"),
         ({"encoder": SparsePositiveEncoder(tol=0)}, "tol must be"),
     ],
 )

@@ -447,9 +447,9 @@ BAD = {
     "refit train": ({"refit": "train"}, ValueError, "needs a single split.*cv makes 5"),
     "select": ({"select": "worst"}, ValueError, "select must be one of"),
     "tolerance": ({"select": "fewest_units", "tolerance": -1}, ValueError, "tolerance must be"),
-    "alphas": ({"alphas": "many"}, ValueError, "alphas must be the number of strengths"),
+    "alphas": ({"alphas": "many"}, TypeError, "alphas must be the number of strengths"),
     "no alphas": ({"alphas": 0}, ValueError, "alphas must be a positive number"),
-    "negative": ({"alphas": [1, -1]}, ValueError, "alphas must be finite and not negative"),
+    "negative": ({"alphas": [1, -1]}, ValueError, "alphas must not be negative, nor NaN"),
     "l1_ratio": ({"penalty": "elasticnet", "l1_ratio": [0.5, 2]}, ValueError, "l1_ratio must be"),
     "center": ({"center": 1}, TypeError, "center must be True or False"),
     "grids": (

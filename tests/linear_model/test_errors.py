@@ -58,7 +58,7 @@ ERRORS = {
         {"alpha": -0.1},
         {},
         ValueError,
-        "alpha must be finite and not negative; got -0.1. Use alpha=0 for no penalty.",
+        "alpha must not be negative, nor NaN; got -0.1. Use alpha=0 for no penalty.",
     ),
     "alpha of the wrong length": (
         {"alpha": [0.1, 0.2, 0.3]},
@@ -81,7 +81,7 @@ ERRORS = {
     "l1_ratio None": (
         {"l1_ratio": None},
         {},
-        ValueError,
+        TypeError,
         "l1_ratio must be a number between 0 and 1",
     ),
     "tol zero": ({"tol": 0.0}, {}, ValueError, "tol must be a positive number or None; got 0.0."),
@@ -90,7 +90,7 @@ ERRORS = {
     "tol a word": (
         {"tol": "low"},
         {},
-        ValueError,
+        TypeError,
         "tol must be a positive number or None; got 'low'.",
     ),
     "max_iter zero": (
@@ -102,10 +102,10 @@ ERRORS = {
     "max_iter a fraction": (
         {"max_iter": 1.5},
         {},
-        ValueError,
+        TypeError,
         "max_iter must be a positive integer; got 1.5.",
     ),
-    "max_iter None": ({"max_iter": None}, {}, ValueError, "max_iter must be a positive integer"),
+    "max_iter None": ({"max_iter": None}, {}, TypeError, "max_iter must be a positive integer"),
     "positive text": ({"positive": "no"}, {}, TypeError, "positive must be True or False"),
     "fit_intercept text": ({"fit_intercept": "no"}, {}, TypeError, "fit_intercept must be True"),
     "tol infinite": ({"tol": np.inf}, {}, ValueError, "tol must be a positive number or None"),

@@ -61,9 +61,19 @@ def test_given_alphas_descend():
     assert_array_equal(check_alphas([[1, 5], [3, 2]], 2), [[3, 5], [1, 2]])
 
 
-@pytest.mark.parametrize(
-    "alphas", ["many", ["0.1", "1"], [["0.1"], [1]], 0, True, [], [-1], [np.nan], [[1], [2, 3]]]
-)
+@pytest.mark.parametrize("alphas", [0, [], [-1], [np.nan], [[[1]]], [[1, 2]]])
 def test_other_alphas_are_refused(alphas):
     with pytest.raises(ValueError, match="alphas must"):
         check_alphas(alphas, 3)
+
+
+@pytest.mark.parametrize(
+    "alphas", ["many", "0.1", ["0.1", "1"], [["0.1"], [1]], None, [[1], [2, 3]]]
+)
+def test_what_is_not_made_of_numbers_is_refused(alphas):
+    with pytest.raises(TypeError, match="alphas must be the number of strengths, or an array"):
+        check_alphas(alphas, 3)
+
+
+def test_infinite_alphas_come_first():
+    assert_array_equal(check_alphas([1, np.inf], 2), [[np.inf], [1]])

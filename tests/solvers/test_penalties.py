@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from skalign.solvers import penalty_scale, solve
+from skalign.solvers import penalty_strengths, solve
 
 
 @pytest.mark.parametrize(
@@ -18,14 +18,14 @@ from skalign.solvers import penalty_scale, solve
     ],
 )
 def test_strengths(penalty, l1, l2, unit):
-    scale = penalty_scale(penalty, 0.5, 0.25, n_targets=2, total_weight=40.0)
+    scale = penalty_strengths(penalty, 0.5, 0.25, n_targets=2, total_weight=40.0)
     np.testing.assert_array_equal(scale.l1, [l1, l1])
     np.testing.assert_array_equal(scale.l2, [l2, l2])
     assert scale.unit == unit
 
 
 def test_one_alpha_per_target():
-    scale = penalty_scale("lasso", [0.0, 0.5], 0.5, n_targets=2, total_weight=10.0)
+    scale = penalty_strengths("lasso", [0.0, 0.5], 0.5, n_targets=2, total_weight=10.0)
     np.testing.assert_array_equal(scale.l1, [0.0, 5.0])
 
 
@@ -39,19 +39,14 @@ ERRORS = {
     "negative alpha": (
         {"alpha": -1.0},
         ValueError,
-        "alpha must be finite and not negative; got -1.0. Use alpha=0 for no penalty.",
+        "alpha must not be negative, nor NaN; got -1.0. Use alpha=0 for no penalty.",
     ),
     "one negative alpha": (
         {"alpha": [1.0, -0.1]},
         ValueError,
-        "alpha must be finite and not negative",
+        "alpha must not be negative, nor NaN",
     ),
-    "alpha NaN": ({"alpha": np.nan}, ValueError, "alpha must be finite and not negative; got nan"),
-    "alpha infinite": (
-        {"alpha": np.inf},
-        ValueError,
-        "alpha must be finite and not negative; got inf",
-    ),
+    "alpha NaN": ({"alpha": np.nan}, ValueError, "alpha must not be negative, nor NaN; got nan"),
     "alpha of the wrong length": (
         {"alpha": [1.0, 2.0, 3.0]},
         ValueError,
@@ -68,6 +63,12 @@ ERRORS = {
         TypeError,
         "alpha must be a number or one number per target; got 'much'.",
     ),
+    "alpha a string of digits": (
+        {"alpha": "0.1"},
+        TypeError,
+        "alpha must be a number or one number per target; got '0.1'.",
+    ),
+    "alphas strings of digits": ({"alpha": ["0.1", "1"]}, TypeError, "alpha must be a number or"),
     "alpha ragged": ({"alpha": [[1.0], [1.0, 2.0]]}, TypeError, "alpha must be a number or one"),
     "l1_ratio above 1": (
         {"l1_ratio": 1.5},
@@ -80,11 +81,18 @@ ERRORS = {
         "l1_ratio must be a number between 0 and 1",
     ),
     "l1_ratio NaN": ({"l1_ratio": np.nan}, ValueError, "l1_ratio must be a number between 0 and 1"),
-    "l1_ratio None": (
-        {"l1_ratio": None},
-        ValueError,
-        "l1_ratio must be .*; got None",
+    "l1_ratio None": ({"l1_ratio": None}, TypeError, "l1_ratio must be .*; got None"),
+    "l1_ratio a string of digits": ({"l1_ratio": "0.5"}, TypeError, "l1_ratio must be a number"),
+    "tol a string of digits": (
+        {"tol": "1e-3"},
+        TypeError,
+        "tol must be a positive number or None; got '1e-3'.",
     ),
+    "tol zero": ({"tol": 0.0}, ValueError, "tol must be a positive number or None; got 0.0."),
+    "tol infinite": ({"tol": np.inf}, ValueError, "tol must be a positive number or None"),
+    "max_iter a string": ({"max_iter": "9"}, TypeError, "max_iter must be a positive integer"),
+    "max_iter a float": ({"max_iter": 9.0}, TypeError, "max_iter must be a positive integer"),
+    "max_iter zero": ({"max_iter": 0}, ValueError, "max_iter must be a positive integer; got 0."),
 }
 
 
