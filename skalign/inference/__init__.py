@@ -10,7 +10,8 @@ from skalign.inference._bootstrap_mean import bootstrap_mean
 from skalign.inference._comparison import AlignmentComparison
 from skalign.inference._control import alignment_against_control
 from skalign.inference._interval import ConfidenceInterval
-from skalign.inference._null import AlignmentNull, alignment_null
+from skalign.inference._null import alignment_null
+from skalign.inference._null_result import AlignmentNull
 from skalign.inference._price_of_sign import PriceOfSign, price_of_sign
 from skalign.inference._sign_flips import SignFlipTest, sign_flip_test
 from skalign.inference._stability import SelectionStability, selection_stability

@@ -1,311 +1,275 @@
-"""Null data, which are random units, rotated features or shuffled images, and fits to them."""
+"""Null data: random units, features on random axes, or responses in another order."""
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
 from scipy.stats import ortho_group
-from sklearn.utils import check_array, gen_batches
+from sklearn.utils import check_array
 
-from skalign.inference._null_fits import (
-    Features,
-    GramEncoder,
-    Sides,
-    SidesOfTargets,
-    score_fit,
-    targets_of,
-)
-from skalign.linear_model import SparsePositiveEncoder
-from skalign.solvers import check_stopping, penalty_strengths
-from skalign.solvers._design import check_finite
-from skalign.utils import check_sample_weight
+from skalign.inference._refits import take_rows
+from skalign.solvers import FeatureMoments
 
-GRAM_BYTES = 2**30  # a larger Gram of a pool is not kept
+Scheme = Literal["permute", "shift"]
 
-FIT_BYTES = 2**25  # working memory of a null fit
+FLOATS = [np.float64, np.float32]
 
 
-class Data:
-    """Checked images and responses, and the encoder of all targets.
+@dataclass(frozen=True, eq=False)
+class TrainingAndTest:
+    """Features and responses to fit, and features to score.
 
     Attributes
     ----------
-    Y, Y_test : ndarray of shape (n_images, n_targets)
-        Responses, read block by block.
-    weight : ndarray of shape (n_images,) or None
-        Weights of the images to fit.
-    sides : tuple of Features
-        Of the images to fit, and of those to score.
-    encoder : GramEncoder
-        Of all targets.
+    X, X_test : {array-like, sparse matrix} of shape (n_images, n_units)
+        Features, as the model takes them.
+    y : array-like of shape (n_images, n_targets) or (n_images,)
+        Responses to fit.
     """
 
-    def __init__(
-        self, encoder: Any, X: Any, y: Any, X_test: Any, y_test: Any, sample_weight: Any
-    ) -> None:
-        if not isinstance(encoder, SparsePositiveEncoder):
-            raise TypeError(
-                "encoder must be a SparsePositiveEncoder, whose fits share their products; got "
-                f"{type(encoder).__name__}. In place of a SparsePositiveEncoderCV take one with "
-                "its alpha_ (any large number where that is infinite), in place of a pipeline its "
-                "last step, with the features that reach it."
-            )
-        for name in ("positive", "fit_intercept"):
-            if not isinstance(getattr(encoder, name), bool | np.bool_):
-                raise TypeError(f"{name} must be True or False; got {getattr(encoder, name)!r}.")
-        self.X, self.X_test = _check_features(X, "X"), _check_features(X_test, "X_test")
-        self.Y = _check_responses(y, "y", self.X, finite=False)  # its blocks are looked at
-        self.Y_test = _check_responses(y_test, "y_test", self.X_test, finite=True)
-        if self.X_test.shape[1] != self.X.shape[1]:
-            raise ValueError(
-                f"X_test must have the {self.X.shape[1]} units of X; got {self.X_test.shape[1]}."
-            )
-        if self.Y_test.shape[1] != self.Y.shape[1]:
-            raise ValueError(
-                f"y_test must have the {self.Y.shape[1]} target(s) of y; got "
-                f"{self.Y_test.shape[1]}."
-            )
-        self.weight = None
-        if sample_weight is not None:
-            self.weight = check_sample_weight(sample_weight, self.X.shape[0])
-        self._center = bool(encoder.fit_intercept)
-        self.sides = self.prepare(self.X, self.X_test)
-        self.encoder = self._gram_encoder(encoder)
-
-    def prepare(self, X: Any, X_test: Any, keep_gram: bool = True) -> Sides:
-        """Features as the encoder would see them, in the floating type of X."""
-        X, X_test = (part.astype(self.X.dtype, copy=False) for part in (X, X_test))
-        return (
-            Features.prepare(
-                X, sample_weight=self.weight, center=self._center, keep_gram=keep_gram
-            ),
-            Features.prepare(X_test, sample_weight=None, center=True, keep_gram=keep_gram),
-        )
-
-    def _gram_encoder(self, encoder: SparsePositiveEncoder) -> GramEncoder:
-        total, n_targets = self.sides[0].design.total_weight, self.Y.shape[1]
-        penalty_strengths(
-            encoder.penalty, encoder.alpha, encoder.l1_ratio, n_targets=n_targets,
-            total_weight=total,
-        )  # fmt: skip
-        alpha, l1_ratio = (
-            np.array(np.broadcast_to(np.asarray(value, np.float64), n_targets))
-            for value in (encoder.alpha, encoder.l1_ratio)
-        )
-        tol, max_iter = check_stopping(encoder.tol, encoder.max_iter, self.X.dtype)
-        return GramEncoder(
-            encoder.penalty, alpha, l1_ratio, bool(encoder.positive), tol, max_iter, total
-        )
+    X: Any
+    y: Any
+    X_test: Any
 
 
-class Null(ABC):
-    """A way to draw null data.
+class NullDraws(ABC):
+    """A way to draw null data, as images and responses or as their moments.
 
     Attributes
     ----------
-    sides : tuple of Features
-        Those whose products with targets the draws share.
-    is_matched : bool
-        Whether fits are matched in their number of active units.
+    data : TrainingAndTest
+        The data as they are.
+    has_pool : bool
+        Whether null features are made of other features than those of `data`.
+    n_arrangements : float
+        Number of different draws there are.
     """
 
-    is_matched = True
+    has_pool = False
+    n_arrangements = math.inf
 
-    def __init__(self, sides: Sides) -> None:
-        self.sides = sides
+    def __init__(self, data: TrainingAndTest) -> None:
+        self.data = data
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Floating type of the features."""
+        is_single = getattr(self.data.X, "dtype", None) == np.float32
+        return np.dtype(np.float32 if is_single else np.float64)
 
     @abstractmethod
     def draw(self, rng: np.random.RandomState) -> NDArray[Any]:
-        """What makes the null data."""
+        """Draw what makes the null data."""
 
     @abstractmethod
-    def features(self, drawn: NDArray[Any]) -> Sides:
-        """The null features."""
+    def apply(self, drawn: NDArray[Any]) -> TrainingAndTest:
+        """Make the null data."""
 
-    @abstractmethod
-    def targets(self, drawn: NDArray[Any], shared: SidesOfTargets, Y: NDArray) -> SidesOfTargets:
-        """Moments of a block of targets, from those that are shared and the responses to fit."""
+    def source(self) -> tuple[Any, Any]:
+        """Give the features that null features are made of, for training and test images."""
+        data = _as_arrays(self.data)
+        return data.X, data.X_test
+
+    def features(
+        self, drawn: NDArray[Any], training: FeatureMoments, test: FeatureMoments
+    ) -> tuple[FeatureMoments, FeatureMoments]:
+        """Make the moments of the null features from those of the source."""
+        return training, test
+
+    def products(self, drawn: NDArray[Any], q: NDArray[Any]) -> NDArray[Any]:
+        """Make the products of targets and null features from those with the source."""
+        return q
+
+    def order(self, drawn: NDArray[Any]) -> NDArray[np.intp] | None:
+        """Give the order of the responses to fit; None where it stays."""
+        return None
 
 
-class RandomUnits(Null):
-    """As many units of a pool."""
+class RandomUnits(NullDraws):
+    """As many units, drawn from a pool."""
 
-    def __init__(self, data: Data, pool: Any, pool_test: Any, n_resamples: int) -> None:
+    has_pool = True
+
+    def __init__(self, data: TrainingAndTest, pool: Any, pool_test: Any) -> None:
         if pool is None or pool_test is None:
             raise ValueError(
-                'null="units" draws units from a pool: give pool and pool_test, the responses of '
-                "all units of the layer to the images of X and X_test; got None. Without such "
-                'units, use null="rotation".'
+                'pool and pool_test must be given for null="units", the responses of all units of '
+                "the layer to the images of X and X_test; got None. Without such units, use "
+                'null="rotation".'
             )
-        pool, pool_test = _check_features(pool, "pool"), _check_features(pool_test, "pool_test")
-        for name, got, images in (("pool", pool, data.X), ("pool_test", pool_test, data.X_test)):
+        super().__init__(_as_arrays(data))
+        self.pool, self.pool_test = (
+            _check_features(pool, "pool"),
+            _check_features(pool_test, "pool_test"),
+        )
+        for name, got, images in (
+            ("pool", self.pool, self.data.X),
+            ("pool_test", self.pool_test, self.data.X_test),
+        ):
             if got.shape[0] != images.shape[0]:
                 raise ValueError(
-                    f"{name} must have one row per image, {images.shape[0]}; got {got.shape[0]}."
+                    f"{name} must have one row per image, {images.shape[0]} here; got "
+                    f"{got.shape[0]} rows."
                 )
-        self._n_units, self._n_pool = data.X.shape[1], pool.shape[1]
-        if pool_test.shape[1] != self._n_pool or self._n_pool <= self._n_units:
+        self._n_units, self._n_pool = self.data.X.shape[1], self.pool.shape[1]
+        if self.pool_test.shape[1] != self._n_pool or self._n_pool <= self._n_units:
             raise ValueError(
-                "pool and pool_test must have the same units, and more of them than X, "
-                f"{self._n_units}; got {self._n_pool} and {pool_test.shape[1]}."
+                "pool and pool_test must have the same units, and more units than X, "
+                f"{self._n_units}; got {self._n_pool} and {self.pool_test.shape[1]} units."
             )
-        fits_in = self._n_pool**2 * data.X.dtype.itemsize <= GRAM_BYTES
-        pays = self._n_pool**2 <= n_resamples * self._n_units**2
-        super().__init__(data.prepare(pool, pool_test, keep_gram=fits_in and pays))
 
     def draw(self, rng: np.random.RandomState) -> NDArray[np.intp]:
-        """Numbers of the units."""
+        """Draw the numbers of the units."""
         return np.sort(rng.permutation(self._n_pool)[: self._n_units])
 
-    def features(self, drawn: NDArray[Any]) -> Sides:
+    def apply(self, drawn: NDArray[Any]) -> TrainingAndTest:
+        """Take the units from the pool."""
+        return TrainingAndTest(self.pool[:, drawn], self.data.y, self.pool_test[:, drawn])
+
+    def source(self) -> tuple[Any, Any]:
         """See the base class."""
-        training, test = self.sides
+        return self.pool, self.pool_test
+
+    def features(
+        self, drawn: NDArray[Any], training: FeatureMoments, test: FeatureMoments
+    ) -> tuple[FeatureMoments, FeatureMoments]:
+        """See the base class."""
         return training.take(drawn), test.take(drawn)
 
-    def targets(self, drawn: NDArray[Any], shared: SidesOfTargets, Y: NDArray) -> SidesOfTargets:
+    def products(self, drawn: NDArray[Any], q: NDArray[Any]) -> NDArray[Any]:
         """See the base class."""
-        training, test = (part._replace(q=np.take(part.q, drawn, axis=1)) for part in shared)
-        return training, test
+        return q[:, drawn]
 
 
-class RandomRotation(Null):
-    """The same units, rotated."""
+class RandomRotation(NullDraws):
+    """The same units, rotated about their training means."""
 
-    def __init__(self, data: Data) -> None:
-        self._n_units = data.X.shape[1]
+    def __init__(self, data: TrainingAndTest, weight: NDArray[np.float64] | None) -> None:
+        super().__init__(_as_arrays(data))
+        self._n_units = self.data.X.shape[1]
         if self._n_units < 2:
-            raise ValueError('null="rotation" needs at least 2 units in X to rotate; got 1.')
-        super().__init__(data.sides)
-
-    def draw(self, rng: np.random.RandomState) -> NDArray[np.floating]:
-        """An orthogonal matrix, all equally likely."""
-        dtype = self.sides[0].design.dtype
-        return ortho_group.rvs(self._n_units, random_state=rng).astype(dtype, order="C")
-
-    def features(self, drawn: NDArray[Any]) -> Sides:
-        """See the base class."""
-        training, test = self.sides
-        return training.rotate(drawn), test.rotate(drawn)
-
-    def targets(self, drawn: NDArray[Any], shared: SidesOfTargets, Y: NDArray) -> SidesOfTargets:
-        """See the base class."""
-        training, test = (part._replace(q=part.q @ drawn) for part in shared)
-        return training, test
-
-
-class ShuffledImages(Null):
-    """The same features, of other images than the responses; weights stay with the features."""
-
-    is_matched = False
-
-    def __init__(self, data: Data, groups: ArrayLike | None) -> None:
-        n_images = data.X.shape[0]
-        labels = np.zeros(n_images, int) if groups is None else np.asarray(groups)
-        if labels.shape != (n_images,):
             raise ValueError(
-                f"groups must be 1-D, one label per image, {n_images} here; got shape "
-                f"{labels.shape}."
+                'X must have at least 2 units for null="rotation"; got 1. Use null="images".'
             )
-        seen = np.arange(n_images) if data.weight is None else np.flatnonzero(data.weight)
-        self._order = np.arange(n_images)
-        self._groups = [seen[labels[seen] == label] for label in np.unique(labels[seen])]
-        if all(group.size < 2 for group in self._groups):
-            raise ValueError(
-                "groups must have at least 2 images of positive weight in one of them, for there "
-                "to be something to shuffle."
-            )
-        super().__init__(data.sides)
+        self._weight = weight
 
-    def draw(self, rng: np.random.RandomState) -> NDArray[np.intp]:
-        """Which image's responses every image gets."""
-        order = self._order.copy()
-        for group in self._groups:
-            order[group] = rng.permutation(group)
-        return order
+    def draw(self, rng: np.random.RandomState) -> NDArray[np.floating[Any]]:
+        """Draw an orthogonal matrix; all are equally likely."""
+        return np.ascontiguousarray(ortho_group.rvs(self._n_units, random_state=rng))
 
-    def features(self, drawn: NDArray[Any]) -> Sides:
+    def apply(self, drawn: NDArray[Any]) -> TrainingAndTest:
+        """Rotate the features of the training and of the test images."""
+        X, X_test = (_dense(part) for part in (self.data.X, self.data.X_test))
+        mean = np.average(X, axis=0, weights=self._weight)
+        shift = (mean - mean @ drawn).astype(X.dtype)
+        rotation = drawn.astype(X.dtype)
+        return TrainingAndTest(X @ rotation + shift, self.data.y, X_test @ rotation + shift)
+
+    def features(
+        self, drawn: NDArray[Any], training: FeatureMoments, test: FeatureMoments
+    ) -> tuple[FeatureMoments, FeatureMoments]:
         """See the base class."""
-        return self.sides
+        mean = training.means
+        test_mean = mean + (test.means - mean) @ drawn
+        return (
+            replace(training.transformed(drawn), means=mean),
+            replace(test.transformed(drawn), means=test_mean),
+        )
 
-    def targets(self, drawn: NDArray[Any], shared: SidesOfTargets, Y: NDArray) -> SidesOfTargets:
+    def products(self, drawn: NDArray[Any], q: NDArray[Any]) -> NDArray[Any]:
         """See the base class."""
-        return self.sides[0].moments(Y[drawn]), shared[1]
+        return q @ drawn.astype(q.dtype)
 
 
-class BlockFits:
-    """Fits of a block of targets to the data as they are, and to null data.
+class ShuffledImages(NullDraws):
+    """The same features, with the responses to other images.
 
-    A fit is told in four numbers: r, theta, number of active units and KKT violation. Where null
-    fits are matched, r is that of the fit at the encoder's own alpha.
-
-    Attributes
+    Parameters
     ----------
-    observed : ndarray of shape (n_targets, 4)
-        The encoder's own fits.
+    data : TrainingAndTest
+        The data as they are.
+    groups : array-like of shape (n_images,) or None
+        Runs, sessions or blocks.
+    weight : ndarray of shape (n_images,) or None
+        Weights of the images. Images without weight keep their responses.
+    scheme : {"permute", "shift"}
+        Whether whole groups (single images without groups) trade their responses, or responses are
+        shifted circularly within their group.
     """
 
-    def __init__(self, data: Data, null: Null, block: slice, how: dict[str, Any]) -> None:
-        self._null, self._how, self._encoder = null, how, data.encoder.of(block)
-        self._Y, Y_test = data.Y[:, block], data.Y_test[:, block]
-        own = self._shared = _moments(data.sides, self._Y, Y_test)
-        check_finite(own[0].squared_norms, data.X.dtype, np.arange(data.Y.shape[1])[block])
-        if null.sides is not data.sides:
-            self._shared = _moments(null.sides, self._Y, Y_test)
-        self.observed = self._fit(data.sides, lambda part: _some(own, part), None)
-        self._n_active = self.observed[:, 2].astype(np.int64) if null.is_matched else None
-
-    def resample(self, seed: int) -> NDArray[np.float64]:
-        """Fits to one draw of null data, (n_targets, 4)."""
-        null = self._null
-        drawn = null.draw(np.random.RandomState(seed))
-
-        def moments_of(part: slice) -> SidesOfTargets:
-            return null.targets(drawn, _some(self._shared, part), self._Y[:, part])
-
-        return self._fit(null.features(drawn), moments_of, self._n_active)
-
-    def _fit(
+    def __init__(
         self,
-        sides: Sides,
-        moments_of: Callable[[slice], SidesOfTargets],
-        n_active: NDArray[np.int64] | None,
-    ) -> NDArray[np.float64]:
-        n_images, n_targets = self._Y.shape
-        length = 4 * sides[0].mean.size + 3 * n_images
-        found = np.empty((n_targets, 4))
-        for part in gen_batches(n_targets, max(1, FIT_BYTES // (8 * length))):
-            moments, encoder = moments_of(part), self._encoder.of(part)
-            fit = encoder.fit(sides[0], moments[0])
-            score = at_alpha = score_fit(fit.coef, sides, moments, **self._how)
-            if n_active is not None and (score.n_active != n_active[part]).any():
-                fit = encoder.match(fit, sides[0], moments[0], n_active[part])
-                score = score_fit(fit.coef, sides, moments, **self._how)
-            found[part] = np.column_stack([at_alpha.r, score.theta, score.n_active, fit.kkt])
-        return found
+        data: TrainingAndTest,
+        groups: ArrayLike | None,
+        weight: NDArray[np.float64] | None,
+        scheme: Scheme,
+    ) -> None:
+        super().__init__(data)
+        n_images = len(data.y)
+        seen = np.arange(n_images) if weight is None else np.flatnonzero(weight)
+        if groups is None:
+            parts = [seen] if scheme == "shift" else list(seen[:, np.newaxis])
+        else:
+            _, labels = np.unique(np.asarray(groups), return_inverse=True)
+            parts = [seen[labels[seen] == label] for label in np.unique(labels[seen])]
+        sizes = np.array([len(part) for part in parts])
+        self._parts, self._scheme, self._n_images = parts, scheme, n_images
+        if scheme == "shift":
+            self.n_arrangements = math.exp(min(np.log(sizes).sum(), 700))
+        else:
+            if len(set(sizes)) > 1:
+                raise ValueError(
+                    "groups must all have the same number of images, for whole groups trade their "
+                    f"responses; got groups of {sizes.min()} to {sizes.max()} images. Drop images "
+                    f'until every group has {sizes.min()}, or use scheme="shift".'
+                )
+            self.n_arrangements = math.exp(min(math.lgamma(1 + len(sizes)), 700))
+        if self.n_arrangements < 1.5:
+            raise ValueError(
+                "groups must leave something to shuffle, two groups that can trade responses or, "
+                f'with scheme="shift", a group of two images; got {len(sizes)} group(s) of '
+                f"{sizes.max()} image(s) of positive weight. Give other groups or more images."
+            )
+
+    def draw(self, rng: np.random.RandomState) -> NDArray[np.intp]:
+        """Draw which image's responses every image gets."""
+        order = np.arange(self._n_images)
+        if self._scheme == "shift":
+            for part in self._parts:
+                order[part] = np.roll(part, rng.randint(len(part)))
+        else:
+            for to, taken in enumerate(rng.permutation(len(self._parts))):
+                order[self._parts[to]] = self._parts[taken]
+        return order
+
+    def apply(self, drawn: NDArray[Any]) -> TrainingAndTest:
+        """Give the images the responses to others."""
+        return TrainingAndTest(self.data.X, take_rows(self.data.y, drawn), self.data.X_test)
+
+    def order(self, drawn: NDArray[Any]) -> NDArray[np.intp]:
+        """See the base class."""
+        return drawn
 
 
-def _moments(sides: Sides, Y: NDArray[Any], Y_test: NDArray[Any]) -> SidesOfTargets:
-    return sides[0].moments(Y), sides[1].moments(Y_test)
-
-
-def _some(moments: SidesOfTargets, part: slice) -> SidesOfTargets:
-    return targets_of(moments[0], part), targets_of(moments[1], part)
+def _as_arrays(data: TrainingAndTest) -> TrainingAndTest:
+    """Features as arrays: rotated features and units of a pool have no names."""
+    X, X_test = _check_features(data.X, "X"), _check_features(data.X_test, "X_test")
+    if X_test.shape[1] != X.shape[1]:
+        raise ValueError(
+            f"X_test must have the {X.shape[1]} units of X; got {X_test.shape[1]} units."
+        )
+    return TrainingAndTest(X, data.y, X_test)
 
 
 def _check_features(values: Any, name: str) -> Any:
-    return check_array(values, accept_sparse="csr", dtype=[np.float64, np.float32], input_name=name)
+    return check_array(values, accept_sparse="csr", dtype=FLOATS, input_name=name)
 
 
-def _check_responses(values: Any, name: str, features: Any, finite: bool) -> NDArray[Any]:
-    """Responses (n_images, n_targets) to the images of the features."""
-    values = check_array(values, ensure_2d=False, ensure_all_finite=finite, input_name=name)
-    if len(values) != features.shape[0]:
-        raise ValueError(
-            f"{name} must have one row per image of its features, {features.shape[0]}; got "
-            f"{len(values)}."
-        )
-    return values.reshape(len(values), -1)
+def _dense(features: Any) -> NDArray[Any]:
+    return np.asarray(features.toarray() if sparse.issparse(features) else features)

@@ -71,7 +71,9 @@ def check_number(value: Any, name: str) -> float:
     return float(value)
 
 
-def check_sample_weight(sample_weight: ArrayLike, n_samples: int) -> NDArray[np.float64]:
+def check_sample_weight(
+    sample_weight: ArrayLike, n_samples: int, name: str = "sample_weight"
+) -> NDArray[np.float64]:
     """One finite weight per sample, not negative and not all zero.
 
     Parameters
@@ -80,6 +82,8 @@ def check_sample_weight(sample_weight: ArrayLike, n_samples: int) -> NDArray[np.
         Weights of the samples.
     n_samples : int
         How many there must be.
+    name : str, default="sample_weight"
+        Name of the parameter, for the message.
 
     Returns
     -------
@@ -100,14 +104,14 @@ def check_sample_weight(sample_weight: ArrayLike, n_samples: int) -> NDArray[np.
     weight = np.asarray(sample_weight, dtype=np.float64)
     if weight.shape != (n_samples,):
         raise ValueError(
-            f"sample_weight must be 1-D, one weight per sample, {n_samples} here; got shape "
+            f"{name} must be 1-D, one weight per sample, {n_samples} here; got shape "
             f"{weight.shape}."
         )
     if not np.isfinite(weight).all():
-        raise ValueError("sample_weight must be finite; got NaN or infinity.")
+        raise ValueError(f"{name} must be finite; got NaN or infinity.")
     if (weight < 0).any() or not weight.any():
         raise ValueError(
-            "sample_weight must not be negative, nor zero for every sample; got weights from "
+            f"{name} must not be negative, nor zero for every sample; got weights from "
             f"{weight.min():g} to {weight.max():g}."
         )
     return weight

@@ -1,21 +1,24 @@
-"""Null fits against explicit ones, and p-values where there is nothing and something to find."""
+"""Null fits against what a recording model was given and fitted, and against fits by hand."""
 
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy import sparse
-from scipy.stats import false_discovery_control, ortho_group
-from sklearn.exceptions import ConvergenceWarning
+from scipy.stats import false_discovery_control
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import Lasso
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skalign import SparsePositiveEncoder, SparsePositiveEncoderCV
-from skalign.inference import _null, _null_draws, alignment_null
+from skalign.inference import alignment_null
 from skalign.metrics import alignment
 
-N_RESAMPLES = 2
 NULLS = ["units", "rotation", "images"]
 
 
@@ -39,214 +42,323 @@ def run(encoder, data, null, **options):
     given = {name: data[name] for name in ("X", "y", "X_test", "y_test")}
     if null == "units":
         given |= {name: data[name] for name in ("pool", "pool_test")}
-    options = {"n_resamples": N_RESAMPLES, "random_state": 0} | options
+    options = {"n_resamples": 3, "random_state": 0} | options
     return alignment_null(encoder, **given, null=null, **options)
 
 
-def null_data(data, null, n_resamples=N_RESAMPLES, random_state=0):
-    """Features, test features and responses of every draw, the images themselves."""
-    X, X_test, Y = data["X"], data["X_test"], data["y"]
-    n_units = X.shape[1]
-    seeds = np.random.RandomState(random_state).randint(np.iinfo(np.int32).max, size=n_resamples)
-    for rng in map(np.random.RandomState, seeds):
-        if null == "units":
-            units = np.sort(rng.permutation(data["pool"].shape[1])[:n_units])
-            yield data["pool"][:, units], data["pool_test"][:, units], Y
-        elif null == "rotation":
-            rotation = ortho_group.rvs(n_units, random_state=rng)
-            yield X @ rotation, X_test @ rotation, Y
-        else:
-            yield X, X_test, Y[rng.permutation(len(Y))]
+class Recording(TransformerMixin, BaseEstimator):
+    """Keeps the features and responses of every fit, and the features of every transform."""
+
+    fitted: list = []  # noqa: RUF012 - clones must share it
+    transformed: list = []  # noqa: RUF012
+
+    def fit(self, X, y=None, marked=None):
+        Recording.fitted.append((np.array(X), np.array(y), marked))
+        return self
+
+    def transform(self, X):
+        Recording.transformed.append(np.array(X))
+        return X
+
+    def __sklearn_is_fitted__(self):
+        return True
 
 
-def fit(encoder, X, y, alpha, weight):
-    clone = SparsePositiveEncoder(**(encoder.get_params() | {"alpha": alpha}))
-    return clone.fit(X, y, sample_weight=weight)
+def record(data, null, *steps, **options):
+    """Result, and features, responses and test features of every fit, the observed one first."""
+    Recording.fitted.clear()
+    Recording.transformed.clear()
+    encoder = make_pipeline(Recording(), *(steps or [Lasso(0.2, positive=True)]))
+    found = run(encoder, data, null, **options)
+    tests = [X for X in Recording.transformed if len(X) == len(data["y_test"]) and not any(
+        X is fitted for fitted, *_ in Recording.fitted)]  # fmt: skip
+    return found, Recording.fitted, tests
 
 
-def fit_matched(encoder, X, y, alpha, wanted, weight):
-    """One target: the fit at the encoder's alpha, or a search for one of the number wanted."""
-    best = fit(encoder, X, y, alpha, weight)
-    count = np.count_nonzero(best.coef_)
-    share = {"lasso": 1.0, "elasticnet": encoder.l1_ratio}.get(encoder.penalty, 0.0)
-    if count == wanted or not share:
-        return best
-    if not wanted:
-        return fit(encoder, X, y, 1e6, weight)  # which leaves it empty
-    w = np.ones(len(y)) if weight is None else weight
-    center = encoder.fit_intercept
-    q = (X - center * np.average(X, axis=0, weights=w)).T @ (
-        w * (y - center * np.average(y, weights=w))
+def theta_by_definition(features, target, weights):
+    """One minus the mean cosine of the target with the features, weighted; unit by unit."""
+    total = reached = 0.0
+    for feature, weight in zip(features.T, weights, strict=True):
+        cosine = feature @ target / np.sqrt((feature @ feature) * (target @ target))
+        total, reached = total + abs(weight), reached + abs(weight) * cosine
+    return 1 - reached / total
+
+
+@pytest.mark.parametrize("null", NULLS)
+@pytest.mark.parametrize("target", ["predicted", "observed"])
+def test_numbers_are_those_of_fits_to_the_null_data(data, null, target):
+    """Scikit-learn's lasso on what the model was given, scored by the definitions."""
+    found, fits, _ = record(data, null, target=target)
+    assert len(fits) == 4
+    for row, (X, Y, _) in enumerate(fits):
+        lasso = Lasso(0.2, positive=True).fit(X, Y)
+        # The test features that go with X: the same columns, or the same map of them.
+        X_test = matching_test_features(data, null, X)
+        r, theta = np.empty(3), np.full(3, np.nan)
+        predicted = lasso.predict(X_test)
+        for t in range(3):
+            is_empty = not lasso.coef_[t].any()
+            reached = predicted[:, t] if target == "predicted" else data["y_test"][:, t]
+            r[t] = np.nan
+            if not is_empty:
+                r[t] = np.corrcoef(predicted[:, t], data["y_test"][:, t])[0, 1]
+                theta[t] = theta_by_definition(X_test, reached, lasso.coef_[t])
+        seen = found.encoder.r if row == 0 else found.null_r[row - 1]
+        assert_allclose(seen, r, atol=1e-10)
+        seen = found.encoder.theta if row == 0 else found.null_theta[row - 1]
+        assert_allclose(seen, theta, atol=1e-10)
+        seen = found.encoder.n_active if row == 0 else found.null_n_active[row - 1]
+        assert_array_equal(seen, np.count_nonzero(lasso.coef_, axis=1))
+
+
+def matching_test_features(data, null, X):
+    """Test features that go with training features, found from these alone."""
+    if null == "units":
+        distance = abs(data["pool"][:, :, None] - X[:, None, :]).max(axis=0)
+        assert (distance.min(axis=0) < 1e-12).all()
+        return data["pool_test"][:, distance.argmin(axis=0)]
+    one = np.ones((60, 1))
+    affine, *_ = np.linalg.lstsq(np.c_[data["X"], one], X, rcond=None)
+    return np.c_[data["X_test"], one] @ affine
+
+
+def test_units_are_drawn_from_the_pool(data):
+    """All of them about equally often, never twice in a draw."""
+    _, fits, _ = record(data, "units", n_resamples=200)
+    assert_array_equal(fits[0][0], data["X"])
+    count = np.zeros(15)
+    for X, Y, _ in fits[1:]:
+        assert X.shape == (60, 6)
+        units = [np.flatnonzero((data["pool"] == x[:, None]).all(axis=0))[0] for x in X.T]
+        assert len(set(units)) == 6
+        count[units] += 1
+        assert_array_equal(Y, data["y"])
+    assert abs(count - 80).max() < 4 * np.sqrt(200 * 0.4 * 0.6)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_features_are_rotated_about_their_training_means(data, weighted):
+    weight = np.random.default_rng(0).random(60) if weighted else None
+    _, fits, _ = record(data, "rotation", n_resamples=200, sample_weight=weight)
+    assert_array_equal(fits[0][0], data["X"])
+    mean = np.average(data["X"], axis=0, weights=weight)
+    rotations = []
+    for X, Y, _ in fits[1:]:
+        rotation, *_ = np.linalg.lstsq(data["X"] - mean, X - mean, rcond=None)
+        assert_allclose(rotation @ rotation.T, np.eye(6), atol=1e-10)
+        assert_allclose(mean + (data["X"] - mean) @ rotation, X, atol=1e-10)
+        rotations.append(rotation)
+        assert_array_equal(Y, data["y"])
+    # Of orthogonal matrices, all equally likely: entries have mean 0 and variance 1/6.
+    entries = np.array(rotations)
+    assert abs(entries.mean(axis=0)).max() < 4 * np.sqrt(1 / 6 / 200)
+    assert abs((entries**2).mean(axis=0) - 1 / 6).max() < 0.08
+    assert 0.3 < np.mean(np.linalg.det(entries) > 0) < 0.7
+
+
+@pytest.mark.parametrize("null", ["units", "rotation"])
+def test_the_pipeline_standardizes_observed_and_null_features_alike(data, null):
+    seen = []
+
+    class Last(Lasso):
+        def fit(self, X, y):
+            seen.append(X)
+            return super().fit(X, y)
+
+    run(make_pipeline(StandardScaler(), Last(0.2, positive=True)), data, null)
+    assert len(seen) == 4
+    for X in seen:
+        assert_allclose(X.mean(axis=0), 0, atol=1e-12)
+        assert_allclose(X.std(axis=0), 1)
+
+
+def orders(data, **options):
+    """In what order every null fit got the responses."""
+    fitted = record(data, "images", **options)[1][1:]
+    row = {tuple(y): k for k, y in enumerate(data["y"])}
+    for X, _, _ in fitted:
+        assert_array_equal(X, data["X"])
+    return np.array([[row[tuple(y)] for y in Y] for _, Y, _ in fitted])
+
+
+def test_images_are_permuted(data):
+    found = orders(data, n_resamples=100)
+    assert_array_equal(np.sort(found, axis=1), np.tile(np.arange(60), (100, 1)))
+    assert len({tuple(order) for order in found}) == 100
+    assert abs((found == np.arange(60)).mean() - 1 / 60) < 0.01
+
+
+def test_whole_groups_trade_responses(data):
+    """Images of a group stay together, in their order, even if the group is scattered."""
+    groups = np.random.default_rng(0).permutation(np.repeat(list("abcd"), 15))
+    found = orders(data, groups=groups, n_resamples=300)
+    places = {label: np.flatnonzero(groups == label) for label in "abcd"}
+    seen = set()
+    for order in found:
+        taken = [groups[order[places[label]]][0] for label in "abcd"]
+        for label, source in zip("abcd", taken, strict=True):
+            assert_array_equal(order[places[label]], places[source])
+        seen.add("".join(taken))
+    assert len(seen) == 24
+
+
+def test_responses_are_shifted_within_groups(data):
+    groups = np.repeat([3, 1, 2], [30, 20, 10])
+    found = orders(data, groups=groups, scheme="shift", n_resamples=300)
+    shifts = []
+    for order in found:
+        assert_array_equal(groups[order], groups)
+        row = []
+        for label in (1, 2, 3):
+            places = np.flatnonzero(groups == label)
+            row.append((places[0] - order[places[0]]) % places.size)
+            assert_array_equal(np.roll(places, row[-1]), order[places])
+        shifts.append(row)
+    shifts = np.array(shifts)
+    assert [set(column) for column in shifts.T] == [set(range(n)) for n in (20, 10, 30)]
+    assert abs(np.corrcoef(shifts.T) - np.eye(3)).max() < 0.25
+
+
+def test_few_arrangements_bound_p_values(data):
+    options = {"null": "images", "n_resamples": 99}
+    encoder = SparsePositiveEncoder(alpha=0.01)
+    three = run(encoder, data, groups=np.arange(60) % 3, **options)
+    assert_allclose(three.least_p_value, 1 / 6)
+    assert three.p_value_r[0] > 0.08
+    assert three.n_targets_for_discovery() > 3
+    shifted = run(encoder, data, groups=np.arange(60) // 2 // 15, scheme="shift", **options)
+    assert_allclose(shifted.least_p_value, 0.01)
+
+
+def test_images_without_weight_keep_their_responses(data):
+    weight = np.ones(60)
+    weight[:10] = 0
+    found = orders(data, sample_weight=weight, n_resamples=20)
+    assert_array_equal(found[:, :10], np.tile(np.arange(10), (20, 1)))
+    assert (found[:, 10:] >= 10).all()
+    Y = data["y"].copy()
+    Y[:10] = 1e6
+    options = {"null": "images", "sample_weight": weight}
+    expected = run(SparsePositiveEncoder(alpha=0.01), data, **options)
+    changed = run(SparsePositiveEncoder(alpha=0.01), data | {"y": Y}, **options)
+    assert_allclose(changed.null_r, expected.null_r)
+
+
+def test_weights_and_other_arguments_of_fit_reach_the_model(data):
+    weight, test_weight = np.random.default_rng(0).random((2, 60))
+    _, fits, _ = record(
+        data, "rotation", sample_weight=weight, fit_params={"recording__marked": "so"}
     )
-    strongest = (q.max() if encoder.positive else abs(q).max()) / w.sum() / share
-    low, high = (alpha, strongest) if count > wanted else (0, min(alpha, strongest))
-    low = max(low, 1e-3 * high)
-    given_up = 2 * low if count < wanted else 0
-    best_alpha = alpha
-    for _ in range(16):
-        probe = np.sqrt(low * high)
-        found = fit(encoder, X, y, probe, weight)
-        found_count = np.count_nonzero(found.coef_)
-        off, best_off = abs(found_count - wanted), abs(count - wanted)
-        if off < best_off or (off == best_off and probe > best_alpha):
-            best, count, best_alpha = found, found_count, probe
-        if found_count == wanted or (found_count < wanted and probe < given_up):
-            break
-        low, high = (probe, high) if found_count > wanted else (low, probe)
-    return best
+    assert [marked for *_, marked in fits] == 4 * ["so"]
+    found = run(
+        Lasso(0.2, positive=True), data, "rotation",
+        sample_weight=weight, test_sample_weight=test_weight,
+    )  # fmt: skip
+    fitted = Lasso(0.2, positive=True).fit(data["X"], data["y"], sample_weight=weight)
+    expected = alignment(fitted, data["X_test"], data["y_test"], sample_weight=test_weight)
+    assert_allclose(found.encoder.r, expected.r)
+    assert_allclose(found.encoder.theta, expected.theta)
 
 
-def explicit(encoder, data, null, weight=None, **how):
-    """r, theta and number of active units of null fits, fit by fit."""
-    X_test, Y_test = data["X_test"], data["y_test"]
-    alphas = np.broadcast_to(encoder.alpha, 3)
-    wanted = [
-        np.count_nonzero(fit(encoder, data["X"], y, alpha, weight).coef_)
-        for y, alpha in zip(data["y"].T, alphas, strict=True)
-    ]
-    values = np.empty((3, N_RESAMPLES, 3))
-    for k, (X, X_test, Y) in enumerate(null_data(data, null)):
-        for t, alpha in enumerate(alphas):
-            how_scored = {"undefined_r": 0.0, **how}
-            at_alpha = fit(encoder, X, Y[:, t], alpha, weight)
-            matched = at_alpha
-            if null != "images":
-                matched = fit_matched(encoder, X, Y[:, t], alpha, wanted[t], weight)
-            values[0, k, t] = alignment(at_alpha, X_test, Y_test[:, t], **how_scored).r[0]
-            found = alignment(matched, X_test, Y_test[:, t], **how_scored)
-            values[1, k, t], values[2, k, t] = found.theta[0], found.n_active[0]
-    return values
+def test_cross_validated_encoder_chooses_anew(data):
+    """With whole groups in its splits."""
+    data = data | {name: data[name][:, :2] for name in ("y", "y_test")}
+    groups = np.arange(60) % 6
+    seen = []
 
+    class Choosing(SparsePositiveEncoderCV):
+        def fit(self, X, y, groups=None, sample_weight=None):
+            super().fit(X, y, groups=groups, sample_weight=sample_weight)
+            seen.append((self.alpha_, groups))
+            return self
 
-def assert_equals_explicit(encoder, data, null, weight=None, **how):
-    found = run(encoder, data, null, sample_weight=weight, **how)
-    r, theta, n_active = explicit(encoder, data, null, weight, **how)
-    assert_array_equal(found.null_n_active, n_active)
-    assert_allclose(found.null_r, r, atol=1e-8)
-    assert_allclose(found.null_theta, theta, atol=1e-8)
-    fitted = fit(encoder, data["X"], data["y"], encoder.alpha, weight)
-    own = alignment(fitted, data["X_test"], data["y_test"], undefined_r=0.0, **how)
-    assert_allclose(found.r, own.r, atol=1e-8)
-    assert_allclose(found.theta, own.theta, atol=1e-8)
-    assert_array_equal(found.n_active, own.n_active)
-    return found
-
-
-@pytest.mark.parametrize("null", NULLS)
-@pytest.mark.parametrize(
-    ("fit_intercept", "center", "target"),
-    [(True, False, "predicted"), (False, False, "observed"), (True, True, "observed"),
-     (False, True, "predicted")],
-)  # fmt: skip
-@pytest.mark.parametrize("penalty", ["lasso", "elasticnet"])
-def test_is_that_of_explicit_fits(data, null, penalty, fit_intercept, center, target):
-    encoder = SparsePositiveEncoder(
-        penalty, [0.3, 0.4, 0.05], l1_ratio=0.7, fit_intercept=fit_intercept
+    encoder = make_pipeline(StandardScaler(), Choosing(cv=3))
+    found = run(encoder, data, "rotation", groups=groups)
+    assert len(seen) == 4
+    for _, of_fit in seen:
+        assert_array_equal(of_fit, groups)
+    scaler = StandardScaler().fit(data["X"])
+    fitted = SparsePositiveEncoderCV(cv=3).fit(
+        scaler.transform(data["X"]), data["y"], groups=groups
     )
-    found = assert_equals_explicit(encoder, data, null, center=center, target=target)
-    assert found.n_active.max() > 1
+    expected = alignment(fitted, scaler.transform(data["X_test"]), data["y_test"])
+    assert_allclose(found.encoder.r, expected.r, atol=1e-8)
+    assert any((alpha != seen[0][0]).any() for alpha, _ in seen[1:])
 
 
-@pytest.mark.parametrize("null", NULLS)
-def test_weighted_images(data, null):
-    weight = np.random.default_rng(1).random(60)
-    assert_equals_explicit(SparsePositiveEncoder(alpha=0.2), data, null, weight)
-
-
-@pytest.mark.parametrize("null", NULLS)
-@pytest.mark.parametrize(
-    "encoder",
-    [
-        SparsePositiveEncoder("ridge", [1.0, 10.0, 0.1]),
-        SparsePositiveEncoder("ols"),
-        SparsePositiveEncoder("ridge", [1.0, 10.0, 0.1], positive=False),
-        SparsePositiveEncoder("ols", positive=False, fit_intercept=False),
-        SparsePositiveEncoder("lasso", [0.3, 0.5, 0.1], positive=False),
-        SparsePositiveEncoder("lasso", [0.3, 0.0, 0.1], positive=False),
-        SparsePositiveEncoder("elasticnet", 5.0, l1_ratio=0.0, positive=False),
-    ],
-)
-def test_other_encoders(data, null, encoder):
-    """Without an l1 penalty there is no matching."""
-    found = assert_equals_explicit(encoder, data, null)
-    if encoder.penalty in ("ols", "ridge") and not encoder.positive:
-        assert (found.mismatch == 0).all()  # all units are active, always
-
-
-def test_more_units_than_images_without_penalty(data):
-    few = data | {name: data[name][:9] for name in ("X", "y", "pool")}
-    few["X"], few["X_test"] = data["pool"][:9, :12], data["pool_test"][:, :12]
-    assert_equals_explicit(SparsePositiveEncoder("ols", positive=False), few, "units")
-
-
-@pytest.mark.parametrize("null", NULLS)
-def test_sparse_features(data, null):
-    dense = {name: np.where(abs(part) > 1, part, 0) for name, part in data.items()}
-    as_sparse = {
-        name: part if name.startswith("y") else sparse.csr_array(part)
-        for name, part in dense.items()
-    }
-    encoder = SparsePositiveEncoder(alpha=0.2)
-    expected, found = (run(encoder, given, null) for given in (dense, as_sparse))
-    assert_allclose(found.null_r, expected.null_r, atol=1e-10)
-    assert_allclose(found.null_theta, expected.null_theta, atol=1e-10)
-
-
-@pytest.mark.parametrize("null", NULLS)
-def test_single_precision(data, null):
-    single = {name: part.astype(np.float32) for name, part in data.items()}
-    encoder = SparsePositiveEncoder(alpha=0.2)
-    expected, found = (run(encoder, given, null) for given in (data, single))
+def test_kept_alpha_is_the_one_chosen_for_the_data(data):
+    pipeline = make_pipeline(StandardScaler(), Lasso(positive=True))
+    search = GridSearchCV(pipeline, {"lasso__alpha": [0.01, 0.1, 0.3]}, cv=3)
+    chosen = search.fit(data["X"], data["y"]).best_params_
+    found = run(search, data, "rotation", keep_alpha=True)
+    expected = run(pipeline.set_params(**chosen), data, "rotation")
     assert_array_equal(found.null_n_active, expected.null_n_active)
-    assert_allclose(found.null_theta, expected.null_theta, atol=1e-4)
+    assert_allclose(found.null_theta, expected.null_theta)
+    free = run(search, data, "rotation")
+    assert (free.null_n_active != found.null_n_active).any()
 
 
-@pytest.mark.parametrize("null", NULLS)
-def test_blocks_and_threads_change_nothing(data, null, monkeypatch):
-    encoder = SparsePositiveEncoder("elasticnet", [0.1, 0.2, 0.3], l1_ratio=[0.3, 0.5, 0.9])
-    expected = run(encoder, data, null)
-    monkeypatch.setattr(_null, "SHARED_BYTES", 2 * 8 * (2 * 6 + 3 * 60))  # two targets
-    monkeypatch.setattr(_null_draws, "FIT_BYTES", 1)  # one target
-    monkeypatch.setattr(_null_draws, "GRAM_BYTES", 0)  # no Gram of the pool
-    found = run(encoder, data, null, n_jobs=2)
-    for name in ("r", "theta", "null_r", "null_theta", "null_n_active", "p_value_r"):
-        assert_allclose(getattr(found, name), getattr(expected, name), atol=1e-10)
-
-
-def test_single_target_may_be_one_dimensional(data):
-    encoder = SparsePositiveEncoder(alpha=0.1)
-    one = data | {"y": data["y"][:, 0], "y_test": data["y_test"][:, 0]}
-    assert_allclose(
-        run(encoder, one, "rotation").null_theta[:, 0],
-        run(encoder, data, "rotation").null_theta[:, 0],
+def test_target_transformer(data):
+    """Responses of other scales are the same to a lasso that standardizes them."""
+    encoder = TransformedTargetRegressor(
+        make_pipeline(StandardScaler(), SparsePositiveEncoder(alpha=0.2)),
+        transformer=StandardScaler(),
     )
+    expected = run(encoder, data, "rotation")
+    scaled = data | {"y": data["y"] * [1, 10, 100], "y_test": data["y_test"] * [1, 10, 100]}
+    found = run(encoder, scaled, "rotation")
+    assert_allclose(found.null_theta, expected.null_theta, atol=1e-8)
+    assert_allclose(found.null_r, expected.null_r, atol=1e-8)
+
+
+def test_empty_null_fits_of_a_cross_validated_encoder_are_no_warnings(data):
+    y = data["X"][:, :1] + 0.1 * data["y"]
+    noiseless = data | {"y": y, "y_test": data["X_test"][:, :1] + 0.1 * data["y_test"]}
+    found = run(SparsePositiveEncoderCV(cv=3), noiseless, "images", n_resamples=20)
+    assert found.n_empty.min() > 0
 
 
 @pytest.mark.parametrize("null", NULLS)
 @pytest.mark.parametrize("correction", ["bh", "by"])
 def test_p_values(data, null, correction):
+    """Those of r are counts; an empty fit of the encoder has p-values of 1."""
     found = run(SparsePositiveEncoder(alpha=0.5), data, null, n_resamples=20, correction=correction)
-    p_r = [(1 + sum(found.null_r[:, t] >= found.r[t])) / 21 for t in range(2)]
-    p_theta = [
-        (1 + sum((found.null_theta[:, t] <= found.theta[t]) | np.isnan(found.null_theta[:, t])))
-        / 21
-        for t in range(2)
-    ]
-    assert found.n_active[2] == 0  # an empty fit
-    assert np.isnan(found.theta[2])
-    assert found.r[2] == 0
+    null_r = np.nan_to_num(found.null_r)
+    p_r = [(1 + sum(null_r[:, t] >= found.encoder.r[t])) / 21 for t in range(2)]
+    assert found.encoder.n_active[2] == 0
+    assert np.isnan(found.encoder.theta[2])
+    assert np.isnan(found.encoder.r[2])
     assert_allclose(found.p_value_r, [*p_r, 1])
     assert_allclose(found.q_value_r, false_discovery_control(found.p_value_r, method=correction))
+    own_mean = np.nan_to_num(found.encoder.r).mean()
+    assert_allclose(found.region_p_value_r, (1 + sum(null_r.mean(axis=1) >= own_mean)) / 21)
+    deviation = np.vstack([np.nan_to_num(found.encoder.r), null_r])
+    deviation -= deviation.mean(axis=0)
+    largest = deviation[1:].max(axis=1)
+    familywise = [(1 + sum(largest >= deviation[0, t])) / 21 for t in range(2)]
+    assert_allclose(found.familywise_p_value_r, [*familywise, 1])
+    of_theta = found.p_value_theta, found.q_value_theta, found.familywise_p_value_theta
     if null == "images":
         assert found.n_empty[:2].min() > 0
-        assert (found.null_r[found.null_n_active == 0] == 0).all()
-        assert np.isnan(found.p_value_theta).all()
-        assert np.isnan(found.q_value_theta).all()
+        assert np.isnan(found.null_r[found.null_n_active == 0]).all()
+        assert np.isnan(of_theta).all()
+        assert np.isnan(found.region_p_value_theta)
+        assert np.isnan(found.excess_theta).all()
     else:
-        assert_allclose(found.p_value_theta, [*p_theta, 1])
-        assert found.n_empty[2] == 20
-        q_theta = false_discovery_control(found.p_value_theta, method=correction)
-        assert_allclose(found.q_value_theta, q_theta)
+        assert_array_equal([p[2] for p in of_theta], 1)
+        assert (found.p_value_theta <= found.familywise_p_value_theta).all()
+        assert found.n_empty.max() > 0
+
+
+def test_excess_theta_is_beyond_a_fit_to_the_null_fits(data):
+    found = run(SparsePositiveEncoder(alpha=0.05), data, "rotation", n_resamples=50)
+    for t in range(2):
+        is_fit = found.null_n_active[:, t] > 0
+        logs = np.log(found.null_n_active[is_fit, t])
+        degree = min(2, len(set(logs)) - 1)
+        curve = np.polyfit(logs, found.null_theta[is_fit, t], degree)
+        expected = found.encoder.theta[t] - np.polyval(curve, np.log(found.encoder.n_active[t]))
+        assert_allclose(found.excess_theta[t], expected, atol=1e-8)
 
 
 def test_empty_null_fits_count_against_the_encoder():
@@ -267,77 +379,10 @@ def test_single_units_are_ties():
     rng = np.random.default_rng(0)
     X = rng.standard_normal((80, 10))
     Y = X[:, :5] + 0.1 * rng.standard_normal((80, 5))
-    encoder = SparsePositiveEncoder(alpha=0.5, fit_intercept=False)
+    encoder = SparsePositiveEncoder(alpha=0.7, fit_intercept=False)
     found = alignment_null(encoder, X[:40], Y[:40], X[40:], Y[40:], n_resamples=20, random_state=0)
-    assert_array_equal(found.n_active, 1)
-    assert_array_equal(found.mismatch, 0)
+    assert_array_equal(found.encoder.n_active, 1)
     assert_array_equal(found.p_value_theta, 1)
-
-
-def test_number_of_active_units_is_matched():
-    """Whatever alpha is; shuffled images, which are not matched, get fewer."""
-    rng = np.random.default_rng(0)
-    X = rng.standard_normal((300, 60))
-    Y = X @ rng.random((60, 4)) ** 8 + rng.standard_normal((300, 4))
-    for alpha in (0.1, 0.2, 0.3):
-        given = SparsePositiveEncoder(alpha=alpha), X[:200], Y[:200], X[200:], Y[200:]
-        found = alignment_null(*given, n_resamples=10, random_state=0)
-        assert found.mismatch.max() <= 0.2
-        shuffled = alignment_null(*given, null="images", n_resamples=10, random_state=0)
-        assert (shuffled.null_n_active.mean(axis=0) < found.n_active).all()
-
-
-def test_images_are_shuffled_within_groups(data):
-    """Responses that are the same within a group stay as they are."""
-    groups = np.arange(60) % 4
-    Y = data["X"][groups, :3]
-    found = run(SparsePositiveEncoder(alpha=0.01), data | {"y": Y}, "images", groups=groups)
-    assert_allclose(found.null_r, np.broadcast_to(found.r, found.null_r.shape))
-    assert (
-        run(SparsePositiveEncoder(alpha=0.01), data | {"y": Y}, "images").null_r != found.r
-    ).all()
-
-
-def test_images_without_weight_stay_out(data):
-    weight, Y = np.ones(60), data["y"].copy()
-    weight[:10], Y[:10] = 0, 1e6
-    encoder = SparsePositiveEncoder(alpha=0.01)
-    found = run(encoder, data | {"y": Y}, "images", sample_weight=weight)
-    expected = run(encoder, data, "images", sample_weight=weight)
-    assert_allclose(found.null_r, expected.null_r)
-
-
-def simulate(null, n_sims, rng):
-    """Data with nothing to find: random units of a pool, random axes, or noise."""
-    for _ in range(n_sims):
-        pool = rng.standard_normal((100, 30)) + np.repeat(rng.standard_normal((100, 10)), 3, axis=1)
-        X, given = pool[:, rng.permutation(30)[:8]], {}
-        if null == "units":
-            Y = pool @ np.where(rng.random((30, 5)) < 0.3, rng.random((30, 5)), 0)
-            given = {"pool": pool[:50], "pool_test": pool[50:]}
-        elif null == "rotation":
-            X = X @ ortho_group.rvs(8, random_state=rng.integers(2**31))
-            Y = X @ rng.standard_normal((8, 5))
-        else:
-            Y = np.zeros((100, 5))
-        Y += rng.standard_normal((100, 5))
-        yield (X[:50], Y[:50], X[50:], Y[50:]), given
-
-
-@pytest.mark.parametrize("null", NULLS)
-def test_false_positive_rate(null):
-    """In one of 20 simulations the encoder is the best of 20: itself and 19 null fits."""
-    n_sims = 50
-    encoder = SparsePositiveEncoder(alpha=0.02 if null == "images" else 0.2)
-    rejected = np.empty((n_sims, 2))
-    for k, (arrays, given) in enumerate(simulate(null, n_sims, np.random.default_rng(0))):
-        found = alignment_null(encoder, *arrays, null=null, n_resamples=19, random_state=k, **given)
-        p = found.p_value_r, found.p_value_theta
-        rejected[k] = [np.mean(of_targets <= 0.05) for of_targets in p]
-    # Targets share images and draws, simulations do not.
-    rate, error = rejected.mean(axis=0), rejected.std(axis=0, ddof=1) / np.sqrt(n_sims)
-    assert abs(rate[0] - 0.05) < 3 * error[0]
-    assert rate[1] <= 0.05 + 3 * error[1]
 
 
 @pytest.mark.parametrize("null", ["units", "rotation"])
@@ -346,33 +391,60 @@ def test_few_aligned_units_are_found(null, target):
     """Targets are latent variables. Units of X have one each, others of the pool have mixtures."""
     rng = np.random.default_rng(0)
     latent = rng.standard_normal((300, 8))
-    pool = np.hstack([np.repeat(latent, 5, axis=1), latent @ rng.standard_normal((8, 1000)) / 3])
+    pool = np.hstack([np.repeat(latent, 5, axis=1), latent @ rng.standard_normal((8, 400)) / 3])
     pool += 0.5 * rng.standard_normal(pool.shape)
     X, Y = pool[:, :40], latent[:, :4] + 0.5 * rng.standard_normal((300, 4))
     given = {"pool": pool[:200], "pool_test": pool[200:]} if null == "units" else {}
     found = alignment_null(
-        SparsePositiveEncoder(alpha=0.15), X[:200], Y[:200], X[200:], Y[200:], null=null,
+        make_pipeline(StandardScaler(), SparsePositiveEncoder(alpha=0.15)),
+        X[:200], Y[:200], X[200:], Y[200:], null=null,
         n_resamples=99, random_state=0, target=target, **given,
     )  # fmt: skip
-    assert found.n_active.max() < 10
+    assert found.encoder.n_active.max() < 10
     assert (found.q_value_theta <= 0.05).all()
     assert (found.q_value_r <= 0.05).all()
+    assert found.familywise_p_value_theta.min() <= 0.05
+    assert found.region_p_value_theta == found.region_p_value_r == 0.01
+    assert (found.excess_theta < 0).all()
 
 
 def test_predictable_responses_are_found(data):
     found = run(SparsePositiveEncoder(alpha=0.1), data, "images", n_resamples=99)
     assert_array_equal(found.p_value_r[:2], 0.01)
+    assert found.familywise_p_value_r[0] == found.region_p_value_r == 0.01
 
 
-def test_table(data):
-    found = run(SparsePositiveEncoder(alpha=0.5), data, "images")
+def test_table_and_summary(data):
+    found = run(SparsePositiveEncoder(alpha=0.5), data, "rotation", n_resamples=40)
     table = found.to_frame()
     assert_array_equal(table["target"], range(3))
-    for name in ("r", "theta", "n_active", "n_empty", "mismatch", "p_value_r", "q_value_theta"):
+    for name in ("r", "theta", "n_active"):
+        assert_array_equal(table[name], getattr(found.encoder, name))
+    for name in ("excess_theta", "n_empty", "p_value_r", "q_value_theta", "familywise_p_value_r"):
         assert_array_equal(table[name], getattr(found, name))
-    assert_allclose(table["null_r"], found.null_r.mean(axis=0))
+    assert_allclose(table["null_r"], np.nan_to_num(found.null_r).mean(axis=0))
     means = [v[~np.isnan(v)].mean() if (~np.isnan(v)).any() else np.nan for v in found.null_theta.T]
     assert_allclose(table["null_theta"], means)
+    summary = found.summary()
+    assert summary.items() >= found.encoder.summary().items()
+    assert_allclose(summary["excess_theta"], np.nanmean(found.excess_theta))
+    assert (summary["n_resamples"], summary["least_p_value"]) == (40, 1 / 41)
+    assert summary["n_targets_for_discovery"] == 2  # of three
+
+
+def test_names_of_targets(data):
+    names = ["face", "house", "chair"]
+    named = data | {
+        name: pd.DataFrame(data[name], columns=names, index=range(100, 160))
+        for name in ("y", "y_test")
+    }
+    for null in NULLS:
+        found = run(SparsePositiveEncoder(), named, null)
+        assert_array_equal(found.to_frame()["target"], names)
+        assert_allclose(found.null_r, run(SparsePositiveEncoder(), data, null).null_r)
+    other = named | {"y_test": named["y_test"][names[::-1]]}
+    with pytest.raises(ValueError, match="y_test must have the targets of y"):
+        run(SparsePositiveEncoder(), other, "rotation")
 
 
 def test_table_needs_pandas(data, monkeypatch):
@@ -390,29 +462,27 @@ def test_seed(data):
     assert not hasattr(encoder, "coef_")
 
 
-def test_fits_that_stop_early_are_told(data):
-    with pytest.warns(ConvergenceWarning, match="Increase max_iter"):
-        run(SparsePositiveEncoder(alpha=0.01, max_iter=1, tol=1e-12), data, "rotation")
-
-
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"null": "voxels"}, "null must be"),
-        ({"null": "units"}, "give pool and pool_test"),
-        ({"pool": np.ones((60, 9))}, 'for null="units" only'),
-        ({"groups": np.ones(60)}, 'null="images"'),
+        ({"null": "units"}, "pool and pool_test must be given"),
+        ({"pool": np.ones((60, 9))}, "pool and pool_test must be None"),
         ({"null": "images", "groups": np.ones(59)}, "groups must be 1-D"),
-        ({"null": "images", "groups": np.arange(60)}, "something to shuffle"),
+        ({"null": "images", "groups": np.ones(60)}, "something to shuffle"),
+        ({"null": "images", "groups": np.arange(60), "scheme": "shift"}, "something to shuffle"),
+        ({"null": "images", "groups": np.r_[0, np.ones(59)]}, 'use scheme="shift"'),
+        ({"null": "images", "scheme": "roll"}, "scheme must be"),
+        ({"scheme": "shift"}, 'Use null="images"'),
         (
             {"null": "units", "pool": np.ones((60, 6)), "pool_test": np.ones((60, 6))},
-            "more of them",
+            "more units than X",
         ),
         ({"null": "units", "pool": np.ones((60, 9)), "pool_test": np.ones((60, 8))}, "same units"),
         ({"null": "units", "pool": np.ones((59, 9)), "pool_test": np.ones((60, 9))}, "one row per"),
         ({"X_test": np.ones((60, 5))}, "X_test must have the 6 units"),
         ({"y_test": np.ones((60, 2))}, "y_test must have the 3 target"),
-        ({"y": np.ones((59, 3))}, "y must have one row"),
+        ({"y": np.ones((59, 3))}, "inconsistent numbers|must have"),
         ({"y": np.full((60, 3), np.nan)}, "Input y contains NaN"),
         ({"y_test": np.full((60, 3), np.nan)}, "Input y_test contains NaN"),
         ({"X": np.ones((60, 1)), "X_test": np.ones((60, 1))}, "at least 2 units"),
@@ -420,6 +490,7 @@ def test_fits_that_stop_early_are_told(data):
         ({"correction": "holm"}, "correction must be"),
         ({"target": "seen"}, "target must be"),
         ({"sample_weight": np.ones(59)}, "sample_weight must be 1-D"),
+        ({"test_sample_weight": np.ones(59)}, "test_sample_weight must be 1-D"),
         ({"encoder": SparsePositiveEncoder(alpha=-1)}, "alpha must"),
         ({"encoder": SparsePositiveEncoder(alpha=[1, 2])}, "alpha must"),
         ({"encoder": SparsePositiveEncoder(tol=0)}, "tol must be"),
@@ -434,10 +505,11 @@ def test_bad_arguments(data, changes, message):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"encoder": SparsePositiveEncoderCV()}, "got SparsePositiveEncoderCV"),
-        ({"encoder": make_pipeline(StandardScaler(), SparsePositiveEncoder())}, "got Pipeline"),
+        ({"encoder": FrozenEstimator(SparsePositiveEncoder())}, "encoder must not be frozen"),
+        ({"encoder": StandardScaler()}, "linear regressor"),
         ({"encoder": SparsePositiveEncoder(positive="yes")}, "positive must be True or False"),
         ({"center": 1}, "center must be True or False"),
+        ({"keep_alpha": "yes"}, "keep_alpha must be True or False"),
     ],
 )
 def test_arguments_of_a_wrong_type(data, changes, message):

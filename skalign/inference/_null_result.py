@@ -1,0 +1,146 @@
+"""Observed r and theta beside those of null fits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skalign.inference._null_statistics import n_targets_for_discovery
+from skalign.metrics import Alignment
+
+NullName = Literal["units", "rotation", "images"]
+Correction = Literal["bh", "by"]
+
+P_VALUES = ["p_value", "q_value", "familywise_p_value"]
+
+
+@dataclass(frozen=True, eq=False)
+class AlignmentNull:
+    """Observed r and theta of every target, those of null fits, and p-values.
+
+    Returned by :func:`alignment_null`. High r and low theta are good.
+
+    Parameters
+    ----------
+    null : {"units", "rotation", "images"}
+        Kind of null fits.
+    encoder : Alignment
+        Predictivity r, tuning reorientation theta and number of active units of the encoder. r and
+        theta of an empty fit are NaN. It has the names of the targets, where `y` had names.
+    null_r, null_theta, null_n_active : ndarray of shape (n_resamples, n_targets)
+        The same of every null fit.
+    excess_theta : ndarray of shape (n_targets,)
+        Observed theta minus the theta that fits with as many active units have on average; negative
+        is good. NaN for an empty fit and for ``null="images"``.
+    p_value_r, p_value_theta : ndarray of shape (n_targets,)
+        One-sided p-values of single targets. Those of theta are NaN for ``null="images"``.
+    q_value_r, q_value_theta : ndarray of shape (n_targets,)
+        The same p-values, adjusted for the false discovery rate: among the targets with a q-value
+        of at most 0.05, at most 5 % are false discoveries on average.
+    familywise_p_value_r, familywise_p_value_theta : ndarray of shape (n_targets,)
+        The same p-values, adjusted for the family-wise error rate: without any effect, the
+        probability that one or more targets have 0.05 or less is 5 %.
+    region_p_value_r, region_p_value_theta : float
+        One-sided p-values of the means over all targets, for targets that form one region.
+    correction : {"bh", "by"}
+        Rule of the q-values.
+    least_p_value : float
+        Least p-value that this number of draws can give.
+    """
+
+    null: NullName
+    encoder: Alignment
+    null_r: NDArray[np.float64]
+    null_theta: NDArray[np.float64]
+    null_n_active: NDArray[np.int64]
+    excess_theta: NDArray[np.float64]
+    p_value_r: NDArray[np.float64]
+    p_value_theta: NDArray[np.float64]
+    q_value_r: NDArray[np.float64]
+    q_value_theta: NDArray[np.float64]
+    familywise_p_value_r: NDArray[np.float64]
+    familywise_p_value_theta: NDArray[np.float64]
+    region_p_value_r: float
+    region_p_value_theta: float
+    correction: Correction
+    least_p_value: float
+
+    @property
+    def n_empty(self) -> NDArray[np.int64]:
+        """Number of null fits without any active unit, (n_targets,)."""
+        return np.count_nonzero(self.null_n_active == 0, axis=0)
+
+    def n_targets_for_discovery(self, rate: float = 0.05) -> int:
+        """Count the targets at the least p-value that make discoveries possible.
+
+        Parameters
+        ----------
+        rate : float, default=0.05
+            False discovery rate.
+
+        Returns
+        -------
+        int
+            If no more than that number of targets have an effect, none of them can have a q-value
+            of `rate` or less, however strong the effect: increase `n_resamples`.
+        """
+        return n_targets_for_discovery(
+            self.least_p_value, self.p_value_r.size, self.correction, rate
+        )
+
+    def summary(self) -> dict[str, float]:
+        """Average over targets, and say what the number of draws can show.
+
+        Returns
+        -------
+        dict of str to float
+            - ``"r"``, ``"theta"``, ``"penalized_theta"``, ``"n_active"``, ``"empty_fraction"``: of
+              the encoder, as in :meth:`skalign.metrics.Alignment.summary`.
+            - ``"excess_theta"``: mean over the targets that have one.
+            - ``"region_p_value_r"``, ``"region_p_value_theta"``: p-values of the means.
+            - ``"n_resamples"``: number of null fits.
+            - ``"least_p_value"``: least p-value that they can give.
+            - ``"n_targets_for_discovery"``: number of targets that must have the least p-value for
+              a q-value of 0.05.
+        """
+        excess = self.excess_theta[~np.isnan(self.excess_theta)]
+        return {
+            **self.encoder.summary(),
+            "excess_theta": float(excess.mean()) if excess.size else np.nan,
+            "region_p_value_r": self.region_p_value_r,
+            "region_p_value_theta": self.region_p_value_theta,
+            "n_resamples": len(self.null_r),
+            "least_p_value": self.least_p_value,
+            "n_targets_for_discovery": self.n_targets_for_discovery(),
+        }
+
+    def to_frame(self) -> Any:
+        """One row per target, as a pandas DataFrame.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns ``target``, ``r``, ``theta``, ``n_active``; ``null_r``, ``null_theta`` and
+            ``null_n_active``, means over the null fits (of theta: those that have one; an empty
+            fit has an r of 0); ``excess_theta``, ``n_empty``; ``p_value_r``, ``q_value_r``,
+            ``familywise_p_value_r`` and the same of theta.
+
+        Raises
+        ------
+        ImportError
+            If pandas is missing.
+        """
+        theta = np.ma.masked_invalid(self.null_theta).mean(axis=0)
+        columns = {
+            "null_r": np.nan_to_num(self.null_r).mean(axis=0),
+            "null_theta": np.ma.filled(theta.astype(np.float64), np.nan),
+            "null_n_active": self.null_n_active.mean(axis=0),
+            "excess_theta": self.excess_theta,
+            "n_empty": self.n_empty,
+        }
+        for measure in ("r", "theta"):
+            columns |= {f"{p}_{measure}": getattr(self, f"{p}_{measure}") for p in P_VALUES}
+        return self.encoder.to_frame().assign(**columns)
