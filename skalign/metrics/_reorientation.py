@@ -73,6 +73,10 @@ def tuning_reorientation(
     nor, unless ``center``, if the image axis is rotated. A unit without a direction (silent on all
     images; constant, if ``center``) counts neither in the numerator nor in the denominator.
 
+    Two differences from the code of the authors of [1]_. A silent unit leaves both sums here, while
+    their ``nansum`` drops its distance from the numerator and keeps its weight in the denominator,
+    which makes theta smaller. A target without weights is NaN here, and 0, the best value, there.
+
     Theta misleads in two ways.
 
     - *A common direction.* Features that are positive on all images, as after a ReLU, share a

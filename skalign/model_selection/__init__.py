@@ -3,12 +3,11 @@
 from skalign.model_selection._choice import choose
 from skalign.model_selection._front import AlignmentFront
 from skalign.model_selection._pareto import pareto_optimal
-from skalign.model_selection._refit import RefitRule, fewest_units, least_reorientation
+from skalign.model_selection._refit import fewest_units, least_reorientation
 from skalign.model_selection._splits import check_splits
 
 __all__ = [
     "AlignmentFront",
-    "RefitRule",
     "check_splits",
     "choose",
     "fewest_units",

@@ -81,9 +81,13 @@ def choose(
     -----
     A candidate that is empty (as told by any of the arrays given) or no better than a constant
     prediction, r at most 0, cannot be chosen, and is not the best either. Of equal candidates (r
-    and theta within 1e-9) the first, most regularized one is taken. Theta alone misleads where few
+    and theta within `tie`) the first, most regularized one is taken. Theta alone misleads where few
     units are active, for a single unit is its own prediction: that is why the rule looks at r
     first.
+
+    On the path of one lasso, "least_reorientation" chooses nearly what "one_se" or "fewest_units"
+    would: theta and the number of active units fall together as alpha grows. See the Notes of
+    :func:`least_reorientation`.
 
     References
     ----------

@@ -22,7 +22,7 @@ from skalign.metrics import (
     tuning_reorientation,
 )
 from skalign.model_selection._pareto import pareto_optimal
-from skalign.model_selection._refit import last_iteration, read_score, read_theta
+from skalign.model_selection._refit import last_iteration, read_score, theta_of
 from skalign.utils import import_pandas, target_names
 
 EMPTY_THETA = 2.0  # what an empty fit counts as in penalized_theta: the worst
@@ -129,7 +129,7 @@ class AlignmentFront:
         r, r_se = read_score(results, "r", rows)
         empty_fraction = 1 - read_score(results, "nonempty_fraction", rows)[0]
         penalty = getattr(getattr(search, "scorer_", None), "undefined_theta", EMPTY_THETA)
-        theta = read_theta(results, "neg_theta", rows)
+        theta = theta_of(read_score(results, "neg_theta", rows)[0], "neg_theta")
         params = [results["params"][row] for row in rows]
         names = dict.fromkeys(name for values in params for name in values)  # in their order
         best = getattr(search, "best_index_", -1)  # none where nothing was refitted

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -14,82 +14,76 @@ from skalign.model_selection._choice import check_tolerance, choose
 
 
 @dataclass(frozen=True)
-class RefitRule:
-    """A rule to give to a search as ``refit``; made by the functions of this module.
-
-    Parameters
-    ----------
-    select : {"least_reorientation", "fewest_units"}
-        What is least among the candidates that predict well enough.
-    tolerance : float or str
-        How far below the best r a candidate may lie.
-    r : str
-        Name of r among the scores.
-    theta : str
-        Name of minus theta among the scores.
-    """
+class _RefitRule:
+    """A rule to give to a search as ``refit``: least `cost` among those of enough `r`."""
 
     select: Literal["least_reorientation", "fewest_units"]
     tolerance: float | str
-    r: str = "r"
-    theta: str = "neg_theta"
+    r: str
+    cost_name: Literal["neg_theta", "n_active"]  # the parameter that names the cost
+    cost: str  # its name among the scores
 
     def __post_init__(self) -> None:
         if isinstance(self.tolerance, Mapping):  # called by a search instead of by the user
             raise TypeError(
-                f"{self.select} makes a rule: give refit={self.select}(), with parentheses."
+                f"refit must be the rule that {self.select} makes; got {self.select} itself. Give "
+                f"refit={self.select}(), with parentheses."
             )
         check_tolerance(self.tolerance)  # before the search, not after it
+        for parameter, name in (("r", self.r), (self.cost_name, self.cost)):
+            if not isinstance(name, str):
+                raise TypeError(f"{parameter} must be the name of a score; got {name!r}.")
 
     def __call__(self, cv_results: Mapping[str, Any]) -> int:
-        """Choose a candidate.
-
-        Parameters
-        ----------
-        cv_results : dict
-            ``cv_results_`` of a search.
-
-        Returns
-        -------
-        int
-            Its index: ``best_index_``.
-        """
+        """Index of the chosen candidate, from ``cv_results_`` of a search."""
         rows = last_iteration(cv_results)
-        r, r_se = read_score(cv_results, self.r, rows)
+        r, r_se = self._read(cv_results, "r", self.r, rows)
         if check_tolerance(self.tolerance).in_se and np.isnan(r_se).all():
             raise ValueError(
-                f"tolerance={self.tolerance!r} needs at least two splits for a standard error of "
-                f"{self.r}; got one. Give an absolute tolerance, in units of r, such as 0.01, or "
-                "a cv with more splits."
+                f"tolerance must be a number for a search of a single split, which has no standard "
+                f"error of {self.r}; got {self.tolerance!r}. Give an absolute tolerance, in units "
+                "of r, such as 0.01, or a cv with at least two splits."
             )
-        costs = {}
-        if self.select == "least_reorientation":
-            costs["theta"] = read_theta(cv_results, self.theta, rows)
-        else:
-            costs["n_active"] = read_score(cv_results, "n_active", rows)[0]
+        cost, _ = self._read(cv_results, self.cost_name, self.cost, rows)
+        if self.cost_name == "neg_theta":
+            cost = theta_of(cost, self.cost)
         if "mean_test_nonempty_fraction" in cv_results:
             r[read_score(cv_results, "nonempty_fraction", rows)[0] == 0] = np.nan
         order = np.argsort(-r, kind="stable")  # of equal candidates the one with the better r
-        tables = {name: cost[order, np.newaxis] for name, cost in costs.items()}
-        r, r_se = r[order, np.newaxis], r_se[order, np.newaxis]
-        (chosen,) = choose(self.select, r, r_se=r_se, tolerance=self.tolerance, **tables)
+        r, r_se, cost = (values[order, np.newaxis] for values in (r, r_se, cost))
+        table = {"theta" if self.cost_name == "neg_theta" else "n_active": cost}
+        (chosen,) = choose(self.select, r, r_se=r_se, tolerance=self.tolerance, **table)
         if chosen < 0:
             raise ValueError(
-                f"None of the {rows.size} candidates can be chosen: every one is empty, has failed "
-                f"or has a mean {self.r} of at most 0, no better than a constant prediction. Try "
-                f'smaller alphas; refit=False or "{self.r}" shows the scores in cv_results_.'
+                f"At least one of the {rows.size} candidates must predict; got none: every one is "
+                f"empty, has failed or has a mean {self.r} of at most 0, no better than a constant "
+                f'prediction. Try smaller alphas; refit=False or "{self.r}" shows the scores in '
+                "cv_results_."
             )
         return int(rows[order[chosen]])
 
+    def _read(
+        self, cv_results: Mapping[str, Any], parameter: str, name: str, rows: NDArray[np.intp]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Read a score that a parameter of the rule names."""
+        if not splits_of(cv_results, name):
+            raise ValueError(
+                f"{parameter} must be the name of a test score of the search; got {name!r}, where "
+                f"the scores are {score_names(cv_results)}. Give the search "
+                f"scoring=AlignmentScorer(), or {self.select} the name that your scoring has for "
+                f"it: {self.select}({parameter}=...)."
+            )
+        return read_score(cv_results, name, rows)
+
     def __repr__(self) -> str:
         names = f", r={self.r!r}" * (self.r != "r")
-        names += f", theta={self.theta!r}" * (self.theta != "neg_theta")
+        names += f", {self.cost_name}={self.cost!r}" * (self.cost != self.cost_name)
         return f"{self.select}(tolerance={self.tolerance!r}{names})"
 
 
 def least_reorientation(
-    tolerance: float | str = "1se", *, r: str = "r", theta: str = "neg_theta"
-) -> RefitRule:
+    tolerance: float | str = "1se", *, r: str = "r", neg_theta: str = "neg_theta"
+) -> Callable[[Mapping[str, Any]], int]:
     """Refit rule: among candidates that predict about as well as the best, the most aligned one.
 
     Give it to a search of scikit-learn as ``refit``, with
@@ -101,22 +95,22 @@ def least_reorientation(
         How far below the best mean r a candidate may lie: a number is in units of r, a string such
         as "1se" or "0.5se" in standard errors of the best candidate.
     r : str, default="r"
-        Name of r among the scores, where ``scoring`` is a dict with a
+        Name that `scoring`, where it is a dict of scorers, has for a
         :class:`~skalign.metrics.PearsonScorer`.
-    theta : str, default="neg_theta"
-        Name of minus theta among the scores, where ``scoring`` is a dict with a
-        :class:`~skalign.metrics.TuningReorientationScorer`.
+    neg_theta : str, default="neg_theta"
+        Name that it has for a :class:`~skalign.metrics.TuningReorientationScorer`: minus the mean
+        theta, in which an empty target counts as 2.
 
     Returns
     -------
-    RefitRule
-        A callable from ``cv_results_`` to the index of a candidate. It raises ValueError if
-        no candidate can be chosen, or a score is missing.
+    callable
+        The rule: a function from ``cv_results_`` to the index of a candidate. It raises ValueError
+        if no candidate can be chosen, or a score is missing.
 
     Raises
     ------
     TypeError
-        If `tolerance` is neither a number nor a string.
+        If `tolerance` is neither a number nor a string, or a name is not a string.
     ValueError
         If `tolerance` is negative or not finite.
 
@@ -131,8 +125,15 @@ def least_reorientation(
     The standard error is the standard deviation of r over the splits (``ddof=1``) over the root of
     their number; with a single split give an absolute tolerance. Candidates that are empty for all
     targets in all splits, that failed in a split (NaN), or that predict no better than a constant
-    (mean r at most 0) are never chosen. Of candidates with equal theta the one with the larger r
-    is.
+    (mean r at most 0) are never chosen. Of candidates with equal theta the rule chooses the one
+    with the larger r.
+
+    *On the path of one lasso* the rule chooses what ``"one_se"`` or :func:`fewest_units` would.
+    Theta of positive weights on standardized units, centered, is 1 - sd(prediction) / sum of
+    weights, and the lasso penalizes just that sum. Theta and the number of active units fall
+    together as alpha grows (a median rank correlation above .9 on simulated voxels), so a low theta
+    of the chosen fit shows the penalty, not the data. Theta says more where candidates differ in
+    kind: in penalty, sign, units or layer. Read it beside the number of active units.
 
     *Scoring a search.* With several scores and a callable ``refit``, ``search.score(X, y)`` of
     scikit-learn fails: it looks for a score named by the callable. Score
@@ -169,10 +170,12 @@ def least_reorientation(
     >>> sorted(AlignmentScorer()(search.best_estimator_, X, y))
     ['n_active', 'neg_theta', 'nonempty_fraction', 'r']
     """
-    return RefitRule("least_reorientation", tolerance, r, theta)
+    return _RefitRule("least_reorientation", tolerance, r, "neg_theta", neg_theta)
 
 
-def fewest_units(tolerance: float | str = "1se") -> RefitRule:
+def fewest_units(
+    tolerance: float | str = "1se", *, r: str = "r", n_active: str = "n_active"
+) -> Callable[[Mapping[str, Any]], int]:
     """Refit rule: among candidates that predict about as well as the best, the sparsest one.
 
     Give it to a search of scikit-learn as ``refit``, with
@@ -183,17 +186,21 @@ def fewest_units(tolerance: float | str = "1se") -> RefitRule:
     tolerance : float or str, default="1se"
         How far below the best mean r a candidate may lie: a number is in units of r, a string such
         as "1se" or "0.5se" in standard errors of the best candidate.
+    r : str, default="r"
+        Name that `scoring`, where it is a dict or returns one, has for r.
+    n_active : str, default="n_active"
+        Name that it has for the mean number of active units.
 
     Returns
     -------
-    RefitRule
-        A callable from ``cv_results_`` to the index of a candidate. It raises ValueError if
-        no candidate can be chosen, or a score is missing.
+    callable
+        The rule: a function from ``cv_results_`` to the index of a candidate. It raises ValueError
+        if no candidate can be chosen, or a score is missing.
 
     Raises
     ------
     TypeError
-        If `tolerance` is neither a number nor a string.
+        If `tolerance` is neither a number nor a string, or a name is not a string.
     ValueError
         If `tolerance` is negative or not finite.
 
@@ -203,9 +210,9 @@ def fewest_units(tolerance: float | str = "1se") -> RefitRule:
 
     Notes
     -----
-    Sparsity is the mean number of active units of a target, empty targets included, so that a
-    candidate that leaves some targets empty looks sparser: its r, where those count as 0, is what
-    speaks against it.
+    Sparsity is the mean number of active units of a target, empty targets included. A candidate
+    that leaves some targets empty therefore looks sparser; its r, where these count as 0, is
+    lower for it.
 
     Examples
     --------
@@ -221,7 +228,7 @@ def fewest_units(tolerance: float | str = "1se") -> RefitRule:
     >>> search.fit(X, y).best_params_
     {'alpha': 9}
     """
-    return RefitRule("fewest_units", tolerance)
+    return _RefitRule("fewest_units", tolerance, r, "n_active", n_active)
 
 
 def last_iteration(cv_results: Mapping[str, Any]) -> NDArray[np.intp]:
@@ -230,19 +237,27 @@ def last_iteration(cv_results: Mapping[str, Any]) -> NDArray[np.intp]:
     return np.flatnonzero(iteration == iteration.max())
 
 
+def score_names(cv_results: Mapping[str, Any]) -> list[str]:
+    """Names of the test scores of a search."""
+    start = "mean_test_"
+    return sorted(key.removeprefix(start) for key in cv_results if key.startswith(start))
+
+
+def splits_of(cv_results: Mapping[str, Any], name: str) -> list[NDArray[Any]]:
+    """Values of a test score, (n_candidates,) for every split; none where it is missing."""
+    pattern = re.compile(rf"split\d+_test_{re.escape(name)}")
+    return [np.asarray(cv_results[key]) for key in cv_results if pattern.fullmatch(key)]
+
+
 def read_score(
     cv_results: Mapping[str, Any], name: str, rows: NDArray[np.intp]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Mean of a score over splits, and its standard error, both NaN where a split has failed."""
-    pattern = re.compile(rf"split\d+_test_{re.escape(name)}")
-    splits = [np.asarray(cv_results[key]) for key in cv_results if pattern.fullmatch(key)]
+    splits = splits_of(cv_results, name)
     if not splits:
-        start = "mean_test_"
-        found = sorted(key.removeprefix(start) for key in cv_results if key.startswith(start))
         raise ValueError(
-            f'cv_results must have the test score "{name}": give the search '
-            "scoring=AlignmentScorer(), or a dict of scorers whose names the rule is told; got the "
-            f"scores {found}."
+            f"cv_results must have the test score {name!r}; got {score_names(cv_results)}. Give "
+            "the search scoring=AlignmentScorer()."
         )
     scores = np.array([split[rows] for split in splits], dtype=np.float64)
     scores[~np.isfinite(scores)] = np.nan
@@ -251,14 +266,11 @@ def read_score(
     return scores.mean(axis=0), scores.std(axis=0, ddof=1) / np.sqrt(len(scores))
 
 
-def read_theta(
-    cv_results: Mapping[str, Any], name: str, rows: NDArray[np.intp]
-) -> NDArray[np.float64]:
-    """Mean theta over splits, from its negative."""
-    theta = -read_score(cv_results, name, rows)[0]
-    if (theta < 0).any():
+def theta_of(neg_theta: NDArray[np.float64], name: str) -> NDArray[np.float64]:
+    """Theta from the score that is minus it."""
+    if (neg_theta > 0).any():
         raise ValueError(
-            f'The score "{name}" must be minus theta, from -2 to 0, as AlignmentScorer and '
-            f"TuningReorientationScorer give it; got {-theta[theta < 0][0]:.3g}."
+            f"The score {name!r} must be minus theta, from -2 to 0, as AlignmentScorer and "
+            f"TuningReorientationScorer give it; got {neg_theta[neg_theta > 0][0]:.3g}."
         )
-    return theta + 0.0  # not -0.0
+    return -neg_theta + 0.0  # not -0.0

@@ -226,6 +226,30 @@ def test_undefined_targets():
     assert np.isnan(parts.distance[1]).all()
 
 
+def test_a_silent_unit_leaves_both_sums_where_a_nansum_keeps_its_weight():
+    features = np.eye(4)[:, :3]
+    features[:, 2] = 0
+    targets, weights = np.array([1.0, 1.0, 0.0, 0.0]), np.array([1.0, 3.0, 4.0])
+    (theta,) = tuning_reorientation(features, targets, weights)
+    distance = 1 - np.sqrt(0.5)
+    assert theta == pytest.approx(distance)
+    with np.errstate(invalid="ignore"):
+        cosine = targets @ features / (np.linalg.norm(features, axis=0) * np.sqrt(2))
+    of_nansum = np.nansum(weights * (1 - cosine)) / weights.sum()
+    assert of_nansum == pytest.approx(distance / 2)
+
+
+def test_of_positive_weights_on_standardized_units_by_their_sum():
+    """1 - sd(prediction) / sum of weights: why a penalty on that sum lowers theta."""
+    rng = np.random.default_rng(0)
+    features = rng.standard_normal((50, 8))
+    features = (features - features.mean(axis=0)) / features.std(axis=0)
+    weights = rng.random((5, 8)) * (rng.random((5, 8)) < 0.5)
+    predicted = features @ weights.T + 3
+    theta = tuning_reorientation(features, predicted, weights, center=True)
+    assert_allclose(theta, 1 - predicted.std(axis=0) / weights.sum(axis=1))
+
+
 def test_constant_units_have_no_direction_when_centered():
     rng = np.random.default_rng(0)
     features, targets = rng.standard_normal((50, 2)), rng.standard_normal(50)

@@ -6,8 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_array_equal
+from scipy.stats import spearmanr
+from sklearn.preprocessing import StandardScaler
 
-from skalign.model_selection import choose
+from skalign.datasets import make_selective_cortex
+from skalign.linear_model import sparse_positive_path
+from skalign.model_selection import AlignmentFront, choose
 
 SELECTS = ["best", "one_se", "least_reorientation", "fewest_units"]
 
@@ -152,3 +156,33 @@ def test_rounding_does_not_choose():
     theta = np.array([[0.3, 0.3], [0.3 - 1e-12, 0.3 - 1e-6]])
     chosen = choose("least_reorientation", r, theta=theta, tolerance=0.1)
     assert_array_equal(chosen, [0, 1])
+
+
+def test_on_a_lasso_path_theta_and_units_choose_alike():
+    """What the page of least_reorientation says."""
+    cortex = make_selective_cortex(
+        n_units=300,
+        n_selective=60,
+        n_subjects=1,
+        n_voxels=30,
+        n_localizer=2,
+        n_train=300,
+        n_validation=0,
+        n_test=200,
+        random_state=0,
+    )
+    is_face = cortex.selectivity == "faces"
+    scaler = StandardScaler().fit(cortex.X_train[:, is_face])
+    X, X_test = (scaler.transform(part[:, is_face]) for part in (cortex.X_train, cortex.X_test))
+    alphas = np.geomspace(0.2, 0.003, 12)
+    path = sparse_positive_path(X, cortex.y_train["S1", "FFA"], alphas=alphas)
+    y_test = cortex.y_test["S1", "FFA"]
+    front = AlignmentFront.from_path(path, X_test, y_test, per_target=True, center=True)
+    rank_correlation = [
+        spearmanr(theta, n_active, nan_policy="omit").statistic
+        for theta, n_active in zip(front.theta.T, front.n_active.T, strict=True)
+    ]
+    assert np.median(rank_correlation) > 0.9
+    scores = {"r": front.r, "theta": front.theta, "n_active": front.n_active, "tolerance": 0.02}
+    by_theta, by_units = (choose(rule, **scores) for rule in SELECTS[2:])
+    assert (np.abs(by_theta - by_units) <= 1).mean() > 0.8

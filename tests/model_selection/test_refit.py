@@ -62,14 +62,29 @@ def test_standard_error_is_that_of_the_best_over_splits(table):
 def test_names_of_the_scores_can_be_given():
     r = [[0.5, 0.5], [0.5, 0.5]]
     table = results(r, theta=[0.4, 0.3], n_active=[1, 2], names=("pearson", "aligned"))
-    assert least_reorientation(0.1, r="pearson", theta="aligned")(table) == 1
-    with pytest.raises(ValueError, match=r'test score "r": .*got the scores \[\'aligned\''):
+    rule = least_reorientation(0.1, r="pearson", neg_theta="aligned")
+    assert rule(table) == 1
+    assert repr(rule) == "least_reorientation(tolerance=0.1, r='pearson', neg_theta='aligned')"
+    assert fewest_units(0.1, r="pearson")(table) == 0
+    with pytest.raises(ValueError, match=r"^r must be .*; got 'r', .* are \['aligned', "):
         least_reorientation(0.1)(table)
+    with pytest.raises(ValueError, match=r"neg_theta must be .*\(neg_theta=...\)"):
+        least_reorientation(0.1, r="pearson")(table)
+    table |= {name.replace("n_active", "units"): table[name] for name in list(table)}
+    assert fewest_units(0.1, r="pearson", n_active="units")(table) == 0
+    with pytest.raises(ValueError, match=r"n_active must be the name of a test score .* 'active'"):
+        fewest_units(0.1, r="pearson", n_active="active")(table)
+
+
+@pytest.mark.parametrize("names", [{"r": None}, {"neg_theta": 1}])
+def test_names_are_strings(names):
+    with pytest.raises(TypeError, match="must be the name of a score"):
+        least_reorientation(**names)
 
 
 def test_name_is_not_a_pattern():
     table = results([[0.5, 0.5], [0.6, 0.6]], [0.4, 0.3], [1, 2])
-    with pytest.raises(ValueError, match=r'score "\."'):
+    with pytest.raises(ValueError, match=r"got '\.'"):
         least_reorientation(0.1, r=".")(table)
 
 
@@ -91,7 +106,7 @@ def test_empty_useless_and_failed_candidates_never_win(rule):
     )
     assert rule(table) == 3
     table["split0_test_r"][3] = -0.5
-    with pytest.raises(ValueError, match="None of the 5 candidates can be chosen"):
+    with pytest.raises(ValueError, match="one of the 5 candidates must predict"):
         rule(table)
 
 
@@ -111,7 +126,7 @@ def test_single_split_needs_an_absolute_tolerance():
     table = results([[0.5], [0.6]], theta=[0.1, 0.2], n_active=[1, 2])
     assert least_reorientation(0.2)(table) == 0
     for rule in (least_reorientation(), fewest_units("0.5se")):
-        with pytest.raises(ValueError, match=r"at least two splits .* absolute tolerance"):
+        with pytest.raises(ValueError, match=r"single split, .* absolute tolerance"):
             rule(table)
 
 
@@ -187,7 +202,7 @@ def test_in_a_grid_search_over_a_pipeline(data):
 
 def test_in_a_grid_search_over_several_scorers(data):
     scoring = {"pearson": PearsonScorer(), "aligned": TuningReorientationScorer()}
-    rule = least_reorientation("2se", r="pearson", theta="aligned")
+    rule = least_reorientation("2se", r="pearson", neg_theta="aligned")
     grid = {"alpha": [0.5, 1.0, 1e3], "penalty": ["lasso"]}
     search = GridSearchCV(SparsePositiveEncoder(), grid, scoring=scoring, refit=rule).fit(*data)
     assert search.cv_results_["mean_test_aligned"][2] == -2
@@ -217,7 +232,7 @@ def test_grid_of_empty_models_says_so(data):
         scoring=AlignmentScorer(),
         refit=least_reorientation(),
     )
-    with pytest.raises(ValueError, match=r"None of the 2 candidates .* Try smaller alphas"):
+    with pytest.raises(ValueError, match=r"one of the 2 candidates .* Try smaller alphas"):
         search.fit(*data)
 
 
