@@ -12,7 +12,7 @@ from skalign.inference._alignment_intervals import AlignmentIntervals
 from skalign.inference._bootstrap_mean import interval_of_mean
 from skalign.inference._comparison import AlignmentComparison
 from skalign.inference._evaluated_model import EvaluatedModel, ModelInDraws, ScoredImages
-from skalign.inference._interval import ConfidenceInterval, interval_of, join
+from skalign.inference._interval import ConfidenceInterval, IntervalRule, interval_of, join
 from skalign.metrics import BootstrapDraws, ImageDraws, JackknifeDraws
 
 _WORST_THETA = 2.0
@@ -42,19 +42,18 @@ def intervals_of_models(
         [one.r for one in sides.values()], [one.theta for one in sides.values()]
     )
     if scored.over == "images":
-        n_drawn = scored.images.n_groups
-        drawn = "images" if scored.images.groups is None else "groups"
-        means, of_r, of_theta = _over_images(list(models.values()), scored, values)
+        drawn: Any = "images" if scored.images.groups is None else "groups"
+        rule = scored.rule.for_draws_of(drawn, scored.images.n_groups, stacklevel=stacklevel + 1)
+        means, of_r, of_theta = _over_images(list(models.values()), scored, rule, values)
     else:
-        n_drawn, drawn = values.r.size, "targets"
+        rule = scored.rule.for_draws_of("targets", values.r.size, stacklevel=stacklevel + 1)
         means = {
-            name: interval_of_mean(scored.rule, [of_measure], "targets")
+            name: interval_of_mean(rule, [of_measure], "targets")
             for name, of_measure in values.in_means().items()
         }
         of_r, of_theta = (
             _without_ends(means["r"], of_measure) for of_measure in (values.r, values.theta)
         )
-    scored.rule.warn_if_few(n_drawn, drawn, stacklevel=stacklevel + 1)
     is_empty = np.any([one.n_active == 0 for one in sides.values()], axis=0)
     return AlignmentIntervals(
         AlignmentComparison(sides),
@@ -93,10 +92,13 @@ class _TargetValues(NamedTuple):
 
 
 def _over_images(
-    models: list[EvaluatedModel], scored: ScoredImages, values: _TargetValues
+    models: list[EvaluatedModel],
+    scored: ScoredImages,
+    rule: IntervalRule,
+    values: _TargetValues,
 ) -> tuple[dict[str, ConfidenceInterval], ConfidenceInterval, ConfidenceInterval]:
     """Intervals of the means, by name, and of every target's r and theta."""
-    rule, images = scored.rule, scored.images
+    images = scored.images
     kinds: list[ImageDraws] = []
     if rule.method != "t":
         kinds.append(BootstrapDraws(images, rule.n_resamples, rule.random_state))

@@ -25,7 +25,7 @@ def bootstrap_alignment(
     test_sample_weight: ArrayLike | None = None,
     n_resamples: int = N_RESAMPLES,
     confidence_level: float = 0.95,
-    method: Method = "percentile",
+    method: Method = "auto",
     random_state: Any = None,
 ) -> AlignmentIntervals:
     """Confidence intervals of r and theta of a fitted estimator.
@@ -56,17 +56,19 @@ def bootstrap_alignment(
         Weights of the images in r and theta. All images are drawn equally often, but images of
         weight zero are never drawn.
     n_resamples : int, default=1000
-        Number of draws; ignored for "t".
+        Number of draws; not used for "t".
     confidence_level : float, default=0.95
         Confidence level of the intervals.
-    method : {"percentile", "basic", "BCa", "t"}, default="percentile"
+    method : {"auto", "percentile", "basic", "BCa", "t"}, default="auto"
         How the interval is made.
 
         - "percentile", "basic" and "BCa" are those of :func:`scipy.stats.bootstrap`. "BCa" corrects
           for bias and skewness, and leaves out each image or group in turn.
         - "t" is ``estimate +- t * standard_error``, with the standard error of the jackknife, which
           leaves out each image or group in turn, and Student's t with one degree of freedom fewer
-          than there are. Take it for few groups.
+          than there are. It covers best where groups are few, or images depend on each other.
+        - "auto" is "t" where there are groups, or fewer than ten images or targets, and
+          "percentile" otherwise.
     random_state : int, RandomState instance or None, default=None
         Seed of the draws; an integer makes them reproducible.
 
@@ -88,7 +90,7 @@ def bootstrap_alignment(
     Warns
     -----
     UserWarning
-        If fewer than ten images, groups or targets are drawn, unless `method` is "t".
+        If fewer than ten images, groups or targets are drawn for a bootstrap interval.
 
     See Also
     --------
@@ -157,7 +159,7 @@ def bootstrap_alignment_difference(
     test_sample_weight: ArrayLike | None = None,
     n_resamples: int = N_RESAMPLES,
     confidence_level: float = 0.95,
-    method: Method = "percentile",
+    method: Method = "auto",
     random_state: Any = None,
 ) -> AlignmentIntervals:
     """Confidence intervals of a difference in r and theta, in paired draws.
@@ -184,10 +186,10 @@ def bootstrap_alignment_difference(
     test_sample_weight : array-like of shape (n_images,), default=None
         Weights of the images in r and theta.
     n_resamples : int, default=1000
-        Number of draws; ignored for "t".
+        Number of draws; not used for "t".
     confidence_level : float, default=0.95
         Confidence level of the intervals.
-    method : {"percentile", "basic", "BCa", "t"}, default="percentile"
+    method : {"auto", "percentile", "basic", "BCa", "t"}, default="auto"
         How the interval is made; see :func:`bootstrap_alignment`.
     random_state : int, RandomState instance or None, default=None
         Seed of the draws; an integer makes them reproducible.
@@ -208,7 +210,7 @@ def bootstrap_alignment_difference(
     Warns
     -----
     UserWarning
-        If fewer than ten images, groups or targets are drawn, unless `method` is "t".
+        If fewer than ten images, groups or targets are drawn for a bootstrap interval.
 
     See Also
     --------

@@ -28,7 +28,7 @@ def bootstrap_mean(
     over: Literal["targets", "subjects"] = "targets",
     n_resamples: int = N_RESAMPLES,
     confidence_level: float = 0.95,
-    method: Method = "percentile",
+    method: Method = "auto",
     random_state: Any = None,
 ) -> ConfidenceInterval:
     """Confidence interval of a mean over targets, or over subjects of their means over targets.
@@ -46,13 +46,14 @@ def bootstrap_mean(
     over : {"targets", "subjects"}, default="targets"
         What is drawn with replacement.
     n_resamples : int, default=1000
-        Number of draws; ignored for "t".
+        Number of draws; not used for "t".
     confidence_level : float, default=0.95
         Confidence level of the interval.
-    method : {"percentile", "basic", "BCa", "t"}, default="percentile"
-        How the interval is made. The first three are those of :func:`scipy.stats.bootstrap`. "t" is
-        Student's interval, ``mean +- t s / sqrt(n)`` with n - 1 degrees of freedom: take it for few
-        subjects.
+    method : {"auto", "percentile", "basic", "BCa", "t"}, default="auto"
+        How the interval is made. "percentile", "basic" and "BCa" are those of
+        :func:`scipy.stats.bootstrap`. "t" is Student's interval, ``mean +- t s / sqrt(n)`` with
+        n - 1 degrees of freedom. "auto" is "t" over subjects and over fewer than ten targets, and
+        "percentile" otherwise.
     random_state : int, RandomState instance or None, default=None
         Seed of the draws; an integer makes them reproducible.
 
@@ -70,7 +71,7 @@ def bootstrap_mean(
     Warns
     -----
     UserWarning
-        If fewer than ten targets or subjects are drawn, unless `method` is "t".
+        If fewer than ten targets or subjects are drawn for a bootstrap interval.
 
     See Also
     --------
@@ -97,7 +98,7 @@ def bootstrap_mean(
     >>> rng = np.random.default_rng(0)
     >>> matched = [rng.uniform(0.2, 0.4, n_voxels) for n_voxels in (30, 40, 25, 35)]
     >>> mismatched = [theta + rng.uniform(0, 0.4, theta.size) for theta in matched]
-    >>> interval = bootstrap_mean(matched, mismatched, over="subjects", method="t")
+    >>> interval = bootstrap_mean(matched, mismatched, over="subjects")
     >>> bool(interval.low <= interval.estimate <= interval.high < 0)
     True
     """
@@ -105,10 +106,8 @@ def bootstrap_mean(
     if over not in ("targets", "subjects"):
         raise ValueError(f'over must be "targets" or "subjects"; got {over!r}.')
     differences = differences_by_subject(values, minus, over)
-    found = interval_of_mean(rule, differences, over)
     n_drawn = len(differences) if over == "subjects" else differences[0].size
-    rule.warn_if_few(n_drawn, over, stacklevel=2)
-    return found
+    return interval_of_mean(rule.for_draws_of(over, n_drawn, stacklevel=2), differences, over)
 
 
 def differences_by_subject(

@@ -13,7 +13,7 @@ from sklearn.utils import check_random_state, check_scalar
 
 from skalign.utils import import_pandas
 
-Method = Literal["percentile", "basic", "BCa", "t"]
+Method = Literal["auto", "percentile", "basic", "BCa", "t"]
 
 N_RESAMPLES = 1000  # default of all that draws without refitting
 FEW = 10  # fewer things to draw from than that, and the ends of bootstrap intervals are too close
@@ -105,16 +105,27 @@ class IntervalRule(NamedTuple):
             raise ValueError(f"method must be one of {get_args(Method)}; got {self.method!r}.")
         return self._replace(random_state=check_random_state(self.random_state))
 
-    def warn_if_few(self, n_drawn: int, name: str, *, stacklevel: int) -> None:
-        """Warn that an interval from draws of few things covers less than its level."""
+    def for_draws_of(
+        self,
+        drawn: Literal["images", "groups", "targets", "subjects"],
+        n_drawn: int,
+        *,
+        stacklevel: int,
+    ) -> IntervalRule:
+        """Choose "auto"; warn of a method that covers less than its level for so few."""
+        if self.method == "auto":
+            is_few = n_drawn < FEW or drawn in ("groups", "subjects")
+            return self._replace(method="t" if is_few else "percentile")
         if n_drawn < FEW and self.method != "t":
             warnings.warn(
-                f"A {self.method} interval needs at least {FEW} {name} to draw from; got {n_drawn}."
-                " It covers the truth less often than its level says (at 0.95, the mean of 4 in 79 "
-                'and of 8 in 89 of 100 cases). Use method="t" or, over subjects, sign_flip_test.',
+                f"A {self.method} interval should have at least {FEW} {drawn} to draw from; got "
+                f"{n_drawn}. It covers the truth less often than its level says: at 0.95, the mean "
+                'of 4 subjects in 79 and of 8 in 89 of 100 cases. Use method="t" or, over '
+                "subjects, sign_flip_test.",
                 UserWarning,
                 stacklevel=stacklevel + 1,
             )
+        return self
 
 
 def interval_of(

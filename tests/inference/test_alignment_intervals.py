@@ -116,7 +116,9 @@ def test_t_is_that_of_the_jackknife(arrays, center):
 @pytest.mark.parametrize("method", METHODS)
 def test_few_groups_are_warned_of(arrays, method):
     options = {"method": method, "n_resamples": 9}
-    with pytest.warns(UserWarning, match="needs at least 10 groups to draw from; got 5") as told:
+    with pytest.warns(
+        UserWarning, match="should have at least 10 groups to draw from; got 5"
+    ) as told:
         bootstrap_arrays(*arrays, groups=GROUPS, **options)
     assert told[0].filename.endswith("fitted_maps.py")  # which calls
     with pytest.warns(UserWarning, match="got 5") as told:
@@ -128,6 +130,16 @@ def test_few_groups_are_warned_of(arrays, method):
         bootstrap_arrays(*arrays, over="targets", **options)
     bootstrap_arrays(*arrays, groups=np.arange(N_IMAGES) // 1.6 // 1, **options)
     bootstrap_arrays(*arrays, groups=GROUPS, method="t")
+
+
+def test_auto_is_t_for_groups_and_for_few(arrays):
+    def method(**options):
+        return bootstrap_arrays(*arrays, n_resamples=9, **options).theta.method
+
+    assert method() == "percentile"
+    assert method(groups=GROUPS) == method(groups=np.arange(N_IMAGES)) == "t"
+    assert method(over="targets") == "t"
+    assert method(test_sample_weight=np.arange(N_IMAGES) < 9) == "t"
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ from tests.inference.fitted_maps import (
 )
 
 METHODS = ["percentile", "basic", "BCa"]
-few = pytest.mark.filterwarnings("ignore:A .* interval needs at least 10")
+few = pytest.mark.filterwarnings("ignore:A .* interval should have at least 10")
 
 
 @pytest.fixture
@@ -253,7 +253,13 @@ def test_draws_of_dependent_images_are_too_alike_unless_grouped():
 
     def error(y_pred, y_true, groups=None):
         found = bootstrap_arrays(
-            y_pred, y_true, y_pred, sparse.eye_array(50), groups=groups, random_state=0
+            y_pred,
+            y_true,
+            y_pred,
+            sparse.eye_array(50),
+            groups=groups,
+            method="basic",
+            random_state=0,
         )
         return found.target_r.standard_error
 

@@ -14,7 +14,9 @@ def test_over_subjects_draws_their_means():
     mismatched = [values + rng.random(values.size) for values in matched]
     mismatched[1][2] = np.nan
     with pytest.warns(UserWarning, match="10 subjects to draw from; got 6") as told:
-        found = bootstrap_mean(matched, mismatched, over="subjects", random_state=1)
+        found = bootstrap_mean(
+            matched, mismatched, over="subjects", method="percentile", random_state=1
+        )
     assert told[0].filename == __file__
     means = [np.nanmean(one - other) for one, other in zip(matched, mismatched, strict=True)]
     state = np.random.RandomState(1)
@@ -30,10 +32,10 @@ def test_over_subjects_draws_their_means():
 
 def test_subject_without_a_value_is_left_out():
     values = [np.array([0.1, 0.2]), np.array([np.nan]), np.array([0.4])]
-    found = bootstrap_mean(values, over="subjects", method="t")
+    found = bootstrap_mean(values, over="subjects")
     assert found.n_left_out == 1
     assert_allclose(found.estimate, (0.15 + 0.4) / 2)
-    alone = bootstrap_mean(values[:2], over="subjects", method="t")
+    alone = bootstrap_mean(values[:2], over="subjects")
     assert_allclose(alone.estimate, 0.15)
     assert np.isnan([alone.low, alone.high, alone.standard_error]).all()
 
@@ -67,7 +69,14 @@ def test_t_is_that_of_student(over):
 
 def test_few_are_warned_of_and_ten_are_not():
     values = np.random.default_rng(0).random(10)
-    bootstrap_mean(values, n_resamples=9)
+    bootstrap_mean(values, n_resamples=9, method="BCa")
     with pytest.warns(UserWarning, match="10 targets to draw from; got 9"):
-        bootstrap_mean(values[1:], n_resamples=9)
+        bootstrap_mean(values[1:], n_resamples=9, method="BCa")
     bootstrap_mean(values[1:], method="t")
+
+
+def test_auto_is_t_for_subjects_and_for_few():
+    values = np.random.default_rng(0).random((12, 2))
+    assert bootstrap_mean(values, over="subjects").method == "t"
+    assert bootstrap_mean(values[:, 0]).method == "percentile"
+    assert bootstrap_mean(values[:9, 0]).method == "t"

@@ -1,0 +1,255 @@
+"""Coverage of the intervals of skalign.inference at 0.95, on data whose truth is known.
+
+``coverage_rows`` is a section of ``calibration.py``; run alone, this file prints it::
+
+    python benchmarks/coverage.py          # 1000 simulations of every setting, seven minutes
+    python benchmarks/coverage.py 200      # fewer
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.linear_model import LinearRegression
+
+from skalign.inference import (
+    bootstrap_alignment,
+    bootstrap_alignment_difference,
+    bootstrap_mean,
+    sign_flip_test,
+)
+from skalign.metrics import alignment
+
+LEVEL = 0.95
+METHODS = ("percentile", "BCa", "t")
+N_UNITS, N_TARGETS, N_TRUTH = 10, 4, 200_000
+SHARED = 0.5  # variance that the images of a group have in common
+RNG = np.random.Generator
+
+
+class Coverage(NamedTuple):
+    """How often an interval covered the truth.
+
+    ``setting`` says what was drawn from what; ``interval`` the function and the method.
+    """
+
+    setting: str
+    interval: str
+    measure: str
+    coverage: float
+    standard_error: float
+    n_simulations: int
+
+
+class Images(NamedTuple):
+    """A way to draw images: how many, in groups of which size, and what units answer."""
+
+    n_groups: int
+    group_size: int
+    rectified: bool
+
+    @property
+    def name(self) -> str:
+        units = "rectified" if self.rectified else "standardized"
+        if self.group_size == 1:
+            return f"{self.n_groups} images, {units}"
+        return f"{self.n_groups} groups of {self.group_size} dependent images, {units}"
+
+    def draw(self, rng: RNG, n_groups: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Responses of units and of targets."""
+        n_groups = n_groups or self.n_groups
+
+        def noise(n_columns: int) -> np.ndarray:
+            of_group = np.repeat(
+                rng.standard_normal((n_groups, n_columns)), self.group_size, axis=0
+            )
+            own = rng.standard_normal((n_groups * self.group_size, n_columns))
+            share = SHARED if self.group_size > 1 else 0.0
+            return np.sqrt(share) * of_group + np.sqrt(1 - share) * own
+
+        features = np.sqrt(0.8) * noise(N_UNITS) + np.sqrt(0.2) * noise(1)
+        if self.rectified:
+            features = np.maximum(features, 0)
+        return features, features @ WEIGHTS.T + NOISE * noise(N_TARGETS)
+
+    def groups(self) -> np.ndarray | None:
+        if self.group_size == 1:
+            return None
+        return np.repeat(np.arange(self.n_groups), self.group_size)
+
+
+# A fitted map that is not the true one: it misses units and has one too many.
+WEIGHTS = np.array(
+    [
+        [3, 2, 1, 0, 0, 0, 0, 0, 0, 0],
+        [0, 0, 1, 1, 1, 1, 0, 0, 0, 0],
+        [0, 0, 0, 0, 0, 2, 1, 1, 1, 0],
+        [1, 0, 0, 0, 0, 0, 0, 0, 2, 4],
+    ],
+    dtype=float,
+)
+FITTED = WEIGHTS + np.roll(WEIGHTS, 3, axis=1) / 2
+LESSER = np.roll(WEIGHTS, 1, axis=1) + 0.3
+NOISE = 4.0
+
+
+def fixed(weights: np.ndarray) -> LinearRegression:
+    """A fitted model of these weights."""
+    model = LinearRegression()
+    model.coef_, model.intercept_ = weights, np.zeros(len(weights))
+    return model
+
+
+def truth(images: Images, rng: RNG) -> dict[str, dict[str, float]]:
+    """R and theta of both maps, and their difference, over very many images."""
+    features, targets = images.draw(rng, N_TRUTH // images.group_size)
+    fitted, lesser = (
+        alignment(fixed(weights), features, targets).summary() for weights in (FITTED, LESSER)
+    )
+    return {
+        "one": fitted,
+        "difference": {name: fitted[name] - lesser[name] for name in ("r", "theta")},
+    }
+
+
+def of_images(
+    images: Images, n_simulations: int, n_resamples: int, seed: int
+) -> Iterator[Coverage]:
+    """Intervals over images or groups: of one model, and of the difference of two."""
+    rng = np.random.default_rng(seed)
+    true = truth(images, rng)
+    groups = images.groups()
+    covered: dict[tuple[str, str, str], list[bool]] = {}
+    for simulation in range(n_simulations):
+        features, targets = images.draw(rng)
+        sides = {"fitted": (fixed(FITTED), features), "lesser": (fixed(LESSER), features)}
+        for method in METHODS:
+            options = {
+                "method": method,
+                "groups": groups,
+                "n_resamples": n_resamples,
+                "random_state": int(rng.integers(2**31)),
+            }
+            found = {"one": bootstrap_alignment(*sides["fitted"], targets, **options)}
+            if simulation % 2:  # costs twice as much
+                found["difference"] = bootstrap_alignment_difference(sides, targets, **options)
+            for what, intervals in found.items():
+                for measure in ("r", "theta"):
+                    interval = getattr(intervals, measure)
+                    is_covered = interval.low <= true[what][measure] <= interval.high
+                    covered.setdefault((what, method, measure), []).append(bool(is_covered))
+    functions = {"one": "bootstrap_alignment", "difference": "bootstrap_alignment_difference"}
+    for (what, method, measure), values in covered.items():
+        yield summarize(images.name, f"{functions[what]}, {method}", measure, values)
+
+
+def of_subjects(
+    n_subjects: int, distribution: str, n_simulations: int, n_resamples: int, seed: int
+) -> Iterator[Coverage]:
+    """Intervals of a mean over subjects, and the size of the test by sign flips."""
+    rng = np.random.default_rng(seed)
+    covered: dict[str, list[bool]] = {}
+    accepted = []
+    for _ in range(n_simulations):
+        if distribution == "normal":
+            subjects = rng.standard_normal(n_subjects)
+        else:
+            subjects = rng.exponential(size=n_subjects) - 1  # of mean 0
+        values = [[subject] for subject in subjects]
+        for method in METHODS:
+            found = bootstrap_mean(
+                values,
+                over="subjects",
+                method=method,
+                n_resamples=n_resamples,
+                random_state=int(rng.integers(2**31)),
+            )
+            covered.setdefault(f"bootstrap_mean, {method}", []).append(
+                bool(found.low <= 0 <= found.high)
+            )
+        flips = sign_flip_test(values)
+        accepted.append(flips.p_value > 1 - LEVEL)
+        covered.setdefault("sign_flip_test", []).append(bool(flips.low <= 0 <= flips.high))
+    setting = f"{n_subjects} subjects, {distribution}"
+    for interval, values in covered.items():
+        yield summarize(setting, interval, "mean", values)
+    yield summarize(setting, "sign_flip_test, 1 - size", "p-value", accepted)
+
+
+def summarize(setting: str, interval: str, measure: str, covered: list[bool]) -> Coverage:
+    """Share of the simulations in which the truth was covered."""
+    share, n_simulations = float(np.mean(covered)), len(covered)
+    error = float(np.sqrt(max(share * (1 - share), 0.0475 / n_simulations) / n_simulations))
+    return Coverage(setting, interval, measure, share, error, n_simulations)
+
+
+SETTINGS: dict[str, Callable[[int, int, int], Iterator[Coverage]]] = {
+    images.name: partial(of_images, images)
+    for images in (
+        Images(100, 1, rectified=False),
+        Images(100, 1, rectified=True),
+        Images(4, 20, rectified=False),
+        Images(8, 20, rectified=False),
+        Images(8, 20, rectified=True),
+        Images(20, 10, rectified=False),
+    )
+} | {
+    f"{n_subjects} subjects, {distribution}": partial(of_subjects, n_subjects, distribution)
+    for n_subjects in (4, 8, 12)
+    for distribution in ("normal", "exponential")
+}
+
+
+def coverage_rows(
+    n_simulations: int = 1000,
+    *,
+    n_resamples: int = 500,
+    settings: list[str] | None = None,
+    seed: int = 0,
+) -> Iterator[Coverage]:
+    """Coverage of every interval in every setting.
+
+    Parameters
+    ----------
+    n_simulations : int, default=1000
+        Data sets per setting.
+    n_resamples : int, default=500
+        Draws per interval.
+    settings : list of str, default=None
+        Some of the names of ``SETTINGS``; all by default.
+    seed : int, default=0
+        Each setting adds its place to it.
+
+    Yields
+    ------
+    Coverage
+        As soon as a setting is done.
+    """
+    for place, (name, simulate) in enumerate(SETTINGS.items()):
+        if settings is None or name in settings:
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "A .* interval should have at least", UserWarning)
+                warnings.filterwarnings("ignore", "The BCa", RuntimeWarning)
+                yield from simulate(n_simulations, n_resamples, seed + place)
+
+
+def main() -> None:
+    """Print the table."""
+    n_simulations = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
+    print(f"Coverage at {LEVEL}, {n_simulations} simulations; * below {LEVEL} - 2 standard errors")
+    for row in coverage_rows(n_simulations):
+        low = "*" if row.coverage < LEVEL - 2 * row.standard_error else " "
+        print(
+            f"{row.coverage:.3f} +- {row.standard_error:.3f}{low} {row.measure:8}{row.interval:45}"
+            f"{row.setting}",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
