@@ -12,15 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array, check_random_state, check_scalar
 
 from skalign.inference._comparison import check_test_targets
-from skalign.inference._null_draws import (
-    NullDraws,
-    RandomRotation,
-    RandomUnits,
-    Scheme,
-    ShuffledImages,
-    TrainingAndTest,
-)
+from skalign.inference._null_draws import NullDraws, Scheme, TrainingAndTest, make_draws
 from skalign.inference._null_fits import Refits, Scoring
+from skalign.inference._null_moments import MomentFits
 from skalign.inference._null_result import AlignmentNull, Correction, NullName
 from skalign.inference._null_statistics import (
     Significance,
@@ -29,7 +23,7 @@ from skalign.inference._null_statistics import (
     least_p_value,
     significance,
 )
-from skalign.inference._refits import RefittableModel
+from skalign.inference._refits import RefittableModel, count_samples
 from skalign.metrics import Alignment, check_target, linear_model_of
 from skalign.utils import check_flag, check_sample_weight, map_blocks, target_names
 
@@ -236,6 +230,12 @@ def alignment_null(
     check_test_targets(y, y_test)
     responses = np.asarray(y)
     observed = _check_test_responses(y_test, responses)
+    for name, features, images in (("y", X, responses), ("y_test", X_test, observed)):
+        if count_samples(features) != len(images):
+            raise ValueError(
+                f"{name} must have one row per image of its features, {count_samples(features)} "
+                f"here; got {len(images)} rows."
+            )
     weight, test_weight = (
         None if given is None else check_sample_weight(given, len(images), name)
         for given, images, name in (
@@ -244,13 +244,14 @@ def alignment_null(
         )
     )
     model = RefittableModel(encoder, len(responses), weight, groups, fit_params)
-    draws = _make_draws(
+    draws = make_draws(
         null, TrainingAndTest(X, responses, X_test), weight,
         pool=pool, pool_test=pool_test, groups=groups, scheme=scheme,
     )  # fmt: skip
     if keep_alpha:
         model = model.keep_alpha(model.fit(draws.data.X, responses))
-    fits = Refits(model, draws, Scoring(observed, test_weight, target, bool(center)))
+    scoring = Scoring(observed, test_weight, target, bool(center))
+    fits = MomentFits.find(model, draws, scoring, n_resamples) or Refits(model, draws, scoring)
     seeds = check_random_state(random_state).randint(np.iinfo(np.int32).max, size=n_resamples)
     values = _fit_all(fits, list(seeds), n_jobs)
     return _test(values, draws, null=null, correction=correction, names=target_names(y))
@@ -266,7 +267,9 @@ def _check_test_responses(y_test: ArrayLike, y: NDArray[Any]) -> NDArray[Any]:
     return observed
 
 
-def _fit_all(fits: Refits, seeds: list[int], n_jobs: int | None) -> NDArray[np.float64]:
+def _fit_all(
+    fits: Refits | MomentFits, seeds: list[int], n_jobs: int | None
+) -> NDArray[np.float64]:
     """Values of the observed fit, row 0, and of all null fits, (1 + n_resamples, n_targets, 3)."""
     observed = fits.observed()
     values = np.empty((1 + len(seeds), *observed.shape))
@@ -279,35 +282,6 @@ def _fit_all(fits: Refits, seeds: list[int], n_jobs: int | None) -> NDArray[np.f
         for row, found in enumerate(resamples, start=1):
             values[row] = found
     return values
-
-
-def _make_draws(
-    null: str,
-    data: TrainingAndTest,
-    weight: NDArray[np.float64] | None,
-    *,
-    pool: Any,
-    pool_test: Any,
-    groups: ArrayLike | None,
-    scheme: Scheme,
-) -> NullDraws:
-    if null not in ("units", "rotation", "images"):
-        raise ValueError(f'null must be "units", "rotation" or "images"; got {null!r}.')
-    if null != "units" and not (pool is None and pool_test is None):
-        raise ValueError(
-            f'pool and pool_test must be None for null={null!r}; got a pool. Use null="units".'
-        )
-    if scheme not in ("permute", "shift"):
-        raise ValueError(f'scheme must be "permute" or "shift"; got {scheme!r}.')
-    if null != "images" and scheme != "permute":
-        raise ValueError(
-            f'scheme must be "permute" for null={null!r}; got "shift". Use null="images".'
-        )
-    if null == "units":
-        return RandomUnits(data, pool, pool_test)
-    if null == "rotation":
-        return RandomRotation(data, weight)
-    return ShuffledImages(data, groups, weight, scheme)
 
 
 def _test(

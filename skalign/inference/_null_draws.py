@@ -257,6 +257,36 @@ class ShuffledImages(NullDraws):
         return drawn
 
 
+def make_draws(
+    null: str,
+    data: TrainingAndTest,
+    weight: NDArray[np.float64] | None,
+    *,
+    pool: Any,
+    pool_test: Any,
+    groups: ArrayLike | None,
+    scheme: Scheme,
+) -> NullDraws:
+    """Check what makes null data, and make the draws."""
+    if null not in ("units", "rotation", "images"):
+        raise ValueError(f'null must be "units", "rotation" or "images"; got {null!r}.')
+    if null != "units" and not (pool is None and pool_test is None):
+        raise ValueError(
+            f'pool and pool_test must be None for null={null!r}; got a pool. Use null="units".'
+        )
+    if scheme not in ("permute", "shift"):
+        raise ValueError(f'scheme must be "permute" or "shift"; got {scheme!r}.')
+    if null != "images" and scheme != "permute":
+        raise ValueError(
+            f'scheme must be "permute" for null={null!r}; got "shift". Use null="images".'
+        )
+    if null == "units":
+        return RandomUnits(data, pool, pool_test)
+    if null == "rotation":
+        return RandomRotation(data, weight)
+    return ShuffledImages(data, groups, weight, scheme)
+
+
 def _as_arrays(data: TrainingAndTest) -> TrainingAndTest:
     """Features as arrays: rotated features and units of a pool have no names."""
     X, X_test = _check_features(data.X, "X"), _check_features(data.X_test, "X_test")
