@@ -2,11 +2,24 @@
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
 
-kernel = Extension(
-    "skalign.solvers._kernel",
-    ["skalign/solvers/_kernel.pyx"],
-    extra_compile_args=["-O3", "-fno-math-errno"],
+FLAGS = {"msvc": ["/O2"]}  # all other compilers take those of GCC
+GCC_FLAGS = ["-O3", "-fno-math-errno"]
+
+
+class build_kernel(build_ext):  # noqa: N801 - a setuptools command is named in lower case
+    """Chooses the flags once the compiler is known."""
+
+    def build_extensions(self):
+        for extension in self.extensions:
+            extension.extra_compile_args = FLAGS.get(self.compiler.compiler_type, GCC_FLAGS)
+        super().build_extensions()
+
+
+kernel = Extension("skalign.solvers._kernel", ["skalign/solvers/_kernel.pyx"])
+
+setup(
+    ext_modules=cythonize([kernel], build_dir="build"),
+    cmdclass={"build_ext": build_kernel},
 )
-
-setup(ext_modules=cythonize([kernel], build_dir="build"))
