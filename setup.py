@@ -8,7 +8,7 @@ FLAGS = {"msvc": ["/O2"]}  # all other compilers take those of GCC
 GCC_FLAGS = ["-O3", "-fno-math-errno"]
 
 
-class build_kernel(build_ext):  # noqa: N801 - a setuptools command is named in lower case
+class build_kernel(build_ext):
     """Chooses the flags once the compiler is known."""
 
     def build_extensions(self):
