@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
-from sklearn.base import clone
 from sklearn.utils import check_random_state, check_scalar
 
+from skalign.inference._comparison import AlignmentComparison, check_test_targets
+from skalign.inference._refits import RefittableModel, count_samples
 from skalign.metrics import (
     Alignment,
     ImageSpace,
@@ -19,62 +20,55 @@ from skalign.metrics import (
     alignment,
     bounded_slices,
     linear_maps,
+    linear_model_of,
     pearson_r,
     to_dense,
     tuning_reorientation,
 )
+from skalign.utils import check_sample_weight
 
 _CONSTANT = 1e-6  # spread of a constant prediction, by rounding, as a share of its size
 
 
 @dataclass(frozen=True, eq=False)
-class AlignmentBaselines:
+class AlignmentBaselines(AlignmentComparison):
     """Alignment of an encoder, and of weights that know less, on the same test images.
 
-    Returned by :func:`alignment_baselines`. High r and low theta are good.
+    Returned by :func:`alignment_baselines`. ``baselines["uniform"]`` is the alignment of the side
+    named "uniform", and ``baselines.difference("theta", "encoder", "random_units")`` compares two
+    sides.
 
     Parameters
     ----------
-    encoder : Alignment
-        Of the encoder. An empty fit has an r of 0, and no theta: NaN.
-    uniform : Alignment
-        Of equal weights on all units.
-    best_unit : Alignment
-        Of the single unit that correlates best with the target over the images fitted.
-    random_units : Alignment
-        Of equal weights on as many random units as the encoder uses for the target: means over the
-        draws.
+    sides : dict of str to Alignment
+        High r and low theta are good; both are NaN where the encoder leaves a target empty.
+
+        - "encoder": the encoder.
+        - "uniform": equal weights on all units.
+        - "best_unit": the single unit that correlates best with the target over the images to fit.
+        - "random_units": equal weights on as many random units as the encoder uses for the target;
+          means over the draws.
     best_index : ndarray of shape (n_targets,)
-        Which unit is the best.
+        Number of the best unit.
     """
 
-    encoder: Alignment
-    uniform: Alignment
-    best_unit: Alignment
-    random_units: Alignment
     best_index: NDArray[np.int64]
 
     def to_frame(self) -> Any:
-        """One row per target and set of weights, as a pandas DataFrame.
+        """One row per target, as a pandas DataFrame.
 
         Returns
         -------
         pandas.DataFrame
-            Columns ``target``; ``weights``: "encoder", "uniform", "best_unit" or "random_units";
-            ``r``, ``theta`` and ``n_active``.
+            Columns ``target``; ``r_encoder``, ``r_uniform``, ``r_best_unit``, ``r_random_units``;
+            the same for ``theta`` and ``n_active``; ``best_index``.
 
         Raises
         ------
         ImportError
             If pandas is missing.
         """
-        names = ["encoder", "uniform", "best_unit", "random_units"]
-        frames = [getattr(self, name).to_frame() for name in names]
-        for name, frame in zip(names, frames, strict=True):
-            frame.insert(1, "weights", name)
-        import pandas as pd
-
-        return pd.concat(frames).sort_values("target", kind="stable", ignore_index=True)
+        return super().to_frame().assign(best_index=self.best_index)
 
 
 def alignment_baselines(
@@ -84,10 +78,13 @@ def alignment_baselines(
     X_test: Any,
     y_test: ArrayLike,
     *,
-    n_random: int = 50,
-    sample_weight: ArrayLike | None = None,
     target: Literal["predicted", "observed"] = "predicted",
     center: bool = False,
+    sample_weight: ArrayLike | None = None,
+    test_sample_weight: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
+    fit_params: dict[str, Any] | None = None,
+    n_resamples: int = 200,
     random_state: Any = None,
 ) -> AlignmentBaselines:
     """Fit an encoder, and compare its r and theta with those of weights that know less.
@@ -96,55 +93,65 @@ def alignment_baselines(
     ----------
     encoder : estimator
         With a linear model inside, alone or within pipelines, target transformers and searches. A
-        clone is fitted; wrap one that is fitted already in
-        :class:`~sklearn.frozen.FrozenEstimator`, which spares the fit.
+        clone is fitted. To compare an encoder that is fitted already, wrap it in
+        :class:`~sklearn.frozen.FrozenEstimator`.
     X : {array-like, sparse matrix} of shape (n_images, n_features)
-        Images to fit.
+        Features of the images to fit.
     y : array-like of shape (n_images, n_targets) or (n_images,)
         Responses to fit.
     X_test : {array-like, sparse matrix} of shape (n_test_images, n_features)
-        Images to score.
+        Features of the images to score.
     y_test : array-like of shape (n_test_images, n_targets) or (n_test_images,)
         Observed responses to them.
-    n_random : int, default=50
-        Number of draws of random units.
-    sample_weight : array-like of shape (n_images,), default=None
-        Weights of the images to fit.
     target : {"predicted", "observed"}, default="predicted"
         Whether theta is taken to the predicted or to the observed responses.
     center : bool, default=False
         Whether theta centers features and targets over images.
+    sample_weight : array-like of shape (n_images,), default=None
+        Weights of the images to fit. In a pipeline they go to the last step; with metadata routing
+        enabled, to each step that has requested them.
+    test_sample_weight : array-like of shape (n_test_images,), default=None
+        Weights of the test images in r and theta.
+    groups : array-like of shape (n_images,), default=None
+        Runs, sessions or subjects of the images, for the splits of an encoder that chooses by
+        cross-validation.
+    fit_params : dict, default=None
+        Further arguments of ``encoder.fit``, such as ``"step__sample_weight"``.
+    n_resamples : int, default=200
+        Number of draws of random units.
     random_state : int, RandomState instance or None, default=None
         Seed of the draws; an integer makes them reproducible.
 
     Returns
     -------
     AlignmentBaselines
-        Predictivity, theta and number of active units of the encoder and of every baseline.
+        Alignment of the encoder and of every baseline.
 
     Raises
     ------
     TypeError
-        If the encoder has no linear weights, or several linear models that see different features.
+        If the encoder has no linear weights, takes no `sample_weight`, or has several linear models
+        that see different features.
     ValueError
-        If a parameter has a value that it cannot have.
+        If a parameter has a value that it cannot have, or the targets of `y` and `y_test` have
+        different names.
 
     See Also
     --------
-    alignment_null : A test against fits with as many active units.
+    alignment_null : A test against fits to null data.
     alignment_against_control : Against the same encoder on other features.
 
     Notes
     -----
-    Baselines weigh the features that reach the linear model by 1 or by 0. Where the encoder has an
-    intercept their predictions get one too, and with it the mean and spread of the responses
-    fitted. That changes neither r nor a centered theta; a theta that is not centered it makes
-    comparable with the encoder's. r and theta are in the space that the linear model sees, after
-    any target transformer.
+    A baseline has weights of 1 or 0 on the features that reach the linear model. If the linear
+    model has an intercept, the predictions of the baseline get the mean and the spread of the
+    responses to fit. This changes neither r nor a centered theta, and makes a theta that is not
+    centered comparable with the encoder's. r of the baselines, and every theta, are in the space of
+    the linear model, after any target transformer.
 
-    A single unit is its own prediction: its theta is 0, or what an intercept makes of it, and r is
-    what it pays. Random units are drawn anew for every target. A target that the encoder leaves
-    empty gets none, and an r of 0.
+    A single unit is its own prediction: its theta is 0, or the value that the intercept makes of
+    it. Random units are drawn anew for every target. A target that the encoder leaves empty has no
+    random units.
 
     Examples
     --------
@@ -157,80 +164,111 @@ def alignment_baselines(
     >>> found = alignment_baselines(
     ...     SparsePositiveEncoder(alpha=0.3), X[:100], y[:100], X[100:], y[100:], random_state=0
     ... )
-    >>> found.to_frame().round(1)
-       target       weights    r  theta  n_active
-    0       0       encoder  0.9    0.4         3
-    1       0       uniform  0.3    0.8        20
-    2       0     best_unit  0.7    0.1         1
-    3       0  random_units  0.1    0.4         3
+    >>> {side: float(found[side].theta[0].round(1)) for side in found.sides}
+    {'encoder': 0.4, 'uniform': 0.8, 'best_unit': 0.1, 'random_units': 0.4}
+    >>> {side: float(found[side].r[0].round(1)) for side in found.sides}
+    {'encoder': 0.9, 'uniform': 0.3, 'best_unit': 0.7, 'random_units': 0.1}
     """
-    n_random = int(check_scalar(n_random, "n_random", Integral, min_val=1))
-    random_state = check_random_state(random_state)
-    weights = {} if sample_weight is None else {"sample_weight": sample_weight}
-    fitted = clone(encoder).fit(X, y, **weights)
-    found = alignment(fitted, X_test, y_test, target=target, center=center, undefined_r=0.0)
-    training = _only(linear_maps(fitted, X, y, "observed"))
-    test = _Test(fitted, X_test, y_test, training, sample_weight, target, center)
-    shape = n_targets, n_units = training.weights.shape
-    best_index = _best_units(training, sample_weight)
-    best_unit = sparse.csr_array((np.ones(n_targets), (np.arange(n_targets), best_index)), shape)
-    draws = [
-        test.alignment(_random_units(found.n_active, n_units, random_state))
-        for _ in range(n_random)
-    ]
-    theta = np.ma.masked_invalid([draw.theta for draw in draws]).mean(axis=0)
-    random_units = Alignment(
-        np.mean([draw.r for draw in draws], axis=0),
-        np.ma.filled(theta.astype(np.float64), np.nan),
-        found.n_active,
+    n_resamples = int(check_scalar(n_resamples, "n_resamples", Integral, min_val=1))
+    check_test_targets(y, y_test)
+    n_images = count_samples(X)
+    weight, test_weight = (
+        None if given is None else check_sample_weight(given, n, name)
+        for given, n, name in (
+            (sample_weight, n_images, "sample_weight"),
+            (test_sample_weight, count_samples(X_test), "test_sample_weight"),
+        )
     )
-    uniform = test.alignment(np.ones(shape))
-    return AlignmentBaselines(found, uniform, test.alignment(best_unit), random_units, best_index)
+    fitted = RefittableModel(encoder, n_images, weight, groups, fit_params).fit(X, y)
+    found = alignment(
+        fitted, X_test, y_test, target=target, center=center, sample_weight=test_weight
+    )
+    training = _only(linear_maps(fitted, X, y, "observed"))
+    observed = _only(linear_maps(fitted, X_test, y_test, "observed"))
+    scored = _ScoredBaselines(
+        observed,
+        training,
+        weight,
+        test_weight,
+        target=target,
+        center=center,
+        has_intercept=_has_intercept(fitted),
+    )
+    shape = n_targets, n_units = training.weights.shape
+    best_index = _best_units(training, weight)
+    best_unit = sparse.csr_array((np.ones(n_targets), (np.arange(n_targets), best_index)), shape)
+    random_state = check_random_state(random_state)
+    draws = [
+        scored.alignment(_random_units(found.n_active, n_units, random_state))
+        for _ in range(n_resamples)
+    ]
+    sides = {
+        "encoder": found,
+        "uniform": scored.alignment(np.ones(shape)),
+        "best_unit": scored.alignment(best_unit),
+        "random_units": _mean_of_draws(draws),
+    }
+    named = {side: replace(one, target_names=found.target_names) for side, one in sides.items()}
+    return AlignmentBaselines(named, best_index)
 
 
-class _Test:
+def _mean_of_draws(draws: list[Alignment]) -> Alignment:
+    """Means of r, where a constant prediction counts as 0, and of theta, where it is defined."""
+    n_active = draws[0].n_active
+    r = np.mean([np.nan_to_num(draw.r) for draw in draws], axis=0)
+    theta = np.ma.masked_invalid([draw.theta for draw in draws]).mean(axis=0)
+    theta = np.ma.filled(theta.astype(np.float64), np.nan)
+    return Alignment(np.where(n_active > 0, r, np.nan), theta, n_active)
+
+
+class _ScoredBaselines:
     """Test images as the linear model of a fitted encoder sees them."""
 
     def __init__(
         self,
-        fitted: Any,
-        X: Any,
-        y: Any,
+        observed: LinearMap,
         training: LinearMap,
-        sample_weight: ArrayLike | None,
+        weight: NDArray[np.float64] | None,
+        test_weight: NDArray[np.float64] | None,
+        *,
         target: str,
         center: bool,
+        has_intercept: bool,
     ) -> None:
-        observed = _only(linear_maps(fitted, X, y, "observed"))
         self._features, self._Y = _dense(observed.features), observed.targets
-        self._target, self._center = target, center
-        self._has_intercept = _has_intercept(_only(linear_maps(fitted, X, y, "predicted")))
-        weight = None if sample_weight is None else np.asarray(sample_weight, np.float64)
-        self._mean = np.average(training.targets, axis=0, weights=weight)
-        deviation = training.targets - self._mean
-        self._spread = np.sqrt(np.average(deviation**2, axis=0, weights=weight))
+        self._target, self._center, self._has_intercept = target, center, has_intercept
+        self._test_weight = test_weight
+        self._mean, self._spread = _mean_and_spread(training.targets, weight)
 
     def alignment(self, weights: Any) -> Alignment:
-        """Of maps with these weights, (n_targets, n_units)."""
+        """Score maps with these weights, (n_targets, n_units)."""
         predicted = np.asarray(self._features @ weights.T)
-        r = pearson_r(self._Y, predicted, undefined=0.0)
+        r = pearson_r(self._Y, predicted, sample_weight=self._test_weight)
         if self._has_intercept:
             largest = np.abs(predicted).max(axis=0)
-            predicted = predicted - predicted.mean(axis=0)
-            spread = predicted.std(axis=0)
+            mean, spread = _mean_and_spread(predicted, self._test_weight)
             is_varied = spread > _CONSTANT * largest
-            predicted *= np.where(is_varied, self._spread / np.where(is_varied, spread, 1), 0)
-            predicted += self._mean
+            scale = np.where(is_varied, self._spread / np.where(is_varied, spread, 1), 0)
+            predicted = (predicted - mean) * scale + self._mean
         reached = predicted if self._target == "predicted" else self._Y
-        theta = tuning_reorientation(self._features, reached, weights, center=self._center)
+        theta = tuning_reorientation(
+            self._features, reached, weights, center=self._center, sample_weight=self._test_weight
+        )
         return Alignment(r, theta, np.asarray((weights != 0).sum(axis=1)).ravel())
+
+
+def _mean_and_spread(
+    values: NDArray[Any], weight: NDArray[np.float64] | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    mean = np.average(values, axis=0, weights=weight)
+    return mean, np.sqrt(np.average((values - mean) ** 2, axis=0, weights=weight))
 
 
 def _only(maps: list[LinearMap]) -> LinearMap:
     if len(maps) > 1:
         raise TypeError(
-            f"encoder must have one set of features for all targets, got {len(maps)}: baselines "
-            "weigh the features that it sees."
+            f"encoder must have one set of features for all targets; got {len(maps)}. Put the "
+            "transformers before the MultiOutputRegressor."
         )
     return maps[0]
 
@@ -239,17 +277,15 @@ def _dense(features: Any) -> NDArray[Any]:
     return np.asarray(to_dense(features))
 
 
-def _has_intercept(predicted: LinearMap) -> bool:
-    """Whether predictions are more than features times weights; one image tells."""
-    targets = predicted.targets[:1]
-    weighed = _dense(predicted.features[:1]) @ to_dense(predicted.weights).T
-    return not np.allclose(targets, weighed, rtol=1e-5, atol=1e-6 * np.abs(targets).max())
+def _has_intercept(fitted: Any) -> bool:
+    model = linear_model_of(fitted).model
+    return bool(getattr(model, "fit_intercept", np.any(getattr(model, "intercept_", 0))))
 
 
-def _best_units(training: LinearMap, sample_weight: ArrayLike | None) -> NDArray[np.int64]:
-    """Of every target, the unit of the largest correlation."""
+def _best_units(training: LinearMap, weight: NDArray[np.float64] | None) -> NDArray[np.int64]:
+    """Find the unit of the largest correlation with each target."""
     n_images, n_targets = training.targets.shape
-    space = ImageSpace(n_images, sample_weight, center=True)
+    space = ImageSpace(n_images, weight, center=True)
     units, is_varied = space.directions(_dense(training.features), "X")
     best = np.empty(n_targets, np.int64)
     for block in bounded_slices(n_targets, n_images + len(is_varied)):
@@ -261,7 +297,7 @@ def _best_units(training: LinearMap, sample_weight: ArrayLike | None) -> NDArray
 def _random_units(
     n_active: NDArray[np.int64], n_units: int, random_state: np.random.RandomState
 ) -> sparse.csr_array:
-    """Weights of 1 on that many random units for every target."""
+    """Draw weights of 1 on that many random units for every target."""
     # Targets take successive units of one random order, each from a random place on.
     order, start = (
         random_state.permutation(n_units),

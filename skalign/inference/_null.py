@@ -245,9 +245,14 @@ def alignment_null(
     )
     model = RefittableModel(encoder, len(responses), weight, groups, fit_params)
     draws = make_draws(
-        null, TrainingAndTest(X, responses, X_test), weight,
-        pool=pool, pool_test=pool_test, groups=groups, scheme=scheme,
-    )  # fmt: skip
+        null,
+        TrainingAndTest(X, responses, X_test),
+        weight,
+        pool=pool,
+        pool_test=pool_test,
+        groups=groups,
+        scheme=scheme,
+    )
     if keep_alpha:
         model = model.keep_alpha(model.fit(draws.data.X, responses))
     scoring = Scoring(observed, test_weight, target, bool(center))

@@ -221,10 +221,11 @@ class MomentFits:
         if order is not None:
             Y = self.Y[:, part][order]
             return Moments.of_block(self.design, self.training.features, Y), test
-        return tuple(
+        of_training, of_test = (
             replace(moments, q=self.draws.products(drawn, moments.q))
             for moments in (training, test)
         )
+        return of_training, of_test
 
 
 def score_solution(solution: Solution, test: Moments, scoring: Scoring) -> Alignment:
@@ -250,9 +251,16 @@ def score_solution(solution: Solution, test: Moments, scoring: Scoring) -> Align
         mean, observed_mean = features.means, test.target_means
         offset = coef @ features.means + solution.intercept
     found = alignment_of_moments(
-        features.gram, test.q, test.target_squared_norms, coef, mean=mean, offset=offset,
-        total_weight=total, undefined_r=np.nan, undefined_theta=np.nan,
-    )  # fmt: skip
+        features.gram,
+        test.q,
+        test.target_squared_norms,
+        coef,
+        mean=mean,
+        offset=offset,
+        total_weight=total,
+        undefined_r=np.nan,
+        undefined_theta=np.nan,
+    )
     if scoring.target == "predicted":
         return found
     norms = np.sqrt(features.norms**2 + total * mean**2)
