@@ -23,7 +23,9 @@ from skalign.solvers import Design, alpha_max, gram_pays, l2_alphas, target_bloc
 from skalign.solvers._alpha_grids import L1_SPAN, l1_share
 from skalign.solvers._design import check_finite
 from skalign.solvers._fold import Fold, TargetMoments
-from skalign.utils import map_blocks, quick_products
+from skalign.solvers._path import L1_SPAN, alpha_max, l1_share
+from skalign.solvers._target_blocks import target_blocks
+from skalign.utils import map_blocks, single_threaded_blas_if_small
 
 FOLD_BYTES = 2**31  # of Grams and held-out features of the folds that share moments
 
@@ -96,11 +98,10 @@ def fold_scores(
     FoldScores
         Mean scores and their errors.
     """
-    with ExitStack() as stack:
-        whole = problem.design()
-        n_samples, n_features = whole.X.shape
-        # Of many small products even one worker is better off without BLAS threads: hence the 2.
-        stack.enter_context(quick_products(n_samples, n_features, 2))
+    whole = problem.design()
+    # Of many small products even one worker is better off without BLAS threads: hence the 2.
+    limit = single_threaded_blas_if_small(*whole.X.shape, 2)
+    with limit, limit, ExitStack() as stack:
         n_copies = 4 + (grid if isinstance(grid, int) else len(grid))
         blocks = list(target_blocks(whole, problem.n_targets, n_copies))
         grid = _grid(problem, whole, grid, l1_ratios, blocks, alpha_per_target)

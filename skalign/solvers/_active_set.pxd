@@ -6,6 +6,7 @@ The arrays of a Workspace have no type of their own. Where no argument tells whe
 or double, a pointer `tag`, never looked at, does.
 """
 
+from cpython.ref cimport PyObject
 from cython cimport floating
 from libc.float cimport FLT_MAX
 from libc.math cimport fabs
@@ -14,6 +15,7 @@ from scipy.linalg.cython_blas cimport daxpy, ddot, saxpy, sdot
 cdef enum:
     SHORT = 24  # below this length a plain loop beats a call into BLAS
     BLAS_INCREMENT = 1
+    WORK_BETWEEN_CHECKS = 100_000_000  # multiplications: about a tenth of a second
 
 
 cdef struct Workspace:
@@ -34,6 +36,18 @@ cdef struct Workspace:
     void* Hstep  # (k,) H step
     void* H  # (k, k) sub-Gram
     void* L  # (k, k) its Cholesky factor, lower
+    PyObject* check_interrupt  # called now and then; may raise
+    double work  # multiplications since
+
+
+cdef inline int count_work(Workspace* ws, double work) except -1 nogil:
+    """Count multiplications, and after many of them give an interrupt the chance to end it all."""
+    ws.work += work
+    if ws.work > WORK_BETWEEN_CHECKS:
+        ws.work = 0
+        with gil:
+            (<object> ws.check_interrupt)()
+    return 0
 
 
 cdef inline double larger(double a, double b) noexcept nogil:

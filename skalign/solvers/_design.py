@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from skalign.solvers._gram import gram_of
+
 # Squared norms up to here leave room for the sums and products that are made of them.
 LARGEST_SQUARE = {np.dtype(t): float(np.finfo(t).max * np.finfo(t).eps) for t in ("f4", "f8")}
 
@@ -171,7 +173,7 @@ class Design:
             ``X'X``.
         """
         if not self.is_sparse:
-            return np.ascontiguousarray(self.X.T @ self.X)
+            return gram_of(self.X)
         gram = (self.X.T @ self.X).toarray(order="C")
         if self.offset is not None:
             gram -= self.total_weight * np.outer(self.offset, self.offset).astype(self.dtype)

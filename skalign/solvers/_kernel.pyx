@@ -14,19 +14,23 @@ where rounding is all that is left, the best weights seen are returned.
 Gradients are judged in units that no rescaling of features or targets changes: over |x_j| |y|, they
 are correlations of features with what is left of the target.
 
-Nothing is validated here, nothing is printed and nothing is raised but MemoryError.
+Nothing is validated here, nothing is printed, and nothing is raised but MemoryError and what an
+interrupt raises.
 """
 
+from cpython.ref cimport PyObject
 from cython cimport floating
 from libc.float cimport DBL_EPSILON, FLT_EPSILON
 from libc.math cimport HUGE_VAL, NAN, fabs, sqrt
 from libc.stdlib cimport free, malloc
 
 from skalign.solvers._active_set cimport (
-    Workspace, activate, active_residual, change_l2, drop_zeros, keep, larger, objective, refresh,
-    smaller, start, worst_excess,
+    Workspace, activate, active_residual, change_l2, count_work, drop_zeros, keep, larger,
+    objective, refresh, smaller, start, worst_excess,
 )
 from skalign.solvers._steps cimport coordinate_descent, factorize, newton
+
+from skalign.utils import check_interrupt
 
 cdef enum:
     CD_PASSES = 8  # passes of coordinate descent a round; enough to settle most of the support
@@ -44,7 +48,7 @@ cdef double TYPICAL = 64  # roundings that a long dot product ends up with, of w
 cdef int solve_target(
     Workspace* ws, const floating* G, const floating* q, double yy, double scale, double pull,
     double tol, int max_iter, bint resumed, floating* w_full
-) noexcept nogil:
+) except -1 nogil:
     """Solve from the weights in w_full, write the solution there; returns the iterations spent.
 
     `scale` is |y|, `pull` the largest |q_j| / |x_j|. `resumed`: the workspace holds those weights
@@ -74,6 +78,7 @@ cdef int solve_target(
     exact = True
     while n_iter < max_iter:
         n_iter += 1
+        count_work(ws, <double> p * (ws.k + 1))
         worst = worst_excess(ws, w)
         if exact:
             violation = larger(worst, active_residual(ws, w))
@@ -222,6 +227,8 @@ def solve_block(
     ws.positive = positive
     ws.k = 0
     ws.n_factored = 0
+    ws.check_interrupt = <PyObject*> check_interrupt
+    ws.work = 0
     ws.active = <int*> malloc(p * sizeof(int))
     ws.g = malloc(7 * p * item)
     # Only the pages of the active part are ever touched.

@@ -13,6 +13,7 @@ from scipy.linalg import cho_factor, cho_solve, lapack, svd
 from scipy.sparse.linalg import LinearOperator, lsqr
 
 from skalign.solvers._design import Design
+from skalign.utils import check_interrupt
 
 CONDITION_LIMIT = {np.dtype(np.float64): 1e8, np.dtype(np.float32): 1e3}
 N_FACTORS = 4  # more strengths than this share one SVD
@@ -103,10 +104,15 @@ def _through_svd(design: Design) -> Solver:
 def _through_lsqr(design: Design) -> Solver:
     """Solver by LSQR on sparse features, one target at a time."""
     n_samples, n_features = design.X.shape
+
+    def correlate(r: NDArray) -> NDArray:
+        check_interrupt()
+        return design.cross(r.reshape(-1, 1))[0]
+
     operator = LinearOperator(
         shape=(n_samples, n_features),
         matvec=lambda w: design.predict(w.reshape(1, -1))[:, 0],
-        rmatvec=lambda r: design.cross(r.reshape(-1, 1))[0],
+        rmatvec=correlate,
         dtype=design.dtype,
     )
     limit = 10 * max(n_samples, n_features)

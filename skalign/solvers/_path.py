@@ -18,7 +18,7 @@ from skalign.solvers._design import Design
 from skalign.solvers._penalties import Penalty, penalty_strengths
 from skalign.solvers._solution import Solution, SolutionPath, put_in_path, room_for_path
 from skalign.solvers._target_blocks import target_blocks
-from skalign.utils import map_blocks, quick_products
+from skalign.utils import map_blocks, single_threaded_blas_if_small
 
 
 def solve_path(
@@ -119,8 +119,8 @@ def solve_path(
     n_alphas = grid if isinstance(grid, int) else len(grid)
     path = room_for_path(n_alphas, n_targets, n_features, design.dtype, sparse_output=sparse_output)
     blocks = list(target_blocks(design, n_targets, n_copies=n_alphas))
-    with ExitStack() as stack:
-        stack.enter_context(quick_products(X.shape[0], n_features, n_jobs))
+    limit = single_threaded_blas_if_small(X.shape[0], n_features, n_jobs)
+    with limit, limit, ExitStack() as stack:
         solver = BlockSolver(
             design, strengths, n_targets, positive=positive, tol=tol, max_iter=max_iter
         )

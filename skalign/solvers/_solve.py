@@ -15,7 +15,7 @@ from skalign.solvers._design import Design
 from skalign.solvers._penalties import Penalty, penalty_strengths
 from skalign.solvers._solution import Solution, empty_solution, put_solution
 from skalign.solvers._target_blocks import target_blocks
-from skalign.utils import map_blocks, quick_products
+from skalign.utils import map_blocks, single_threaded_blas_if_small
 
 
 def solve(
@@ -121,8 +121,8 @@ def solve(
     tol, max_iter = check_stopping(tol, max_iter, design.dtype)
     blocks = list(target_blocks(design, n_targets))
     solution = empty_solution(np.zeros(n_targets), n_features, design.dtype)
-    with ExitStack() as stack:
-        stack.enter_context(quick_products(X.shape[0], n_features, n_jobs))
+    limit = single_threaded_blas_if_small(X.shape[0], n_features, n_jobs)
+    with limit, limit, ExitStack() as stack:
         solver = BlockSolver(
             design, strengths, n_targets, positive=positive, tol=tol, max_iter=max_iter
         )

@@ -6,13 +6,17 @@ from cython cimport floating
 from libc.float cimport DBL_EPSILON, FLT_EPSILON
 from libc.math cimport HUGE_VAL, fabs, sqrt
 
-from skalign.solvers._active_set cimport Workspace, axpy, dot, drop_zeros, larger, smaller
+from skalign.solvers._active_set cimport (
+    Workspace, axpy, count_work, dot, drop_zeros, larger, smaller,
+)
 
 cdef enum:
     REFINEMENTS = 4  # Newton steps on one support; beyond the first they are refinement
 
 
-cdef inline void coordinate_descent(Workspace* ws, int passes, double tol, floating* tag) noexcept nogil:
+cdef inline int coordinate_descent(
+    Workspace* ws, int passes, double tol, floating* tag
+) except -1 nogil:
     """Cyclic descent on the active features until no gradient moves by more than tol |x_j|."""
     cdef int i, k = ws.k
     cdef floating* w = <floating*> ws.w
@@ -25,6 +29,7 @@ cdef inline void coordinate_descent(Workspace* ws, int passes, double tol, float
         h = (<floating*> ws.H)[<size_t> i * ws.ld + i]
         inverse[i] = 1 / h if h > 0 else 0
     for _ in range(passes):
+        count_work(ws, <double> k * k)
         largest = 0
         for i in range(k):
             row = <floating*> ws.H + <size_t> i * ws.ld
@@ -46,6 +51,7 @@ cdef inline void coordinate_descent(Workspace* ws, int passes, double tol, float
                 largest = larger(largest, fabs(z) * h * (<floating*> ws.inverse)[ws.active[i]])
         if largest <= tol:
             break
+    return 0
 
 
 cdef inline void solve_upper(Workspace* ws, int m, floating* x) noexcept nogil:
@@ -58,7 +64,7 @@ cdef inline void solve_upper(Workspace* ws, int m, floating* x) noexcept nogil:
         axpy(i, -x[i], row, x)
 
 
-cdef inline int factorize(Workspace* ws, floating* tag) noexcept nogil:
+cdef inline int factorize(Workspace* ws, floating* tag) except -2 nogil:
     """Cholesky of the sub-Gram from row n_factored on; the first row that depends on those before
     it, up to rounding, or -1."""
     cdef int i, j, k = ws.k, ld = ws.ld
@@ -67,6 +73,7 @@ cdef inline int factorize(Workspace* ws, floating* tag) noexcept nogil:
     cdef floating pivot, h
     cdef double epsilon = DBL_EPSILON if floating is double else FLT_EPSILON
     for i in range(ws.n_factored, k):
+        count_work(ws, 0.5 * i * i)
         row = <floating*> ws.L + <size_t> i * ld
         for j in range(i):
             above = <floating*> ws.L + <size_t> j * ld
@@ -164,7 +171,7 @@ cdef inline void leave_dependence(Workspace* ws, int m, double noise, floating* 
 
 cdef inline int newton(
     Workspace* ws, double tol, double noise, int max_steps, floating* tag
-) noexcept nogil:
+) except -1 nogil:
     """Exact weights on the active features, or on those of them that stay; the number of steps."""
     cdef int i, dependent, steps = 0, refinements = 0
     cdef floating* w = <floating*> ws.w
@@ -177,6 +184,7 @@ cdef inline int newton(
         if ws.k == 0:
             break
         steps += 1
+        count_work(ws, 2.0 * ws.k * ws.k)
         dependent = factorize(ws, tag)
         if dependent >= 0:
             leave_dependence(ws, dependent, noise, tag)

@@ -4,7 +4,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skalign.solvers._design import Design
+from skalign.solvers._gram import gram_of
 from skalign.solvers._kernel import solve_block
+from skalign.utils import check_interrupt
 
 # Features that a target may bring in the first round; twice as many in each later one.
 ENTER_TOGETHER = 16
@@ -64,13 +66,15 @@ def solve_working_set(
     n_iter[:] = 0
     working = np.flatnonzero(coef.any(axis=0))
     columns = design.columns(working)
-    residual = prepared
+    residual, gram = prepared, None
     together = ENTER_TOGETHER
     while True:
+        check_interrupt()
         if working.size:
+            gram = gram_of(columns, gram)
             solution = np.ascontiguousarray(coef[np.newaxis, :, working])
             solve_block(
-                np.ascontiguousarray(columns.T @ columns),
+                gram,
                 np.ascontiguousarray(q[:, working]),
                 squared_norms,
                 design.rounding,

@@ -1,92 +1,44 @@
-"""Blocks of work in parallel: the one place that knows joblib and BLAS threads."""
+"""Blocks of work in parallel: the one place that knows joblib and worker threads."""
 
-import functools
-import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any, TypeVar
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import CancelledError
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from threading import get_ident, local
+from typing import Any, Generic, TypeVar
 
 from joblib import Parallel, delayed, effective_n_jobs
 from joblib.parallel import ThreadingBackend, get_active_backend
-from threadpoolctl import ThreadpoolController
+
+from skalign.utils._blas_threads import single_threaded_blas
+from skalign.utils._start_thread import start_thread
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-QUICK = 10**9  # multiplications that one BLAS thread does in no time
+SECONDS_DEAF = 0.5  # where a waiting thread hears no interrupt (Windows), it waits no longer
 
-_lock = threading.Lock()
-_n_inside = 0
-_limiter: Any = None
+_of_this_thread = local()  # `workers`: those that it belongs to, if any
 
 
-@functools.cache
-def _controller() -> ThreadpoolController:
-    """Finding the libraries costs milliseconds, so that is done once."""
-    return ThreadpoolController()
+def check_interrupt() -> None:
+    """Give an interrupt the chance to end a long computation.
 
+    Compiled code calls this between steps of about a tenth of a second. In the main thread, Python
+    runs pending signal handlers, which raise ``KeyboardInterrupt``. In a worker of
+    :func:`map_blocks`, it raises once nobody waits for the results any more.
 
-@contextmanager
-def single_threaded_blas() -> Iterator[None]:
-    """Hold BLAS to one thread while anybody is inside.
-
-    Yields
+    Raises
     ------
-    None
-        Nothing.
-
-    Notes
-    -----
-    The limit is global to the process: the first to enter sets it and the last to leave lifts it,
-    for limits that overlap would restore each other's.
+    CancelledError
+        In a worker whose call has ended.
     """
-    global _limiter, _n_inside
-    with _lock:
-        if _n_inside == 0:
-            _limiter = _in_own_thread(lambda: _controller().limit(limits=1, user_api="blas"))
-        _n_inside += 1
-    try:
-        yield
-    finally:
-        with _lock:
-            _n_inside -= 1
-            if _n_inside == 0:
-                _in_own_thread(_limiter.restore_original_limits)
-
-
-def _in_own_thread(function: Callable[[], Result]) -> Result:
-    """Call in a thread that ends at once.
-
-    threadpoolctl heeds only the first thread that sets a limit, for as long as it lives, and the
-    thread that lifts ours need not be the one that set it.
-    """
-    with ThreadPoolExecutor(max_workers=1) as executor:
-        return executor.submit(function).result()
-
-
-def quick_products(
-    n_samples: int, n_features: int, n_jobs: int | None
-) -> AbstractContextManager[None]:
-    """Hold BLAS to one thread for products with the features, where those take no time.
-
-    The threads that BLAS wakes for them would go on spinning, beside our own.
-
-    Parameters
-    ----------
-    n_samples, n_features : int
-        Shape of the features.
-    n_jobs : int or None
-        Number of threads over blocks of targets.
-
-    Returns
-    -------
-    context manager
-        Which holds the limit, or does nothing.
-    """
-    quick = n_features * n_samples * n_features <= QUICK
-    return single_threaded_blas() if quick and effective_n_jobs(n_jobs) > 1 else nullcontext()
+    workers: _Workers | None = getattr(_of_this_thread, "workers", None)
+    while workers is not None:
+        if workers.dismissed:
+            raise CancelledError
+        workers = workers.outer
 
 
 def map_blocks(
@@ -97,7 +49,8 @@ def map_blocks(
     Parameters
     ----------
     function : callable
-        Called with one block; must release the GIL to gain from threads.
+        Called with one block; must release the GIL to gain from threads, and call
+        :func:`check_interrupt` between steps that take long.
     blocks : sequence
         Its arguments.
     n_jobs : int or None
@@ -110,7 +63,8 @@ def map_blocks(
 
     Notes
     -----
-    Close the generator when done early: BLAS is held to one thread while it is open.
+    Close the generator when done early: BLAS is held to one thread while it is open. Closing it,
+    like an error or an interrupt, ends the blocks in flight at their next step.
     """
     n_workers = min(effective_n_jobs(n_jobs), len(blocks))
     if n_workers == 1:
@@ -122,22 +76,85 @@ def map_blocks(
             delayed(function)(block) for block in blocks
         )
         return
-    with single_threaded_blas():
-        yield from _map_in_threads(function, blocks, n_workers)
-
-
-def _map_in_threads(
-    function: Callable[[Item], Result], blocks: Sequence[Item], n_workers: int
-) -> Generator[Result, None, None]:
-    """What joblib's threads would do; but joblib looks for results every 10 ms only."""
-    pool = ThreadPoolExecutor(n_workers)
+    limit, workers = single_threaded_blas(), _Workers(function, n_workers)
     try:
-        running: deque[Future[Result]] = deque()
-        for block in blocks:
-            if len(running) == 2 * n_workers:  # results wait in memory until they are asked for
-                yield running.popleft().result()
-            running.append(pool.submit(function, block))
-        while running:
-            yield running.popleft().result()
+        limit.__enter__()
+        yield from workers.map(blocks)
     finally:
-        pool.shutdown(cancel_futures=True)
+        try:
+            workers.dismiss()
+            limit.__exit__(None, None, None)
+        finally:  # an interrupt may have cut that short
+            workers.dismiss()
+            limit.__exit__(None, None, None)
+
+
+class _Workers(Generic[Item, Result]):
+    """Threads that compute the blocks of one call.
+
+    What joblib's threads would do; but joblib looks for results every 10 ms only, and its threads,
+    like those of ``concurrent.futures``, are handed work through Python code that an interrupt can
+    break. Here the calling thread does nothing but put into queues and wait for them.
+    """
+
+    def __init__(self, function: Callable[[Item], Result], n_workers: int) -> None:
+        self.function, self.n_workers = function, n_workers
+        self.outer: _Workers | None = getattr(_of_this_thread, "workers", None)
+        self.dismissed = False
+        self.tasks: SimpleQueue[tuple[Item, SimpleQueue] | None] = SimpleQueue()
+        self.present: set[int] = set()  # idents of threads
+        self.gone: SimpleQueue[None] = SimpleQueue()
+
+    def map(self, blocks: Sequence[Item]) -> Generator[Result, None, None]:
+        """Results in order; at most two a worker wait in memory until they are asked for."""
+        for _ in range(self.n_workers):
+            start_thread(self.work)
+        running: deque[SimpleQueue] = deque()
+        for block in blocks:
+            if len(running) == 2 * self.n_workers:
+                yield _result(running.popleft())
+            outcome: SimpleQueue = SimpleQueue()
+            self.tasks.put((block, outcome))
+            running.append(outcome)
+        while running:
+            yield _result(running.popleft())
+
+    def work(self) -> None:
+        """Compute blocks until dismissed."""
+        self.present.add(get_ident())
+        _of_this_thread.workers = self
+        try:
+            while (task := self.tasks.get()) is not None and not self.dismissed:
+                block, outcome = task
+                outcome.put(self.outcome(block))
+        finally:
+            self.present.discard(get_ident())
+            self.gone.put(None)
+
+    def outcome(self, block: Item) -> tuple[Result | None, BaseException | None]:
+        """The result of a block, or what it raised."""
+        try:
+            return self.function(block), None
+        except BaseException as error:
+            return None, error
+
+    def dismiss(self) -> None:
+        """End what is going on, and wait until all have left; may be repeated."""
+        self.dismissed = True
+        for _ in range(self.n_workers):
+            self.tasks.put(None)
+        while self.present:
+            with suppress(Empty):
+                self.gone.get(timeout=SECONDS_DEAF)
+
+
+def _result(outcome: SimpleQueue) -> Any:
+    while True:
+        try:
+            result, error = outcome.get(timeout=SECONDS_DEAF)
+            break
+        except Empty:
+            check_interrupt()
+    if error is not None:
+        raise error
+    return result

@@ -1,0 +1,37 @@
+"""X'X in pieces, so that an interrupt is heard between them."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skalign.utils import check_interrupt
+
+PIECE = 5 * 10**9  # multiplications in one call of BLAS: some tenths of a second for one thread
+
+
+def gram_of(columns: NDArray, leading: NDArray | None = None) -> NDArray:
+    """Multiply columns with themselves.
+
+    Parameters
+    ----------
+    columns : ndarray of shape (n_samples, n_features)
+        The columns.
+    leading : ndarray of shape (n_known, n_known), default=None
+        The products of the first columns, where they are known.
+
+    Returns
+    -------
+    ndarray of shape (n_features, n_features)
+        The products of all columns, C-contiguous.
+    """
+    n_samples, n_features = columns.shape
+    n_known = 0 if leading is None else len(leading)
+    gram = np.empty((n_features, n_features), columns.dtype)
+    gram[:n_known, :n_known] = 0 if leading is None else leading
+    step = max(1, PIECE // max(1, n_samples * n_features))
+    for start in range(n_known, n_features, step):
+        check_interrupt()
+        piece = slice(start, min(start + step, n_features))
+        gram[piece, piece] = columns[:, piece].T @ columns[:, piece]
+        gram[piece, :start] = columns[:, piece].T @ columns[:, :start]
+        gram[:start, piece] = gram[piece, :start].T
+    return gram
