@@ -100,7 +100,8 @@ def fold_scores(
     """
     whole = problem.design()
     # Of many small products even one worker is better off without BLAS threads: hence the 2.
-    limit = single_threaded_blas_if_small(*whole.X.shape, 2)
+    n_samples, n_features = whole.X.shape
+    limit = single_threaded_blas_if_small(n_samples, n_features, 2)
     with limit, limit, ExitStack() as stack:
         n_copies = 4 + (grid if isinstance(grid, int) else len(grid))
         blocks = list(target_blocks(whole, problem.n_targets, n_copies))
