@@ -23,8 +23,6 @@ from skalign.solvers import Design, alpha_max, gram_pays, l2_alphas, target_bloc
 from skalign.solvers._alpha_grids import L1_SPAN, l1_share
 from skalign.solvers._design import check_finite
 from skalign.solvers._fold import Fold, TargetMoments
-from skalign.solvers._path import L1_SPAN, alpha_max, l1_share
-from skalign.solvers._target_blocks import target_blocks
 from skalign.utils import map_blocks, single_threaded_blas_if_small
 
 FOLD_BYTES = 2**31  # of Grams and held-out features of the folds that share moments
