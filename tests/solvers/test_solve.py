@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from skalign.solvers import certify, solve
+from skalign.solvers import _blocks, certify, solve
 from tests.designs import noisy_targets
 from tests.reference import ALPHA, ENCODERS, L1_RATIO, problems
 
@@ -76,12 +76,37 @@ def test_truth_of_the_certificate_survives_an_early_stop(data, penalty, positive
     assert (solution.n_iter == 1).all()
 
 
-def test_loose_tolerance_may_stop_earlier_but_is_kept(data):
-    X, Y, _ = data
-    loose = solve(X, Y, "lasso", 0.01, positive=False, tol=0.1)
-    exact = solve(X, Y, "lasso", 0.01, positive=False)
-    assert (loose.kkt_violation <= 0.1).all()
-    assert (loose.n_iter <= exact.n_iter).all()
+@pytest.fixture
+def slow_problem():
+    """Correlated features, on which the descent takes many rounds."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((200, 60)) + 2 * rng.standard_normal((200, 1))
+    return X, noisy_targets(rng, X, n_targets=30)
+
+
+@pytest.mark.parametrize("gram_features", [1024, 0])
+def test_loose_tolerance_stops_earlier_and_is_kept(slow_problem, monkeypatch, gram_features):
+    monkeypatch.setattr(_blocks, "GRAM_FEATURES", gram_features)
+    monkeypatch.setattr(_blocks, "GRAM_FEATURES_PER_TARGET", 0)
+    X, Y = slow_problem
+    exact = solve(X, Y, "lasso", 0.01, positive=False, tol=1e-10)
+    assert exact.kkt_violation.max() <= 1e-10
+    loose = solve(X, Y, "lasso", 0.01, positive=False, tol=0.5)
+    assert loose.n_iter.sum() < exact.n_iter.sum()
+    assert 1e-6 < loose.kkt_violation.max() <= 0.5  # not solved beyond what was asked for
+    assert loose.converged.all()
+    assert np.abs(loose.coef - exact.coef).max() > 1e-6
+
+
+def test_tolerance_decides_what_has_converged(slow_problem):
+    X, Y = slow_problem
+    settings = {"penalty": "lasso", "alpha": 0.01, "positive": False, "max_iter": 2}
+    violations = solve(X, Y, **settings).kkt_violation
+    assert (violations > 1e-7).all()  # none had the time
+    tol = float(np.median(violations))
+    stopped = solve(X, Y, **settings, tol=tol)
+    np.testing.assert_array_equal(stopped.converged, stopped.kkt_violation <= tol)
+    assert 0 < stopped.converged.sum() < len(stopped.converged)
 
 
 @pytest.mark.parametrize(("penalty", "positive"), ENCODERS)
