@@ -63,7 +63,6 @@ def _through_kernel(
     shape = len(penalties), q.shape[0]
     weights = np.empty((*shape, q.shape[1]), q.dtype)
     weights[0] = 0 if coef is None else coef
-    weights[0, penalties[0].empty] = 0
     kkt, gap, pivot = np.empty((3, *shape))
     n_iter, ties = np.empty((2, *shape), np.int32)
     finite = [penalty.finite(q) for penalty in penalties]
@@ -125,6 +124,9 @@ def _least_squares(moments: Moments, penalty: PenaltyStrengths, tol: float) -> S
     norms, squared_norms = moments.features.norms, moments.target_squared_norms
     kkt = over_norms(gradient, norms, squared_norms).max(axis=1, initial=0)
     kkt[ill_conditioned] = np.inf
+    # What rounding errors may have done to the gradient counts as well.
+    size = np.sqrt(squared_norms) + np.abs(coef) @ norms
+    gradient = gradient + (moments.features.rounding * size)[:, None] * norms
     gap = np.full(len(q), np.nan)
     squares = np.einsum("ij,ij->i", gradient, gradient, dtype=np.float64)
     np.divide(squares, 2 * penalty.l2, out=gap, where=penalty.l2 > 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 
 import numpy as np
+from joblib import effective_n_jobs
 from numpy.typing import ArrayLike
 
 from skalign.solvers._alpha_grids import check_alphas, l1_alphas, l1_share, ridge_alphas
@@ -108,7 +109,7 @@ def solve_moments(
     )
     start = check_coef(coef_init, "coef_init", n_targets, n_features)
     tol, max_iter = check_stopping(tol, max_iter, dtype)
-    blocks = list(cut_targets(n_targets, 4 * n_features * dtype.itemsize))
+    blocks = _blocks(moments, 4, n_jobs)
 
     def solve_one(block: slice) -> Solution:
         (found,) = solve_in_gram_space(
@@ -217,7 +218,7 @@ def solve_moments_path(
     ]
     path = room_for_path(len(grid), n_targets, n_features, dtype)
     path.alphas[:] = grid
-    blocks = list(cut_targets(n_targets, (3 + len(grid)) * n_features * dtype.itemsize))
+    blocks = _blocks(moments, 3 + len(grid), n_jobs)
 
     def solve_one(block: slice) -> list[Solution]:
         return solve_in_gram_space(
@@ -234,6 +235,13 @@ def solve_moments_path(
             for k, solution in enumerate(found):
                 put_in_path(path, k, block, solution)
     return path
+
+
+def _blocks(moments: Moments, n_copies: int, n_jobs: int | None) -> list[slice]:
+    """Blocks of targets; one worker gains nothing from small ones."""
+    n_targets, n_features = moments.q.shape
+    finest = n_targets if effective_n_jobs(n_jobs) == 1 else None
+    return list(cut_targets(n_targets, n_copies * n_features * moments.q.itemsize, finest))
 
 
 def _check_moments(moments: Moments) -> None:

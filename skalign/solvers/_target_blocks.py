@@ -43,9 +43,9 @@ def target_blocks(design: Design, n_targets: int, n_copies: int = 1) -> Iterator
     yield from cut_targets(n_targets, numbers_each * design.dtype.itemsize)
 
 
-def cut_targets(n_targets: int, bytes_each: int) -> Iterator[slice]:
+def cut_targets(n_targets: int, bytes_each: int, finest: int | None = None) -> Iterator[slice]:
     """Blocks of targets of which each takes so many bytes of a worker's memory."""
     most = max(1, BLOCK_BYTES // bytes_each)
-    size = min(most, max(BLOCK_TARGETS, -(-n_targets // BLOCKS)))
+    size = min(most, max(finest or BLOCK_TARGETS, -(-n_targets // BLOCKS)))
     for start in range(0, n_targets, size):
         yield slice(start, min(start + size, n_targets))

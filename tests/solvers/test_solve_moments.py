@@ -60,6 +60,20 @@ def test_certificate_is_true_of_the_images(name, penalty, positive, dtype):
         assert found.converged.all()
 
 
+@pytest.mark.parametrize("alpha", [1e-3, 1.0, 1e3])
+def test_gap_of_ridge_bounds_what_the_objective_lacks(data, alpha):
+    X, Y, _ = (array.astype(np.float32) for array in data)
+    found = solve_moments(Moments.of(X, Y), "ridge", alpha, positive=False)
+    best = solve(X.astype(float), Y.astype(float), "ridge", alpha, positive=False)
+    lacking = [
+        certify(X.astype(float), Y.astype(float), coef, "ridge", alpha, positive=False).objective
+        for coef in (found.coef, best.coef)
+    ]
+    assert (found.dual_gap >= lacking[0] - lacking[1]).all()
+    if alpha >= 1:
+        assert (found.dual_gap <= 1e-3 * lacking[1]).all()
+
+
 @pytest.mark.parametrize("name", RANK_DEFICIENT)
 @pytest.mark.parametrize("penalty", ["ols", "ridge"])
 def test_least_squares_of_directions_without_images_have_minimum_norm(name, penalty):
