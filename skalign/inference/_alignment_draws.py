@@ -54,13 +54,14 @@ def intervals_of_models(
         of_r, of_theta = (
             _without_ends(means["r"], of_measure) for of_measure in (values.r, values.theta)
         )
+    names = next(iter(sides.values())).target_names
     is_empty = np.any([one.n_active == 0 for one in sides.values()], axis=0)
     return AlignmentIntervals(
         AlignmentComparison(sides),
         **means,
         empty_fraction=float(is_empty.mean()),
-        target_r=replace(of_r, target_names=scored.target_names),
-        target_theta=replace(of_theta, target_names=scored.target_names),
+        target_r=replace(of_r, target_names=names),
+        target_theta=replace(of_theta, target_names=names),
     )
 
 

@@ -179,7 +179,7 @@ def interval_of_mean(
 
 
 def _check_values(values: Any, minus: Any) -> NDArray[np.float64]:
-    checked = []
+    checked: list[NDArray[np.float64]] = []
     for array, name in ((values, "values"), (minus, "minus")):
         if array is not None:
             array = check_array(
@@ -202,4 +202,4 @@ def _check_values(values: Any, minus: Any) -> NDArray[np.float64]:
             f"minus must have one value per target of values, {checked[0].size}; got "
             f"{checked[1].size}."
         )
-    return checked[0] - checked[1]
+    return np.subtract(*checked)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from skalign.metrics import Alignment
+from skalign.metrics import Alignment, check_target_names
 from skalign.utils import target_names
 
 Measure = Literal["r", "theta", "n_active"]
@@ -118,15 +118,6 @@ class AlignmentComparison:
         return frame
 
 
-def check_test_targets(y: ArrayLike, y_test: ArrayLike) -> None:
-    """Refuse test responses whose targets have other names, or another order, than those of y."""
-    names, test_names = target_names(y), target_names(y_test)
-    if names is None or test_names is None or names.tolist() == test_names.tolist():
-        return
-    missing = [name for name in names if name not in test_names]
-    extra = [name for name in test_names if name not in names]
-    how = f"without {missing[:5]} and with {extra[:5]}" if missing or extra else "in another order"
-    raise ValueError(
-        f"y_test must have the targets of y, {names.size} in their order; got {test_names.size} "
-        f"targets {how}. Select y_test[list(y.columns)], or give arrays without names."
-    )
+def check_test_targets(y: ArrayLike, y_test: ArrayLike) -> NDArray[np.object_] | None:
+    """Names of the targets; test responses whose targets have other names are refused."""
+    return check_target_names(y_test, target_names(y), name="y_test", of="y")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -11,7 +12,7 @@ from sklearn.utils import check_array, check_random_state
 
 from skalign.inference._comparison import AlignmentComparison, check_test_targets
 from skalign.inference._refits import RefittableModel, count_samples
-from skalign.metrics import alignment
+from skalign.metrics import Alignment, alignment
 from skalign.utils import check_flag
 
 
@@ -130,19 +131,20 @@ def alignment_against_control(
             "responses of the same control units to the images of X and of X_test."
         )
     check_flag(keep_alpha, "keep_alpha")
-    check_test_targets(y, y_test)
+    names = check_test_targets(y, y_test)
     if X_control is None:
         X_control, X_control_test = _random_features(X, X_test, check_random_state(random_state))
     model = RefittableModel(encoder, count_samples(X), sample_weight, groups, fit_params)
-    sides = {}
+    sides: dict[str, Alignment] = {}
     for side, training, test in (
         ("encoder", X, X_test),
         ("control", X_control, X_control_test),
     ):
         fitted = model.fit(training, y)
-        sides[side] = alignment(
+        found = alignment(
             fitted, test, y_test, target=target, center=center, sample_weight=test_sample_weight
         )
+        sides[side] = replace(found, target_names=names)
         if keep_alpha:
             model = model.keep_alpha(fitted)
     return AlignmentComparison(sides)

@@ -16,12 +16,14 @@ from skalign.metrics import (
     check_image_rows,
     check_responses,
     check_target,
+    check_target_names,
+    fitted_target_names,
     linear_maps,
     pearson_r,
     pearson_r_of_draws,
     tuning_reorientation,
 )
-from skalign.utils import check_flag, target_names
+from skalign.utils import check_flag
 
 Over = Literal["images", "targets"]
 
@@ -59,7 +61,6 @@ class ScoredImages:
         self.over, self.target = over, check_target(target)
         self.center = check_flag(center, "center")
         self.given_y, self.y = y, check_responses(y, "y")
-        self.target_names = target_names(y)
         self.weight = test_sample_weight
         self.images = ImagesToDraw(len(self.y), test_sample_weight, groups)
         if over == "images" and self.images.n_groups < 2:
@@ -116,7 +117,8 @@ class EvaluatedModel:
             features = check_image_rows(one.features, "features", accept_sparse="csr")
             reached = check_responses(one.targets, "targets")
             self.maps.append(_BlockMap(features, reached, one.weights, block))
-        self.alignment = Alignment(r, np.concatenate(theta), np.concatenate(n_active))
+        names = check_target_names(scored.given_y, fitted_target_names(estimator))
+        self.alignment = Alignment(r, np.concatenate(theta), np.concatenate(n_active), names)
 
 
 class ModelInDraws:

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, ndtri, stdtrit
 from sklearn.utils import check_random_state, check_scalar
 
+from skalign.metrics import target_column
 from skalign.utils import import_pandas
 
 Method = Literal["auto", "percentile", "basic", "BCa", "t"]
@@ -74,8 +75,7 @@ class ConfidenceInterval:
         pd = import_pandas()
         frame = pd.DataFrame({name: np.atleast_1d(getattr(self, name)) for name in _COLUMNS})
         if np.ndim(self.estimate):
-            names = np.arange(len(frame)) if self.target_names is None else self.target_names
-            frame.insert(0, "target", names)
+            frame.insert(0, "target", target_column(self.target_names, len(frame)))
         return frame
 
 
@@ -208,7 +208,7 @@ def _quantile(ordered: NDArray[Any], n_defined: NDArray[Any], share: NDArray[Any
         np.take_along_axis(ordered, index[..., np.newaxis], -1)[..., 0] for index in (below, above)
     ]
     found = at[0] + (position - below) * (at[1] - at[0])
-    return np.where(np.isnan(share), np.nan, found)
+    return np.asarray(np.where(np.isnan(share), np.nan, found))
 
 
 def _standard_deviation(draws: NDArray[Any], n_defined: NDArray[Any]) -> NDArray[Any]:
@@ -216,7 +216,7 @@ def _standard_deviation(draws: NDArray[Any], n_defined: NDArray[Any]) -> NDArray
     shape = (*n_defined.shape, 1)
     mean = draws.sum(axis=-1, where=defined) / np.maximum(n_defined, 1)
     square = ((draws - mean.reshape(shape)) ** 2).sum(axis=-1, where=defined)
-    return np.sqrt(square / np.maximum(n_defined - 1, 1))
+    return np.asarray(np.sqrt(square / np.maximum(n_defined - 1, 1)))
 
 
 def _bca(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -11,7 +11,7 @@ from scipy import sparse
 
 from skalign.inference._comparison import AlignmentComparison, check_test_targets
 from skalign.inference._refits import RefittableModel, count_samples
-from skalign.metrics import alignment, linear_maps, linear_model_of
+from skalign.metrics import Alignment, alignment, linear_maps, linear_model_of
 from skalign.utils import check_flag, import_pandas
 
 
@@ -186,19 +186,19 @@ def price_of_sign(
     (1, array([0, 1, 0]))
     """
     check_flag(keep_alpha, "keep_alpha")
-    check_test_targets(y, y_test)
+    names = check_test_targets(y, y_test)
     model = RefittableModel(encoder, count_samples(X), sample_weight, groups, fit_params)
     name = _positive_parameter(encoder)
     if keep_alpha:
         model = model.keep_alpha(model.fit(X, y))
         name = _positive_parameter(model.estimator)
     signed, positive = (model.with_params(**{name: value}).fit(X, y) for value in (False, True))
-    sides = {
-        side: alignment(
+    sides: dict[str, Alignment] = {}
+    for side, fit in (("signed", signed), ("positive", positive)):
+        found = alignment(
             fit, X_test, y_test, target=target, center=center, sample_weight=test_sample_weight
         )
-        for side, fit in (("signed", signed), ("positive", positive))
-    }
+        sides[side] = replace(found, target_names=names)
     maps = linear_maps(signed, X_test, y_test, "observed")  # which predicts nothing anew
     if len(maps) > 1:
         raise TypeError(

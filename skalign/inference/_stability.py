@@ -17,7 +17,14 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import has_fit_parameter
 
 from skalign.inference._refits import RefittableModel, take_rows
-from skalign.metrics import ImageSpace, ImagesToDraw, linear_maps, linear_model_of, to_dense
+from skalign.metrics import (
+    ImageSpace,
+    ImagesToDraw,
+    linear_maps,
+    linear_model_of,
+    target_column,
+    to_dense,
+)
 from skalign.utils import check_flag, import_pandas, target_names
 
 _N_PROBES = 64  # images that tell whether the units are the same in every fit
@@ -74,7 +81,7 @@ class SelectionStability:
             If pandas is missing.
         """
         pd = import_pandas()
-        targets = np.arange(self.stability.size) if self.target_names is None else self.target_names
+        targets = target_column(self.target_names, self.stability.size)
         names = ("stability", "n_active", "n_empty")
         columns = {name: getattr(self, name) for name in names}
         return pd.DataFrame({"target": targets, **columns})
@@ -287,7 +294,8 @@ def _select(
 
 def _directions(features: Any) -> NDArray[Any]:
     features = np.asarray(to_dense(features))
-    return ImageSpace(len(features), None, center=True).directions(features, "X")[0]
+    directions, _ = ImageSpace(len(features), None, center=True).directions(features, "X")
+    return np.asarray(directions)
 
 
 def _check_same_units(units: NDArray[Any], expected: NDArray[Any]) -> None:

@@ -7,7 +7,7 @@ from scipy.stats import t
 from sklearn.linear_model import Ridge
 
 from skalign import SparsePositiveEncoder
-from skalign.inference import bootstrap_alignment_difference
+from skalign.inference import bootstrap_alignment, bootstrap_alignment_difference
 from skalign.metrics import pearson_r, tuning_reorientation
 from tests.inference.fitted_maps import (
     GROUPS,
@@ -148,3 +148,15 @@ def test_auto_is_t_for_groups_and_for_few(arrays):
 def test_sides_must_be_two_named_pairs(arrays, given):
     with pytest.raises(TypeError, match="sides must be a dict of two pairs"):
         bootstrap_alignment_difference(given, arrays[1])
+
+
+def test_targets_of_other_names_are_refused():
+    pd = pytest.importorskip("pandas")
+    X, Y, *_ = make_arrays()
+    named = pd.DataFrame(Y, columns=["a", "b", "c"])
+    model = SparsePositiveEncoder(alpha=0.05).fit(X, named)
+    found = bootstrap_alignment(model, X, Y, n_resamples=9)
+    assert list(found.to_frame()["target"]) == ["a", "b", "c"]
+    assert list(found.sides.to_frame()["target"]) == ["a", "b", "c"]
+    with pytest.raises(ValueError, match="y must have the 3 targets of the estimator"):
+        bootstrap_alignment(model, X, named[["b", "a", "c"]])

@@ -159,12 +159,14 @@ def test_fit_arguments_reach_the_steps(data):
 def test_test_targets_of_other_names_are_refused(data):
     X, Y, X_test, Y_test = data
     named, test = (pd.DataFrame(part, columns=list("abcd")) for part in (Y, Y_test))
-    alignment_against_control(SparsePositiveEncoder(), X, named, X_test, test)
+    for model, y_test in ((SparsePositiveEncoder(), test), (Lasso(), test), (Lasso(), Y_test)):
+        table = alignment_against_control(model, X, named, X_test, y_test).to_frame()
+        assert list(table["target"]) == list("abcd")
     for other, message in (
-        (test[list("bacd")], "in another order"),
-        (test.rename(columns={"a": "e"}), r"without \['a'\] and with \['e'\]"),
+        (test[list("bacd")], "another order"),
+        (test.rename(columns={"a": "e"}), "without 'a' and with 'e'"),
     ):
-        with pytest.raises(ValueError, match="y_test must have the targets of y.*" + message):
+        with pytest.raises(ValueError, match="y_test must have the 4 targets of y.*" + message):
             alignment_against_control(SparsePositiveEncoder(), X, named, X_test, other)
 
 
