@@ -256,7 +256,7 @@ def test_table(data):
     for side in found.sides:
         for measure in ("r", "theta", "n_active"):
             assert_array_equal(table[f"{measure}_{side}"], getattr(found[side], measure))
-    with pytest.raises(ValueError, match="y_test must have the targets of y"):
+    with pytest.raises(ValueError, match="y_test must have the 4 targets of y"):
         alignment_baselines(Lasso(0.1), *named[:3], named[3][names[::-1]])
 
 
