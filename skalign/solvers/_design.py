@@ -7,19 +7,37 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from skalign.solvers._centering import (
+    center_full_columns,
+    column_squares,
+    column_sums,
+    constant_columns,
+)
 from skalign.solvers._gram import gram_of
 
-# Squared norms up to here leave room for the sums and products that are made of them.
+# Squared norms in between leave room for the sums and products that are made of them.
 LARGEST_SQUARE = {np.dtype(t): float(np.finfo(t).max * np.finfo(t).eps) for t in ("f4", "f8")}
+SMALLEST_SQUARE = {np.dtype(t): float(np.finfo(t).tiny / np.finfo(t).eps) for t in ("f4", "f8")}
+UNDERFLOWED = np.nextafter(0, 1)  # stands for a squared norm that underflowed
+
+
+class OutOfRangeError(ValueError):
+    """Numbers whose squares or products the floating type cannot hold."""
 
 
 def check_finite(squared_norms: NDArray, dtype: np.dtype, targets: NDArray) -> None:
-    """Raise ValueError for the first of `targets` whose squared norm says that it is not finite."""
+    """Raise OutOfRangeError for the first of `targets` whose squared norm cannot be used."""
     finite = squared_norms <= LARGEST_SQUARE[dtype]
     if not finite.all():
-        raise ValueError(
+        raise OutOfRangeError(
             f"Input y contains NaN, infinity or values too large for {dtype}, first in target "
             f"{targets[~finite][0]}. Drop or impute the targets or samples concerned."
+        )
+    held = (squared_norms >= SMALLEST_SQUARE[dtype]) | (squared_norms == 0)
+    if not held.all():
+        raise OutOfRangeError(
+            f"y must have squares that {dtype} can hold; got values too small, first in target "
+            f"{targets[~held][0]}. Scale y."
         )
 
 
@@ -80,36 +98,32 @@ class Design:
         Raises
         ------
         ValueError
-            If `X` is not finite, or its squares overflow.
+            If `X` is not finite. An OutOfRangeError if its squares overflow or underflow.
         """
         n_samples, n_features = X.shape
-        weight = sample_weight
+        weight, dtype = sample_weight, X.dtype
         total = float(n_samples if weight is None else weight.sum())
-        root = None if weight is None else np.sqrt(weight).astype(X.dtype)
+        root = None if weight is None else np.sqrt(weight).astype(dtype)
         with np.errstate(over="ignore", invalid="ignore"):
-            mean = _mean(X, weight, total) if center else np.zeros(n_features)
+            mean = column_sums(X, weight) / total if center else np.zeros(n_features)
             prepared, offset = X, None
             if sparse.issparse(X):
                 if center:
-                    prepared, offset = _center_full_columns(X, mean, weight, total)
+                    prepared, offset = center_full_columns(X, mean, weight, total)
             elif center:
-                prepared = X - mean.astype(X.dtype)
+                prepared = X - mean.astype(dtype)
             if root is not None:
                 prepared = prepared * root[:, None]
-            if sparse.issparse(X):
-                norms = prepared.multiply(prepared).sum(axis=0, dtype=np.float64)
-            else:
-                norms = np.einsum("ij,ij->j", prepared, prepared, dtype=np.float64)
-                if center:
-                    prepared[:, norms <= _rounding(mean, total, X.dtype)] = 0
-        if not (norms <= LARGEST_SQUARE[X.dtype]).all():
-            raise ValueError(
-                f"Input X contains NaN, infinity or values too large for {X.dtype}. Scale X."
-            )
-        left = None
-        if center and root is None and not sparse.issparse(X):
-            left = prepared.sum(axis=0, dtype=np.float64)
-        return cls(prepared, mean, root, total, center, np.sqrt(norms), left, offset)
+                prepared = prepared.tocsr() if sparse.issparse(X) else prepared
+            squares = column_squares(prepared)
+            if offset is not None:
+                squares = np.maximum(squares - total * offset**2, 0)
+            elif center:
+                constant = constant_columns(X, squares, mean, total, weight)
+                prepared[:, constant], squares[constant] = 0, 0
+        _check_range(squares, prepared)
+        left = column_sums(prepared) if center and root is None and offset is None else None
+        return cls(prepared, mean, root, total, center, np.sqrt(squares), left, offset)
 
     @property
     def is_sparse(self) -> bool:
@@ -149,20 +163,22 @@ class Design:
         Y_block = np.asarray(Y_block, dtype=self.dtype)
         mean = np.zeros(Y_block.shape[1])
         with np.errstate(over="ignore", invalid="ignore"):
+            prepared = Y_block
+            weight = None if self.root_weight is None else self.root_weight**2
             if self.centered:
-                weight = None if self.root_weight is None else self.root_weight**2
-                mean = _mean(Y_block, weight, self.total_weight)
-                Y_block = Y_block - mean.astype(self.dtype)
+                mean = column_sums(Y_block, weight) / self.total_weight
+                prepared = Y_block - mean.astype(self.dtype)
             if self.root_weight is not None:
-                Y_block = Y_block * self.root_weight[:, None]
-            norms = np.einsum("ij,ij->j", Y_block, Y_block, dtype=np.float64)
+                prepared = prepared * self.root_weight[:, None]
+            squares = column_squares(prepared)
             if self.centered:
-                constant = norms <= _rounding(mean, self.total_weight, self.dtype)
-                constant &= np.isfinite(norms)
+                constant = constant_columns(Y_block, squares, mean, self.total_weight, weight)
+                constant &= np.isfinite(squares)
                 if constant.any():
-                    Y_block[:, constant] = 0
-                    norms[constant] = 0
-        return Y_block, mean, norms
+                    prepared[:, constant], squares[constant] = 0, 0
+        underflowed = np.flatnonzero(squares == 0)
+        squares[underflowed] = np.where(prepared[:, underflowed].any(axis=0), UNDERFLOWED, 0)
+        return prepared, mean, squares
 
     def gram(self) -> NDArray:
         """Multiply the prepared features with themselves.
@@ -196,7 +212,8 @@ class Design:
             return np.ascontiguousarray(R.T @ self.X)
         cross = np.ascontiguousarray((self.X.T @ R).T)
         if self.offset is not None:
-            cross -= np.outer(self._ones() @ R, self.offset.astype(self.dtype))
+            sums = column_sums(R, self.root_weight)
+            cross -= np.outer(sums, self.offset).astype(self.dtype)
         return cross
 
     def correlate(
@@ -256,10 +273,11 @@ class Design:
         if self.centered and self.root_weight is None and not self.is_sparse:
             Y_block = np.asarray(Y_block, dtype=self.dtype)
             with np.errstate(over="ignore", invalid="ignore"):
-                mean = _mean(Y_block, None, self.total_weight)
-                raw = np.einsum("ij,ij->j", Y_block, Y_block, dtype=np.float64)
+                mean = column_sums(Y_block) / self.total_weight
+                raw = column_squares(Y_block)
                 squared_norms = raw - self.total_weight * mean**2
                 moderate = (raw <= 4 * squared_norms) & np.isfinite(raw)
+                moderate &= raw >= SMALLEST_SQUARE[self.dtype]
             if moderate.all():
                 return self.correlate(Y_block, squared_norms, mean)[0], mean, squared_norms
         prepared, mean, squared_norms = self.targets(Y_block)
@@ -310,39 +328,18 @@ class Design:
         )
 
 
-def _mean(A, weight: NDArray | None, total: float) -> NDArray:
-    """Weighted mean of every column, accumulated in float64."""
-    if weight is not None:
-        return np.asarray(weight @ A, dtype=np.float64) / total
-    if sparse.issparse(A):
-        return A.sum(axis=0, dtype=np.float64) / total
-    return A.mean(axis=0, dtype=np.float64)
-
-
-def _rounding(mean: NDArray, total: float, dtype) -> NDArray:
-    """Squared norm up to which a centered column is no more than the rounding of its mean."""
-    # The mean is accumulated in float64 and then rounded to dtype.
-    eps = 4 * np.finfo(dtype).eps + 16 * np.finfo(np.float64).eps
-    return total * (eps * mean) ** 2
-
-
-def _center_full_columns(
-    X: sparse.csr_array, mean: NDArray, weight: NDArray | None, total: float
-) -> tuple[sparse.csr_array, NDArray]:
-    """Center the columns that implicit centering would cancel; the offset left for the others.
-
-    A column whose mean square is more than 8 times its variance has at least 7 of 8 entries
-    stored, so that centering it costs no memory to speak of. For the others the cancellation in
-    the centered Gram is harmless.
-    """
-    squares = _mean(X.multiply(X), weight, total)
-    full = (squares > 8 * (squares - mean**2)) & (mean != 0)
-    if not full.any():
-        return X, mean
-    index = np.flatnonzero(full)
-    columns = X[:, index].toarray() - mean[index].astype(X.dtype)
-    spread = _mean(columns**2, weight, total)
-    columns[:, spread <= _rounding(mean[index], 1, X.dtype)] = 0
-    order = np.argsort(np.concatenate([np.flatnonzero(~full), index]))
-    stacked = sparse.hstack([X[:, ~full], sparse.csr_array(columns)], format="csc")
-    return stacked[:, order].tocsr(), np.where(full, 0, mean)
+def _check_range(squares: NDArray, X: Any) -> None:
+    """Raise ValueError where squared norms of features are not finite, or cannot be held."""
+    dtype = X.dtype
+    if not (squares <= LARGEST_SQUARE[dtype]).all():
+        raise OutOfRangeError(
+            f"Input X contains NaN, infinity or values too large for {dtype}. Scale X."
+        )
+    small = np.flatnonzero(squares < SMALLEST_SQUARE[dtype])
+    columns = X[:, small].toarray() if sparse.issparse(X) else X[:, small]
+    lost = small[columns.any(axis=0)]
+    if lost.size:
+        raise OutOfRangeError(
+            f"X must have squares that {dtype} can hold; got values too small, first in feature "
+            f"{lost[0]}. Scale X."
+        )

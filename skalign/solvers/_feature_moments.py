@@ -60,8 +60,6 @@ class FeatureMoments:
             Their moments.
         """
         squares = design.norms**2
-        if design.offset is not None:
-            squares = np.maximum(squares - design.total_weight * design.offset**2, 0)
         gram = design.gram()
         squares[gram.diagonal() == 0] = 0  # constants
         return cls(

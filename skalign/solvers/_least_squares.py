@@ -1,22 +1,30 @@
 """OLS and ridge without sign constraints, in closed form.
 
 A Gram squares the condition number, and optimality in Gram space does not notice. So a Cholesky
-factor of it is used only while its estimated condition is moderate; beyond, the solution goes
-through the features themselves: an SVD, or LSQR where they are sparse.
+factor of it is used only while its estimated condition is moderate, and its solution refined by
+residuals of the features; beyond, the solution goes through the features themselves: an SVD, or
+LSQR where they are sparse. Columns are brought to norms between 1 and 2 first, so that none is
+lost beside a larger one.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve, lapack, svd
+from scipy.linalg import cho_factor, cho_solve, lapack, qr, svd
 from scipy.sparse.linalg import LinearOperator, lsqr
 
 from skalign.solvers._design import Design
 from skalign.utils import check_interrupt
 
 CONDITION_LIMIT = {np.dtype(np.float64): 1e8, np.dtype(np.float32): 1e3}
+REFINED = 1e4  # estimated condition beyond which weights lose digits that a refinement gives back
 N_FACTORS = 4  # more strengths than this share one SVD
+# Ratios of the largest to the least norm of a column. Up to EVEN, columns may stay as they are.
+EVEN = 4
+# Up to MODERATE, one SVD of the columns as they are serves all strengths of a ridge penalty.
+MODERATE = 1e5
 
 # Prepared targets, their products with the features, their l2 -> weights.
 Solver = Callable[[NDArray, NDArray, NDArray], NDArray]
@@ -42,15 +50,16 @@ def least_squares_solver(design: Design, l2: NDArray) -> Solver:
     n_samples, n_features = design.X.shape
     strengths = np.unique(l2)
     if not design.is_sparse and len(strengths) > N_FACTORS:
-        return _through_svd(design)
-    through_features = _through_lsqr if design.is_sparse else _through_svd
+        return _through_svd(design, strengths)
     if n_features <= n_samples:
         solver = _through_cholesky(design, design.gram(), strengths, dual=False)
     elif strengths[0] > 0 and not design.is_sparse:
         solver = _through_cholesky(design, design.X @ design.X.T, strengths, dual=True)
     else:
         solver = None
-    return solver or through_features(design)
+    if solver is not None:
+        return solver
+    return _through_lsqr(design) if design.is_sparse else _through_svd(design, strengths)
 
 
 def _through_cholesky(
@@ -62,6 +71,9 @@ def _through_cholesky(
     for strength in strengths:
         system = gram.copy()
         system[diagonal, diagonal] += strength
+        units = powers_of_two(np.sqrt(system.diagonal())).astype(design.dtype)
+        system *= units
+        system *= units[:, None]
         norm = np.abs(system).sum(axis=0).max()
         try:
             factor, lower = cho_factor(system, overwrite_a=True, check_finite=False)
@@ -71,68 +83,140 @@ def _through_cholesky(
         reciprocal, _ = estimate(factor, norm, uplo="L" if lower else "U")
         if not reciprocal * CONDITION_LIMIT[design.dtype] > 1:
             return None
-        factors[strength] = (factor, lower)
+        factors[strength] = (factor, lower), units[:, None], reciprocal * REFINED < 1
 
     def solve(prepared: NDArray, q: NDArray, l2: NDArray) -> NDArray:
         coef = np.empty((prepared.shape[1], design.X.shape[1]), design.dtype)
         for strength in np.unique(l2):
-            of_strength = l2 == strength
-            factor = factors[strength]
+            some = l2 == strength
+            factor, units, refined = factors[strength]
+
+            def inverse(right: NDArray, factor=factor, units=units) -> NDArray:
+                return units * cho_solve(factor, units * right)
+
             if dual:
-                coef[of_strength] = design.cross(cho_solve(factor, prepared[:, of_strength]))
-            else:
-                coef[of_strength] = cho_solve(factor, q[of_strength].T).T
+                coef[some] = design.cross(inverse(prepared[:, some]))
+                continue
+            coef[some] = inverse(q[some].T).T
+            if refined and design.dtype == np.float64:
+                gradient = design.cross(prepared[:, some] - design.predict(coef[some]))
+                coef[some] += inverse((gradient - strength * coef[some]).T).T
         return coef
 
     return solve
 
 
-def _through_svd(design: Design) -> Solver:
-    """Solver by a thin SVD of the features, singular values at rounding level left out."""
+def powers_of_two(norms: NDArray) -> NDArray[np.float64]:
+    """Factors that bring norms to between 1 and 2 without a rounding error; 1 for zero.
+
+    Parameters
+    ----------
+    norms : ndarray
+        Norms, not negative.
+
+    Returns
+    -------
+    ndarray
+        Powers of two, of the same shape.
+    """
+    _, exponent = np.frexp(norms)
+    return np.where(norms > 0, np.ldexp(1.0, 1 - exponent), 1.0)
+
+
+def _through_svd(design: Design, strengths: NDArray) -> Solver:
+    """Solver by thin SVDs of the features, singular values at rounding level left out."""
+    dtype, norms = design.dtype, design.norms
+    spread = norms.max(initial=0) / norms.min(initial=np.inf, where=norms > 0)
+    units = powers_of_two(norms) if spread > EVEN else np.ones(len(norms))
+    precise = np.finfo(dtype if spread <= EVEN else np.float64).eps
     # In single precision rounding alone would miss the tolerance.
-    U, s, Vt = svd(design.X.astype(np.float64), full_matrices=False, check_finite=False)
-    kept = s > max(design.X.shape) * np.finfo(design.dtype).eps * s.max(initial=0)
-    U, s, Vt = U[:, kept], s[kept], Vt[kept]
+    X = design.X.astype(np.float64)
+
+    def decompose(A: NDArray, eps: float) -> tuple[NDArray, NDArray, NDArray]:
+        U, s, Vt = svd(A, full_matrices=False, check_finite=False)
+        kept = s > max(design.X.shape) * eps * s.max(initial=0)
+        return U[:, kept], s[kept], Vt[kept]
+
+    shared = None
+    if strengths[-1] > 0 and spread <= MODERATE:
+        shared = decompose(X, precise)
+    U, s, Vt = np.empty((len(X), 0)), np.empty(0), np.empty((0, len(norms)))
+    if shared is not None and spread <= EVEN:
+        U, s, Vt = shared
+    elif strengths[0] == 0 or shared is None:
+        U, s, Vt = decompose(X * units, np.finfo(dtype).eps)
+    basis = None
+    if spread > EVEN and len(s) < np.count_nonzero(norms):
+        basis, _ = qr((Vt / units).T, mode="economic", check_finite=False)
+
+    def least_norm(prepared: NDArray) -> NDArray:
+        """Minimum norm in the user's own units: the part of a minimizer in the span of the rows."""
+        coef = (prepared.T @ U / s) @ Vt * units
+        return coef if basis is None else coef @ basis @ basis.T
+
+    def through_rows(prepared: NDArray, strength: float) -> NDArray:
+        """Ridge as least squares on columns that carry the penalty as more rows."""
+        root = np.sqrt(strength) * units
+        again = powers_of_two(np.hypot(norms * units, root))
+        rows = np.concatenate([s[:, None] * Vt, np.diag(root)]) * again
+        V, t, Wt = decompose(rows, np.finfo(dtype).eps)
+        return (prepared.T @ U @ V[: len(s)] / t) @ Wt * (again * units)
 
     def solve(prepared: NDArray, q: NDArray, l2: NDArray) -> NDArray:
-        shrunk = s / (s**2 + l2[:, None])
-        return ((shrunk * (prepared.T @ U)) @ Vt).astype(design.dtype)
+        prepared, coef = prepared.astype(np.float64), np.empty(q.shape)
+        free = l2 == 0
+        coef[free] = least_norm(prepared[:, free])
+        if shared is not None:
+            V, t, Wt = shared
+            shrunk = t / (t**2 + l2[~free, None])
+            coef[~free] = (shrunk * (prepared[:, ~free].T @ V)) @ Wt
+        else:
+            for strength in np.unique(l2[~free]):
+                coef[l2 == strength] = through_rows(prepared[:, l2 == strength], strength)
+        coef[:, norms == 0] = 0
+        return coef.astype(dtype)
 
     return solve
 
 
 def _through_lsqr(design: Design) -> Solver:
     """Solver by LSQR on sparse features, one target at a time."""
+    dtype, norms = design.dtype, design.norms
     n_samples, n_features = design.X.shape
-
-    def correlate(r: NDArray) -> NDArray:
-        check_interrupt()
-        return design.cross(r.reshape(-1, 1))[0]
-
-    operator = LinearOperator(
-        shape=(n_samples, n_features),
-        matvec=lambda w: design.predict(w.reshape(1, -1))[:, 0],
-        rmatvec=correlate,
-        dtype=design.dtype,
-    )
+    design = replace(design, X=design.X.astype(np.float64))
+    units = powers_of_two(norms)
     limit = 10 * max(n_samples, n_features)
-    tol = 10 * np.finfo(design.dtype).eps
+    eps = np.finfo(dtype).eps
+
+    def iterate(y: NDArray, strength: float, units: NDArray | float) -> NDArray:
+        """Least squares on columns times `units`, which carry the penalty as more rows."""
+        root = np.sqrt(strength) * units
+
+        def multiply(w: NDArray) -> NDArray:
+            return np.concatenate([design.predict((units * w)[None])[:, 0], root * w])
+
+        def transpose(r: NDArray) -> NDArray:
+            return units * design.cross(r[:n_samples, None])[0] + root * r[n_samples:]
+
+        operator = LinearOperator(
+            (n_samples + n_features, n_features), multiply, transpose, dtype=np.float64
+        )
+        right = np.concatenate([y, np.zeros(n_features)])
+        return (
+            units * lsqr(operator, right, atol=10 * eps, btol=10 * eps, conlim=0, iter_lim=limit)[0]
+        )
+
+    def solve_one(y: NDArray, strength: float) -> NDArray:
+        coef = iterate(y, strength, 1.0)  # from zero, so the minimizer of minimum norm
+        gradient = design.cross((y - design.predict(coef[None])[:, 0])[:, None])[0]
+        violation = np.abs(gradient - strength * coef)
+        if (violation > 100 * eps * norms * np.linalg.norm(y)).any():  # columns of small norm
+            coef = iterate(y, strength, units)
+        return np.where(norms > 0, coef, 0)
 
     def solve(prepared: NDArray, q: NDArray, l2: NDArray) -> NDArray:
-        return np.array(
-            [
-                lsqr(
-                    operator,
-                    y,
-                    damp=np.sqrt(strength),
-                    atol=tol,
-                    btol=tol,
-                    conlim=0,
-                    iter_lim=limit,
-                )[0]
-                for y, strength in zip(prepared.T, l2, strict=True)
-            ],
-            dtype=design.dtype,
-        )
+        prepared = prepared.astype(np.float64)
+        found = [solve_one(y, strength) for y, strength in zip(prepared.T, l2, strict=True)]
+        return np.array(found, dtype=dtype).reshape(q.shape)
 
     return solve
