@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from skalign.solvers._certificate import certify_residual
+from skalign.solvers._certificate import certify_residual, rounding_violation
 from skalign.solvers._design import Design, check_finite
 from skalign.solvers._feature_moments import FeatureMoments
 from skalign.solvers._gram_space import has_closed_form, solve_in_gram_space
@@ -283,14 +283,17 @@ class BlockSolver:
             targets.squared_norms,
             self._positive,
         )
+        kkt = certificate.kkt_violation
+        hidden = rounding_violation(self._design, coef, targets.squared_norms)
+        kkt += np.where(hidden > 0.5 * self._tol, hidden, 0)
         intercept = targets.means - coef @ self._design.mean
         return Solution(
             coef=coef,
             intercept=intercept.astype(coef.dtype),
             n_iter=n_iter,
-            kkt_violation=certificate.kkt_violation,
+            kkt_violation=kkt,
             dual_gap=certificate.dual_gap,
-            converged=certificate.kkt_violation <= self._tol,
+            converged=kkt <= self._tol,
         )
 
 

@@ -80,9 +80,10 @@ def constant_columns(
     """
     # A mean is accumulated in float64 and then rounded to the type of the column.
     eps = 4 * np.finfo(A.dtype).eps + 16 * np.finfo(np.float64).eps
-    constant = squares <= total * (eps * mean) ** 2
+    finite = np.isfinite(squares)
+    constant = finite & (squares <= total * (eps * mean) ** 2)
     # The mean of a million equal numbers is off by more than that.
-    nearly = ~constant & (squares <= total * (NEARLY_CONSTANT * mean) ** 2)
+    nearly = finite & ~constant & (squares <= total * (NEARLY_CONSTANT * mean) ** 2)
     for column in np.flatnonzero(nearly):
         values = A[:, column] if weight is None else A[weight > 0, column]
         constant[column] = values.min() == values.max()

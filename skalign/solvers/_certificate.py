@@ -183,3 +183,14 @@ def over_norms(products: NDArray, norms: NDArray, squared_norms: NDArray) -> NDA
     sizes = np.sqrt(squared_norms)[:, None] * norms
     found = np.where(products > 0, np.inf, 0.0)
     return np.divide(products, sizes, out=found, where=sizes > 0)
+
+
+def rounding_violation(
+    design: Design, coef: NDArray, squared_norms: NDArray
+) -> NDArray[np.float64]:
+    """Violation (n_targets,) that rounding errors of features and weights alone may hide."""
+    reach = np.abs(coef) @ design.norms
+    sizes = np.sqrt(squared_norms)
+    hidden = np.zeros(len(reach))
+    np.divide(4 * np.finfo(design.dtype).eps * reach, sizes, out=hidden, where=sizes > 0)
+    return hidden

@@ -173,7 +173,6 @@ class Design:
             squares = column_squares(prepared)
             if self.centered:
                 constant = constant_columns(Y_block, squares, mean, self.total_weight, weight)
-                constant &= np.isfinite(squares)
                 if constant.any():
                     prepared[:, constant], squares[constant] = 0, 0
         underflowed = np.flatnonzero(squares == 0)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve, lapack, qr, svd
 from scipy.sparse.linalg import LinearOperator, lsqr
 
+from skalign.solvers._arguments import TOL
 from skalign.solvers._design import Design
 from skalign.utils import check_interrupt
 
@@ -184,7 +185,6 @@ def _through_lsqr(design: Design) -> Solver:
     dtype, norms = design.dtype, design.norms
     n_samples, n_features = design.X.shape
     design = replace(design, X=design.X.astype(np.float64))
-    units = powers_of_two(norms)
     limit = 10 * max(n_samples, n_features)
     eps = np.finfo(dtype).eps
 
@@ -210,8 +210,9 @@ def _through_lsqr(design: Design) -> Solver:
         coef = iterate(y, strength, 1.0)  # from zero, so the minimizer of minimum norm
         gradient = design.cross((y - design.predict(coef[None])[:, 0])[:, None])[0]
         violation = np.abs(gradient - strength * coef)
-        if (violation > 100 * eps * norms * np.linalg.norm(y)).any():  # columns of small norm
-            coef = iterate(y, strength, units)
+        # Columns of small norm may be missed, unless all are brought to one norm.
+        if (violation > 0.01 * TOL[dtype] * norms * np.linalg.norm(y)).any():
+            coef = iterate(y, strength, powers_of_two(np.hypot(norms, np.sqrt(strength))))
         return np.where(norms > 0, coef, 0)
 
     def solve(prepared: NDArray, q: NDArray, l2: NDArray) -> NDArray:

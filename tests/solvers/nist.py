@@ -35,11 +35,8 @@ _LONGLEY_COEF = [
     1829.15146461355,
 ]
 # What Wampler3 adds to Wampler1, orthogonal to all powers; Wampler4 adds 100 times as much.
-_WAMPLER_ERROR = np.array(
-    [759, -2048, 2048, -2048, 2523, -2048, 2048, -2048, 1838, -2048, 2048]
-    + [-2048, 1838, -2048, 2048, -2048, 2523, -2048, 2048, -2048, 759],
-    dtype=float,
-)
+_HALF = [759, -2048, 2048, -2048, 2523, -2048, 2048, -2048, 1838, -2048]
+_WAMPLER_ERROR = np.array([*_HALF, 2048, *_HALF[::-1]], dtype=float)
 
 
 def _wampler():
