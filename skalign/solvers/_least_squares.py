@@ -193,6 +193,7 @@ def _through_lsqr(design: Design) -> Solver:
         root = np.sqrt(strength) * units
 
         def multiply(w: NDArray) -> NDArray:
+            check_interrupt()
             return np.concatenate([design.predict((units * w)[None])[:, 0], root * w])
 
         def transpose(r: NDArray) -> NDArray:
