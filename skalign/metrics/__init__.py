@@ -1,6 +1,7 @@
 """Reorientation, predictivity and noise ceilings, and scorers over them."""
 
 from skalign.metrics._alignment import Alignment, alignment, theta_without_penalty
+from skalign.metrics._axis_alignment import AxisAlignment, axis_alignment
 from skalign.metrics._composition import LinearModelInside, linear_model_of
 from skalign.metrics._directions import (
     ImageSpace,
@@ -49,6 +50,7 @@ from skalign.metrics._unit_pairs import UnitMatching
 __all__ = [
     "Alignment",
     "AlignmentScorer",
+    "AxisAlignment",
     "BootstrapDraws",
     "ImageDraws",
     "ImageSpace",
@@ -66,6 +68,7 @@ __all__ = [
     "alignment",
     "alignment_of_moments",
     "average_repeats",
+    "axis_alignment",
     "bounded_slices",
     "check_image_rows",
     "check_responses",
