@@ -14,6 +14,7 @@ from sklearn.model_selection import PredefinedSplit
 from skalign.benchmark._features import FeaturesOfLayers, StandardizedParts
 from skalign.benchmark._rows import Cell, Failure, Row, make_row, summarize
 from skalign.metrics import Alignment, alignment
+from skalign.model_selection import check_splits
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +128,7 @@ def _score_folds(problem: CellProblem, features: StandardizedParts) -> list[Alig
     X, Y = features.train, problem.responses.train
     _check_images("train", X, Y)
     found = []
-    for train, test in problem.layer_cv.split(X, Y):
+    for train, test in check_splits(problem.layer_cv, X, Y):
         fitted = _fit_encoder(problem.encoder, X[train], Y[train])
         found.append(_score(fitted, X[test], Y[test]))
     return found

@@ -20,11 +20,11 @@ _RELEASED = {"skalign", "sklearn", "numpy", "scipy", "joblib", *sys.stdlib_modul
 
 
 def digest(*contents: Any) -> str:
-    """Fingerprint of arrays, estimators and plain values, the same in every process.
+    """Compute the fingerprint of arrays, estimators and plain values, equal in every process.
 
-    A function counts by its own code and source, a class by that of its methods and bases; what
-    they call does not. Those of scikit-learn, numpy, scipy, joblib, the standard library and this
-    package count by name alone.
+    A function counts by its own code and source, a class by those of its methods and bases. What
+    they call does not count. Functions and classes of scikit-learn, numpy, scipy, joblib, the
+    standard library and this package count by name.
     """
     parts = [part for content in contents for part in (_hash(content), _code(content))]
     whole: str = joblib.hash(parts)
@@ -32,12 +32,15 @@ def digest(*contents: Any) -> str:
 
 
 def fingerprint(*texts: str) -> str:
-    """Fingerprint of texts alone, in microseconds."""
+    """Compute the fingerprint of texts, in microseconds."""
     return blake2b(json.dumps(texts).encode("ascii"), digest_size=16).hexdigest()
 
 
 def versions() -> tuple[str, str]:
-    """Versions of this package, whose imports must not point up to its top, and scikit-learn."""
+    """Versions of this package and of scikit-learn.
+
+    Imports must not point up to the top of the package, which has the version.
+    """
     return sys.modules[__name__.partition(".")[0]].__version__, sklearn.__version__
 
 
@@ -47,7 +50,7 @@ def _hash(content: Any) -> str:
 
 
 def _plain(content: Any) -> Any:
-    """An array by its values alone, an estimator without what changes no result."""
+    """Reduce an array to its values, and an estimator to the parameters that change a result."""
     if isinstance(content, np.ndarray):
         return np.asarray(content)
     if not hasattr(content, "get_params"):
@@ -60,7 +63,7 @@ def _plain(content: Any) -> Any:
 
 
 def _code(content: Any) -> list[tuple[Any, ...]]:
-    """Code of all functions and classes inside, which a pickle has by name alone."""
+    """Code of all functions and classes inside; a pickle has only their names."""
     if isinstance(content, str) or (
         isinstance(content, np.ndarray) and not content.dtype.hasobject
     ):
@@ -78,7 +81,7 @@ class _Collector(pickle.Pickler):
         self.found: dict[Any, tuple[Any, ...]] = {}
 
     def reducer_override(self, value: Any) -> Any:
-        """Note functions and classes; all is pickled as ever."""
+        """Note functions and classes, and pickle everything as usual."""
         if isinstance(value, FunctionType):
             self._note(value, [value])
         elif isinstance(value, type):
@@ -96,7 +99,7 @@ class _Collector(pickle.Pickler):
 
 
 def _methods(kind: type) -> list[FunctionType]:
-    """All functions that a class itself defines, also those of properties and the like."""
+    """Functions that a class itself defines: methods, class and static methods, properties."""
     found = []
     for value in vars(kind).values():
         parts = [getattr(value, name, None) for name in ("__func__", "fget", "fset")]
@@ -112,7 +115,7 @@ def _source(value: Any) -> str:
 
 
 def _instructions(code: CodeType) -> tuple[Any, ...]:
-    """What a function does, without where it stands; sets in an order that is always the same."""
+    """Instructions of a function without its place in the file, sets in a fixed order."""
     constants = tuple(
         _instructions(value)
         if isinstance(value, CodeType)

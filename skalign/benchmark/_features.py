@@ -1,4 +1,4 @@
-"""Features of one model: read, localized and standardized, once for all regions and encoders."""
+"""Features of one model: read, localized and standardized once for all regions and encoders."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class StandardizedParts:
 
 
 def read_features(model: ModelFeatures) -> Layers:
-    """Arrays of all parts and layers of a model; of the parts that it has."""
+    """Read all layers of the parts that a model has."""
     sources = {part: getattr(model, part) for part in PARTS}
     layers = {
         part: read_layers(source, f"{part} features of model {model.name!r}")

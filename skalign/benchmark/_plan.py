@@ -201,6 +201,8 @@ class Plan:
             for region in self.regions
         }
         left = {region: cells for region, cells in left.items() if cells}
+        if not left:
+            return
         failures = {region: model.failure or region.failure for region in left}
         try:
             if not all(failures.values()):

@@ -56,9 +56,9 @@ def run_benchmark(
         ``{"all": None}``.
     categories : array-like of shape (n_localizer_images,), default=None
         Categories of the localizer images. Required if units are localized.
-    layer_cv : int or cross-validation generator, default=5
+    layer_cv : int, cross-validation generator or iterable, default=5
         Folds of the training images. They choose the layer of a model with several layers if there
-        are no validation images.
+        are no validation images. Folds take images to be independent: average repeats first.
     store : str or path, default=None
         Folder that keeps every finished cell; it is made if it is missing. A run computes only the
         cells that the folder does not have. All workers must see the folder. If None, nothing is
@@ -197,7 +197,7 @@ def run_benchmark(
     models, regions = list(models), list(regions)
     units = {"all": None} if units is None else units
     check_arguments(models, regions, encoders, units, categories)
-    settings = CellSettings(dict(encoders), check_cv(layer_cv), CellStore(store))
+    settings = CellSettings(dict(encoders), _check_layer_cv(layer_cv), CellStore(store))
     plan = Plan.make(
         settings, regions, units, None if categories is None else np.asarray(categories)
     )
@@ -222,6 +222,16 @@ def run_benchmark(
     with suppress(OSError):  # a full disk: the files are as good, only more
         settings.store.compact()
     return to_table(chain.from_iterable(found[cell] for cell in cells))
+
+
+def _check_layer_cv(layer_cv: Any) -> Any:
+    try:
+        return check_cv(layer_cv)
+    except ValueError as error:
+        raise ValueError(
+            "layer_cv must be an int of at least 2, a cross-validation generator or an iterable of "
+            f"(train, test) indices; got {layer_cv!r}."
+        ) from error
 
 
 def _warn_not_stored(store: CellStore, why: str) -> None:

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 
 def read_array(source: Any, what: str) -> NDArray[Any]:
-    """Array behind a source; that of a file is memory-mapped.
+    """Read the array behind a source; a file is memory-mapped.
 
     Parameters
     ----------
     source : array-like, path or callable
         Where the array is.
     what : str
-        Its name in errors.
+        Name of the array in errors.
 
     Returns
     -------
@@ -38,21 +38,21 @@ def read_array(source: Any, what: str) -> NDArray[Any]:
 
 
 def called(source: Any) -> Any:
-    """What a callable returns; anything else as it is."""
+    """Call a source that is callable; return any other as it is."""
     while callable(source):
         source = source()
     return source
 
 
 def read_layers(source: Any, what: str) -> dict[str, NDArray[Any]]:
-    """Arrays of all layers; a model without named layers has one, named ``""``.
+    """Read the arrays of all layers; a model without named layers has one, named ``""``.
 
     Parameters
     ----------
     source : array-like, path, callable, or dict of these
         Where the arrays are.
     what : str
-        Their name in errors.
+        Name of the arrays in errors.
 
     Returns
     -------
@@ -76,5 +76,5 @@ def read_layers(source: Any, what: str) -> dict[str, NDArray[Any]]:
 
 
 def in_layer(layer: str) -> str:
-    """Name a layer in an error, where it has a name."""
+    """Name a layer in an error, if it has a name."""
     return f" in layer {layer!r}" if layer else ""

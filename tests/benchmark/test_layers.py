@@ -88,6 +88,15 @@ def test_without_them_folds_of_the_training_images_do(layered):
         assert_allclose(table["r"][1], np.mean(r))
 
 
+def test_folds_that_cannot_be_scored_are_recorded(layered):
+    """An iterable of splits, one of which has a single held-out image."""
+    splits = [(np.arange(40), np.arange(40, 60)), (np.arange(1, 60), np.array([0]))]
+    table = run_benchmark(**without_validation(layered), layer_cv=splits)
+    assert table["error"].str.contains("at least 2 sample.* in the test part").all()
+    table = run_benchmark(**without_validation(layered), layer_cv=splits[:1])
+    assert table["layer"].tolist() == ["early", "middle", "late", "early"]
+
+
 def test_test_images_change_no_choice(layered):
     expected = run_benchmark(**layered)
     model, region = layered["models"][0], layered["regions"][0]

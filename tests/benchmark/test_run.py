@@ -351,6 +351,8 @@ def test_progress_of_rich(problem, capsys):
         ({"encoders": {"lasso": Lasso}}, TypeError, r"encoders\['lasso'\] must be an estimator"),
         ({"encoders": {"lasso": None}}, TypeError, r"encoders\['lasso'\] must be an estimator"),
         ({"units": {"face": "face"}}, TypeError, r"units\['face'\] must be a SelectiveUnit.* None"),
+        ({"layer_cv": 1}, ValueError, "layer_cv must be an int of at least 2.* got 1"),
+        ({"layer_cv": "5"}, ValueError, "layer_cv must be an int of at least 2.* got '5'"),
         ({"categories": None}, ValueError, r"categories must have.*\['face', 'scene'\]"),
         ({"models": [ModelFeatures("a", 1, 1)]}, ValueError, r"localizer features.*\['a'\]"),
     ],
