@@ -51,8 +51,8 @@ def _hash(content: Any) -> str:
 
 def _plain(content: Any) -> Any:
     """Reduce an array to its values, and an estimator to the parameters that change a result."""
-    if isinstance(content, np.ndarray):
-        return np.asarray(content)
+    if isinstance(content, np.ndarray):  # joblib would also hash how it lies in memory
+        return content.shape, np.asarray(content, order="C").reshape(-1)
     if not hasattr(content, "get_params"):
         return content
     bare = clone(content)

@@ -109,10 +109,14 @@ class CellStore:
             self.folder.mkdir(parents=True, exist_ok=True)
             _content_at_start(self.folder, self.run).warn_of_damage(stacklevel=4)
 
-    def read(self, fingerprint: str | None) -> list[Row] | None:
-        """Rows of a cell that was stored before this run; None if it is missing or has an error.
+    def look_again(self) -> None:
+        """Read the folder anew when it is next asked for: workers have stored cells."""
+        self.run = uuid4().hex
 
-        Every process of a run reads the folder once: the rows of a cell, when they are asked for.
+    def read(self, fingerprint: str | None) -> list[Row] | None:
+        """Rows of a stored cell; None if it is missing or has an error.
+
+        A process reads the folder once in a run, at the first call.
         """
         if self.folder is None or fingerprint is None:
             return None

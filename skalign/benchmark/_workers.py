@@ -43,10 +43,26 @@ class CellRunner:
             for model in models:
                 yield from _run_model(self.plan, model)
         elif len(models) >= n_workers:
-            yield from self._in_workers((_run_model, self.plan, model) for model in models)
+            yield from self._share_models(models)
         else:
             for model in models:
                 yield from self._share_cells(model)
+
+    def _share_models(self, models: list[ModelFeatures]) -> Iterator[FinishedCell]:
+        """Give every worker a model at a time; if one is lost, share the cells of what is left.
+
+        So one model that kills its worker, as by its size, does not keep others from the table.
+        """
+        returned = set()
+        calls = ((_run_model, self.plan, model) for model in models)
+        for finished in self._in_workers(calls):
+            returned.add(finished.cell.model)
+            yield finished
+        if len(returned) < len(models):
+            self.plan.settings.store.look_again()
+            for model in models:
+                if model.name not in returned:
+                    yield from self._share_cells(model)
 
     def _share_cells(self, model: ModelFeatures) -> Iterator[FinishedCell]:
         fingerprinted = FingerprintedModel.of(model, self.plan.settings.store)

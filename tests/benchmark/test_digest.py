@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import pickle
 import subprocess
 import sys
 from functools import partial
@@ -112,6 +113,24 @@ def test_file_edited_since_its_import_is_not_taken_for_what_runs(write, tmp_path
 def test_released_code_counts_by_name():
     encoder = make_pipeline(FunctionTransformer(np.exp), SparsePositiveEncoder())
     assert _code(encoder) == _code(np.ones(3)) == _code("text") == []
+
+
+def test_arrays_count_by_their_values_alone(tmp_path):
+    """Not by how they lie in memory, which changes on the way to a worker."""
+    array = np.arange(24.0).reshape(4, 6)
+    np.save(tmp_path / "array.npy", array)
+    wide = np.arange(48.0).reshape(4, 12)
+    wide[:, ::2] = array
+    same = [
+        np.asfortranarray(array),
+        wide[:, ::2],
+        np.load(tmp_path / "array.npy", mmap_mode="r"),
+        pickle.loads(pickle.dumps(wide[:, ::2])),
+    ]
+    assert {digest(each) for each in same} == {digest(array)}
+    assert digest(wide[:1, ::2]) == digest(array[:1])
+    others = [array.T, array.reshape(6, 4), array.astype(np.float32), array + 1, array.tolist()]
+    assert len({digest(each) for each in [array, *others]}) == 6
 
 
 def test_is_the_same_in_every_process(write, tmp_path):
