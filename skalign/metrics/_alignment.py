@@ -123,7 +123,7 @@ def theta_without_penalty(
     -------
     ndarray
         Means over the fits that are not empty, from 0 to 2; NaN where all are. A fit that has
-        weights, and no theta for want of a direction, still counts as `undefined_theta`.
+        weights but no direction on the scored images still counts as `undefined_theta`.
 
     Examples
     --------
@@ -150,30 +150,30 @@ def alignment(
     undefined_r: float = np.nan,
     undefined_theta: float = np.nan,
 ) -> Alignment:
-    """Predictivity, reorientation and sparsity of a fitted estimator, target by target.
+    """Measure predictivity, reorientation and sparsity of a fitted estimator, target by target.
 
-    Looks through pipelines, target transformers, frozen estimators and searches to the linear
-    model inside, as :class:`TuningReorientationScorer` does.
+    The linear model may be inside pipelines, target transformers, frozen estimators and searches,
+    as for :class:`TuningReorientationScorer`.
 
     Parameters
     ----------
     estimator : estimator
         Fitted, with a linear model inside.
     X : {array-like, sparse matrix} of shape (n_images, n_features)
-        Images, best ones that the estimator was not fitted to.
+        Held-out images: the estimator should not have been fitted to them.
     y : array-like of shape (n_images, n_targets) or (n_images,)
         Observed responses. If their targets have names, as the columns of a data frame do, these
         must be those that the estimator was fitted to, in their order.
     target : {"predicted", "observed"}, default="predicted"
-        Whether theta is taken to the predicted or to the observed responses.
+        Whether theta compares the features with the predicted or with the observed responses.
     center : bool, default=False
         Whether theta centers features and targets over images.
     sample_weight : array-like of shape (n_images,), default=None
         Weights of the images in r and theta.
     undefined_r : float, default=nan
-        What r counts as for a target that is predicted, or observed, to be constant.
+        Value of r for a target whose predicted or observed responses are constant.
     undefined_theta : float, default=nan
-        Theta of a target left without weights, or without a direction.
+        Value of theta for a target without weights, or without a direction.
 
     Returns
     -------
@@ -185,8 +185,8 @@ def alignment(
     TypeError
         If the estimator has no linear weights, or weights of a shape that does not fit.
     ValueError
-        If a parameter has a value that it cannot have, or the targets of `y` have other names than
-        those that the estimator was fitted to.
+        If a parameter is not valid, or the targets of `y` have other names than those that the
+        estimator was fitted to.
 
     See Also
     --------

@@ -1,4 +1,4 @@
-"""Compositions of scikit-learn estimators: what is inside, and the linear model at the core."""
+"""Compositions of scikit-learn estimators, and the linear model inside."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Shell(NamedTuple):
 
 
 def open_shell(estimator: Any) -> Shell | None:
-    """Look one step into an estimator; None where it is not made of others that are known."""
+    """Open the outermost estimator; None if it is not one of the known compositions."""
     if isinstance(estimator, Pipeline):
         name, last = estimator.steps[-1]
         return Shell(name, last, [last])
@@ -95,7 +95,7 @@ class LinearModelInside(NamedTuple):
         Returns
         -------
         str
-            What ``set_params`` of the whole estimator takes.
+            Its name in ``set_params`` of the whole estimator.
 
         Raises
         ------
@@ -120,9 +120,9 @@ class LinearModelInside(NamedTuple):
 def linear_model_of(estimator: Any) -> LinearModelInside:
     """Find the linear model inside an estimator, fitted or not.
 
-    Looks through ``Pipeline``, ``TransformedTargetRegressor``, ``FrozenEstimator``, searches and
-    ``MultiOutputRegressor``, nested in any way. :func:`linear_maps` gives the weights, and the
-    features that reach them, of a fitted estimator.
+    The model may be inside a ``Pipeline``, ``TransformedTargetRegressor``, ``FrozenEstimator``,
+    ``MultiOutputRegressor`` or search, nested in any way. For a fitted estimator,
+    :func:`linear_maps` gives the weights and the features that reach them.
 
     Parameters
     ----------
@@ -168,7 +168,7 @@ def linear_model_of(estimator: Any) -> LinearModelInside:
 
 
 def weights_of(model: Any) -> Any:
-    """Give the weights of a fitted linear regressor, as they are."""
+    """Return the weights of a fitted linear regressor, as they are."""
     if not hasattr(model, "coef_") or hasattr(model, "classes_"):
         raise TypeError(
             "estimator must have a fitted linear regressor inside, with weights coef_ of shape "
@@ -184,12 +184,12 @@ def _is_search(estimator: Any) -> bool:
     """Whether it is a search of scikit-learn or one that is like these; their base is private."""
     if isinstance(estimator, type) or not hasattr(estimator, "get_params"):
         return False
-    return {"estimator", "cv", "refit"} <= estimator.get_params(deep=False).keys()
+    return bool({"estimator", "cv", "refit"} <= estimator.get_params(deep=False).keys())
 
 
 def _is_fitted(model: Any) -> bool:
     try:
         check_is_fitted(model)
-    except (NotFittedError, AttributeError):  # an AttributeError of what derives from nothing
+    except (NotFittedError, AttributeError):  # an AttributeError for other than BaseEstimator
         return False
     return True

@@ -1,4 +1,4 @@
-"""Directions over images: what an inner product, a norm and a cosine are in this layer."""
+"""Directions over images: inner products, norms and cosines, weighted and centered."""
 
 from __future__ import annotations
 
@@ -69,14 +69,14 @@ class ImageSpace:
         vectors : {ndarray, sparse array} of shape (n_images, n_vectors)
             Columns of any scale that the dtype can hold.
         name : str
-            What error messages call them.
+            Name of the argument, for errors.
 
         Returns
         -------
         directions : {ndarray, csc_array} of shape (n_weighted_images, n_vectors)
-            In double precision, and times the root of the image weights, so that the plain product
-            of two columns is their cosine. Sparse columns stay sparse and are therefore not
-            shifted to zero mean: their product with centered columns is the same.
+            In double precision, times the root of the image weights, so that the plain product of
+            two columns is their cosine. Sparse columns stay sparse and are not shifted to zero
+            mean: their product with centered columns is the same.
         defined : ndarray of shape (n_vectors,)
             Whether the column has a direction: not zero, and not constant where centered.
         """
@@ -119,7 +119,7 @@ def safe_scale(size: NDArray[Any], name: str) -> NDArray[Any]:
     """Divisors for vectors of these largest absolute values: 1, unless squares leave the range."""
     if not np.isfinite(size).all():
         raise ValueError(
-            f"{name} must be finite; got NaN or infinity. Drop those values or impute them."
+            f"{name} must be finite; got NaN or infinity. Drop or impute those values."
         )
     limit = np.finfo(size.dtype).max ** 0.25
     return np.where((size > 0) & ((size < 1 / limit) | (size > limit)), size, 1)
@@ -172,8 +172,8 @@ def check_responses(values: Any, name: str) -> NDArray[Any]:
     >>> check_responses([1.0, 2.0, 3.0], "y").shape
     (3, 1)
     """
-    values = check_image_rows(values, name, ensure_2d=False)
-    return values.reshape(-1, 1) if values.ndim == 1 else values
+    table: NDArray[Any] = check_image_rows(values, name, ensure_2d=False)
+    return table.reshape(-1, 1) if table.ndim == 1 else table
 
 
 def bounded_slices(n_vectors: int, length: int, n_bytes: int | None = None) -> Iterator[slice]:
@@ -200,9 +200,11 @@ def bounded_slices(n_vectors: int, length: int, n_bytes: int | None = None) -> I
     [slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)]
     """
     step = max(1, (n_bytes or _BLOCK_BYTES) // (8 * length))
-    return gen_batches(n_vectors, step)
+    return iter(gen_batches(n_vectors, step))
 
 
 def _is_constant(high: NDArray[Any], low: NDArray[Any], dtype: Any) -> NDArray[np.bool_]:
-    rounding = np.finfo(np.result_type(dtype, np.float32)).eps
-    return high - low <= _CONSTANT * rounding * np.maximum(np.abs(high), np.abs(low))
+    rounding = float(np.finfo(np.result_type(dtype, np.float32)).eps)
+    size = np.maximum(np.abs(high), np.abs(low))
+    is_constant: NDArray[np.bool_] = high - low <= _CONSTANT * rounding * size
+    return is_constant

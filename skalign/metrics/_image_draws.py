@@ -90,7 +90,7 @@ class ImageDraws(ABC):
     Parameters
     ----------
     images : ImagesToDraw
-        What is drawn.
+        Images that are drawn.
     n_draws : int
         Number of draws.
 
@@ -136,7 +136,7 @@ class ImageDraws(ABC):
         Parameters
         ----------
         draw : int
-            Which draw.
+            Number of the draw.
 
         Returns
         -------
@@ -168,7 +168,7 @@ class BootstrapDraws(ImageDraws):
     Parameters
     ----------
     images : ImagesToDraw
-        What is drawn.
+        Images that are drawn.
     n_resamples : int
         Number of draws.
     random_state : int, RandomState instance or None
@@ -193,10 +193,12 @@ class BootstrapDraws(ImageDraws):
         self._share /= self._share.sum(axis=1, keepdims=True)
 
     def _means(self, rows: NDArray[Any]) -> NDArray[Any]:
-        return rows @ self._share.T
+        means: NDArray[Any] = rows @ self._share.T
+        return means
 
     def _weight(self, draw: int) -> NDArray[Any]:
-        return self._share[draw]
+        weight: NDArray[Any] = self._share[draw]
+        return weight
 
 
 class JackknifeDraws(ImageDraws):
@@ -205,7 +207,7 @@ class JackknifeDraws(ImageDraws):
     Parameters
     ----------
     images : ImagesToDraw
-        What is drawn.
+        Images that are drawn.
 
     Examples
     --------
@@ -224,7 +226,8 @@ class JackknifeDraws(ImageDraws):
             place = np.arange(len(images.groups)), images.groups
             member = sparse.csr_array((np.ones(len(images.groups)), place))
             sums, weight = sums @ member, weight @ member
-        return (sums.sum(axis=1, keepdims=True) - sums) / (weight.sum() - weight)
+        means: NDArray[Any] = (sums.sum(axis=1, keepdims=True) - sums) / (weight.sum() - weight)
+        return means
 
     def _weight(self, draw: int) -> NDArray[Any]:
         left_out = self.images.of_groups(np.arange(self.images.n_groups) == draw)

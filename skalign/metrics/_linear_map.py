@@ -55,7 +55,7 @@ class LinearMap:
         for transformer in self.transformers:
             try:
                 names = transformer.get_feature_names_out(names)
-            except (AttributeError, ValueError):  # one that does not know
+            except (AttributeError, ValueError):  # it does not know the names
                 return None
         return names
 
@@ -68,10 +68,10 @@ def linear_maps(
 ) -> list[LinearMap]:
     """Find the linear maps inside a fitted estimator.
 
-    Looks through ``Pipeline``, ``TransformedTargetRegressor``, ``FrozenEstimator``, fitted searches
-    and ``MultiOutputRegressor``, nested in any way. There is one map for every set of features:
-    several only where the estimators of a ``MultiOutputRegressor`` transform features on their
-    own. Targets are in the estimator's order.
+    The linear model may be inside a ``Pipeline``, ``TransformedTargetRegressor``,
+    ``FrozenEstimator``, ``MultiOutputRegressor`` or fitted search, nested in any way. There is one
+    map for every set of features: several only if the estimators of a ``MultiOutputRegressor``
+    transform features on their own. Targets are in the estimator's order.
 
     Parameters
     ----------
@@ -127,12 +127,12 @@ def linear_maps(
 
 
 def check_target(target: Any) -> Any:
-    """Check to which responses theta is taken.
+    """Check whether theta compares features with "predicted" or "observed" responses.
 
     Parameters
     ----------
     target : Any
-        What the caller was given.
+        Value to check.
 
     Returns
     -------
@@ -172,8 +172,10 @@ def _look_through(
         y = np.asarray(estimator.transformer_.transform(y.reshape(len(y), -1)))
         y = y.reshape(len(y), -1)
     for column, inner in enumerate(shell.fitted):
-        is_single = isinstance(estimator, MultiOutputRegressor) and y is not None
-        for found in _look_through(inner, X, y[:, column] if is_single else y, before):
+        of_inner = y
+        if isinstance(estimator, MultiOutputRegressor) and y is not None:
+            of_inner = y[:, column]
+        for found in _look_through(inner, X, of_inner, before):
             yield replace(found, is_outermost=False) if is_transformed else found
 
 

@@ -1,4 +1,4 @@
-"""Noise ceilings: how well a perfect model could predict noisy responses, and scores beside it."""
+"""Noise ceilings: how well a perfect model could predict noisy responses, and normalized scores."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ Unit = Literal["r", "variance"]
 
 @dataclass(frozen=True, eq=False)
 class NoiseCeiling:
-    """The best score that noise lets a model reach, for every target, and the unit it is in.
+    """The best score that a model can reach in spite of noise, for every target, and its unit.
 
-    Returned by :func:`noise_ceiling`. ``ceiling[mask]`` is the ceiling of some of the targets.
+    Returned by :func:`noise_ceiling`. ``ceiling[mask]`` is the ceiling of the targets in the mask.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ class NoiseCeiling:
         return NoiseCeiling(np.atleast_1d(self.values[targets]), self.unit, names)
 
     def to_unit(self, unit: Unit) -> NoiseCeiling:
-        """Give the same ceiling in a unit.
+        """Convert the ceiling to a unit.
 
         Parameters
         ----------
@@ -69,12 +69,12 @@ class NoiseCeiling:
         Returns
         -------
         NoiseCeiling
-            Its values are squares, or roots, of these where the unit differs.
+            The ceiling in that unit: values in "variance" are the squares of those in "r".
 
         Raises
         ------
         ValueError
-            If there is no such unit.
+            If `unit` is neither.
         """
         if _check_unit(unit) == self.unit:
             return self
@@ -102,7 +102,7 @@ class NoiseCeiling:
 def noise_ceiling_snr(
     trials: ArrayLike, image_ids: ArrayLike | None = None, *, total_variance: float | None = None
 ) -> NDArray[np.float64]:
-    r"""Signal-to-noise ratio of single trials, for every target: the ncsnr.
+    r"""Estimate the signal-to-noise ratio of single trials, the ncsnr, for every target.
 
     .. math::
         \text{ncsnr} = \sqrt{\max(\sigma^2_\text{signal}, 0) / \sigma^2_\text{noise}}
@@ -112,33 +112,33 @@ def noise_ceiling_snr(
     trials : array-like of shape (n_images, n_repeats, n_targets) or (n_trials, n_targets)
         Responses of single trials. In three dimensions a missing repeat is NaN in all targets.
     image_ids : array-like of shape (n_trials,), default=None
-        Which image each trial shows, for trials in two dimensions.
+        Image that each trial shows. Needed for trials in two dimensions, and only there.
     total_variance : float, default=None
-        Variance of single trials where it is known. 1 gives the ncsnr of the Natural Scenes Dataset
-        [1]_: responses z-scored in every session, images with three trials.
+        Variance of single trials, where it is known. 1 gives the ncsnr of the Natural Scenes
+        Dataset [1]_, if responses were z-scored in every session and images have three trials.
 
     Returns
     -------
     ndarray of shape (n_targets,)
-        A ratio of standard deviations, at least 0; high is good. 0 where no signal was found, NaN
+        A ratio of standard deviations, at least 0; high is good. 0 where there is no signal, NaN
         where a target never varies.
 
     Raises
     ------
     ValueError
-        If shapes do not fit, values are not finite but for missing repeats, an image has no trial,
-        there are fewer than two images, or no image was repeated.
+        If shapes do not fit, values other than missing repeats are not finite, an image has no
+        trial, there are fewer than two images, or no image was repeated.
 
     See Also
     --------
     variance_components : Signal and noise variance, and when they are unbiased.
-    noise_ceiling : What it means for the scores of a model.
-    reliable_targets : Targets chosen by it, from training images.
+    noise_ceiling : The best score of a model that follows from this ratio.
+    reliable_targets : Choose targets by it, from training images.
 
     Notes
     -----
-    The variances are unbiased, their ratio is not where there is little signal: a target whose
-    average over three trials allows an r of .33 is found to allow .30 on average.
+    The variances are unbiased. Their ratio is biased where there is little signal: a target whose
+    average over three trials allows an r of .33 is estimated to allow .30 on average.
 
     The ratio does not depend on the scale of the responses, however large or small they are.
 
@@ -168,7 +168,7 @@ def noise_ceiling(
     n_repeats: int | ArrayLike | None = None,
     unit: Unit = "r",
 ) -> NoiseCeiling:
-    r"""Give the best score that a model of averaged trials can reach, for every target.
+    r"""Compute the best score that a model of averaged trials can reach, for every target.
 
     In explained variance, for averages over :math:`n_i` trials of image i,
 
@@ -180,15 +180,14 @@ def noise_ceiling(
     Parameters
     ----------
     ncsnr : array-like of shape (n_targets,), default=None
-        Signal-to-noise ratio of single trials, from :func:`noise_ceiling_snr` or as a dataset
-        brings it along.
+        Signal-to-noise ratio of single trials, from :func:`noise_ceiling_snr` or from a dataset.
     trials : array-like of shape (n_images, n_repeats, n_targets) or (n_trials, n_targets)
-        Single trials to find it from, instead of `ncsnr`.
+        Single trials to estimate the ratio from, instead of `ncsnr`.
     image_ids : array-like of shape (n_trials,), default=None
-        Which image each trial shows, for trials in two dimensions.
+        Image that each trial shows. Needed for trials in two dimensions, and only there.
     n_repeats : int or array-like of shape (n_images,), default=None
-        How many trials the responses that a model is scored on are averages of: one number, or one
-        for every image scored. By default those of `trials`.
+        Number of trials that were averaged for the responses that a model is scored on: one number,
+        or one for every scored image. By default those of `trials`.
     unit : {"r", "variance"}, default="r"
         Whether the ceiling is for correlations or for explained variance.
 
@@ -200,18 +199,18 @@ def noise_ceiling(
     Raises
     ------
     ValueError
-        If not just one of `ncsnr` and `trials` is given, `n_repeats` is missing or below 1, a ratio
-        is negative, or `trials` are refused (see :func:`noise_ceiling_snr`).
+        If both or neither of `ncsnr` and `trials` are given, `n_repeats` is missing or below 1, a
+        ratio is negative, or `trials` are not valid (see :func:`noise_ceiling_snr`).
 
     See Also
     --------
-    normalize_scores : Scores as a share of the ceiling.
+    normalize_scores : Divide scores by the ceiling.
     PearsonScorer : Takes a ceiling, for searches and cross-validation.
 
     Notes
     -----
-    A ceiling is an average: by chance a model can lie above it on few images. Estimated on the
-    images that a model is scored on it shares their noise; the ncsnr of training images does not.
+    A ceiling is an average: on few images a model can lie above it by chance. A ceiling that is
+    estimated on the scored images shares their noise. Estimate the ncsnr on training images.
 
     Examples
     --------
@@ -221,7 +220,7 @@ def noise_ceiling(
     >>> noise_ceiling([0.2, 0.4, 1.0], n_repeats=3, unit="variance").values.round(2)
     array([0.11, 0.32, 0.75])
 
-    Scored on a hundred images, of which some were seen only once or twice:
+    A model is scored on a hundred images, some of which were seen only once or twice:
 
     >>> n_repeats = [1] * 20 + [2] * 30 + [3] * 50
     >>> noise_ceiling([0.2, 0.4, 1.0], n_repeats=n_repeats).values.round(2)
@@ -229,7 +228,7 @@ def noise_ceiling(
     """
     if (ncsnr is None) == (trials is None):
         given = "neither" if ncsnr is None else "both"
-        raise ValueError(f"Either ncsnr or trials must be given; got {given}.")
+        raise ValueError(f"Either ncsnr or trials must be given; got {given}. Give one of them.")
     names = None
     if trials is not None:
         names = target_names(trials)
@@ -252,8 +251,8 @@ def noise_ceiling(
     counts = np.asarray(n_repeats, dtype=np.float64)
     if counts.ndim > 1 or not counts.size or not (counts >= 1).all():
         raise ValueError(
-            "n_repeats must be a number of trials, or one for every image, at least 1; got "
-            f"{n_repeats!r}. Leave out images without trials."
+            "n_repeats must be a number of trials of at least 1, or one for every image; got "
+            f"{n_repeats!r}. Drop the images without trials."
         )
     with np.errstate(divide="ignore"):
         variance = 1 / (1 + np.mean(1 / counts) / ratio**2)
@@ -263,16 +262,16 @@ def noise_ceiling(
 def normalize_scores(
     scores: ArrayLike, ceiling: NoiseCeiling, *, unit: Unit, undefined: float = np.nan
 ) -> NDArray[np.float64]:
-    """Scores as a share of the noise ceiling: 1 is all that the noise allows.
+    """Divide scores by the noise ceiling: 1 is the best that the noise allows.
 
     Parameters
     ----------
     scores : array-like of shape (..., n_targets)
-        Correlations, or shares of variance explained, of models in the rows.
+        Correlations, or shares of explained variance. Rows may be models.
     ceiling : NoiseCeiling
         One value for every target, in the unit of the scores.
     unit : {"r", "variance"}
-        What the scores are.
+        Unit of the scores.
     undefined : float, default=nan
         Value for a target whose ceiling is 0 or NaN.
 
@@ -284,14 +283,15 @@ def normalize_scores(
     Raises
     ------
     TypeError
-        If `ceiling` is an array, whose unit nobody knows.
+        If `ceiling` is an array, which has no unit.
     ValueError
-        If the units differ, there is not one ceiling per target, or an r lies outside [-1, 1].
+        If the units differ, the ceiling has another number of targets, or an r lies outside
+        [-1, 1].
 
     See Also
     --------
-    noise_ceiling : Makes the ceiling.
-    PearsonScorer : The same in searches and cross-validation.
+    noise_ceiling : Compute the ceiling.
+    PearsonScorer : The same division in searches and cross-validation.
 
     Examples
     --------
@@ -304,23 +304,27 @@ def normalize_scores(
     """
     if not isinstance(ceiling, NoiseCeiling):
         raise TypeError(
-            "ceiling must be a NoiseCeiling, which knows its unit; got "
-            f"{type(ceiling).__name__}. Take noise_ceiling, or NoiseCeiling(values, unit)."
+            "ceiling must be a NoiseCeiling, which has a unit; got a "
+            f"{type(ceiling).__name__}. Use noise_ceiling, or NoiseCeiling(values, unit)."
         )
     if _check_unit(unit) != ceiling.unit:
         raise ValueError(
-            f'ceiling must be in the unit of the scores, "{unit}"; got one in "{ceiling.unit}". '
-            f'Take ceiling.to_unit("{unit}").'
+            f'ceiling must be in the unit of the scores, "{unit}"; got "{ceiling.unit}". '
+            f'Give ceiling.to_unit("{unit}").'
         )
     undefined = check_number(undefined, "undefined")
     table = np.asarray(scores, dtype=np.float64)
     if table.shape[-1:] != ceiling.values.shape:
         raise ValueError(
             f"ceiling must have one value per target; got {ceiling.values.size} for scores of "
-            f"shape {table.shape}. ceiling[mask] is that of some targets."
+            f"shape {table.shape}. Use ceiling[mask] for some of the targets."
         )
     if unit == "r" and (np.abs(table) > 1 + 1e-9).any():
-        raise ValueError(f"scores must lie in [-1, 1] where unit is 'r'; got {table}.")
+        largest = table.flat[np.nanargmax(np.abs(table))]
+        raise ValueError(
+            f'scores must be from -1 to 1 with unit="r"; got {largest:g}. Give unit="variance" for '
+            "shares of variance."
+        )
     is_defined = ceiling.values > 0
     return np.where(is_defined, table / np.where(is_defined, ceiling.values, 1), undefined)
 

@@ -1,4 +1,4 @@
-"""Predictivity: how well predicted responses follow the observed ones."""
+"""Predictivity: the correlation of predicted and observed responses."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def pearson_r(
     sample_weight: ArrayLike | None = None,
     undefined: float = np.nan,
 ) -> NDArray[np.float64]:
-    r"""Pearson's correlation between observed and predicted responses, for every target.
+    r"""Compute Pearson's correlation of observed and predicted responses, for every target.
 
     .. math::
         r_v = \frac{\sum_i s_i (y_{iv} - \bar y_v)(\hat y_{iv} - \bar{\hat y}_v)}
@@ -34,21 +34,20 @@ def pearson_r(
     sample_weight : array-like of shape (n_images,), default=None
         Weights :math:`s_i` of the images, also in the means.
     undefined : float, default=nan
-        Value for a target whose observed or predicted responses are constant, up to rounding.
+        Value for a target whose observed or predicted responses are constant, up to rounding error.
 
     Returns
     -------
     ndarray of shape (n_targets,)
-        Correlation, a pure number from -1 to 1; high is good. As with the raw values of
-        scikit-learn's regression metrics, one target given as 1-D arrays has shape (1,).
+        Correlation, a pure number from -1 to 1; high is good. One target in 1-D arrays gives shape
+        (1,), as with ``multioutput="raw_values"`` in scikit-learn's metrics.
 
     Raises
     ------
     ValueError
-        If the shapes differ, or values are not finite, or ``sample_weight`` is negative or all
-        zero.
+        If the shapes differ, values are not finite, or `sample_weight` is negative or all zero.
     TypeError
-        If ``undefined`` is not a number.
+        If `undefined` is not a number.
 
     Warns
     -----
@@ -62,9 +61,9 @@ def pearson_r(
 
     Notes
     -----
-    Unlike the coefficient of determination, r does not see the scale or the offset of a
-    prediction. A model that predicts the same for every image explains nothing: in a selection
-    count it as 0, ``undefined=0``, not as missing.
+    Unlike the coefficient of determination, r ignores the scale and the offset of a prediction. A
+    model that predicts the same for every image explains nothing: count it as 0 in a selection
+    (``undefined=0``), not as missing.
 
     Examples
     --------

@@ -74,7 +74,7 @@ class ReorientationProblem:
 
     @cached_property
     def feature_chunks(self) -> list[tuple[slice, NDArray[Any]]]:
-        """Some images each and their features, (n_units, n_chunk), for the sparse product."""
+        """Chunks of images and their features, (n_units, n_chunk), for the sparse product."""
         starts = range(0, len(self.features), _IMAGE_CHUNK)
         chunks = [slice(start, start + _IMAGE_CHUNK) for start in starts]
         return [(images, np.ascontiguousarray(self.features[images].T)) for images in chunks]
@@ -91,7 +91,7 @@ class ReorientationProblem:
         return directions, alive
 
     def blocks(self) -> Iterator[ReorientationBlock]:
-        """Targets and weights, block by block; a block is valid until the next."""
+        """Yield targets and weights, block by block; a block is valid until the next."""
         length = 8 * self._space.n_images
         buffer = None
         if not sparse.issparse(self._weights):
@@ -143,7 +143,7 @@ class ReorientationProblem:
         return absolute, absolute.sum(axis=1, dtype=np.float64)
 
     def finish(self, theta: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Clip rounding errors, and fill in what is undefined."""
+        """Clip rounding errors, and fill in undefined values."""
         return np.where(np.isnan(theta), self._undefined, np.clip(theta, 0, 2))
 
 
@@ -168,15 +168,16 @@ def to_dense(array: Any) -> NDArray[Any]:
     array([[1., 0.],
            [0., 1.]])
     """
-    return array.toarray() if sparse.issparse(array) else array
+    dense: NDArray[Any] = array.toarray() if sparse.issparse(array) else array
+    return dense
 
 
 def _sparse_pays(weights: Any) -> bool:
-    """Whether a sparse product pays; of dense weights, some rows are looked at."""
+    """Whether a sparse product is faster, as far as a sample of dense weights tells."""
     if sparse.issparse(weights):
-        return weights.nnz <= _SPARSE_DENSITY * np.prod(weights.shape)
+        return bool(weights.nnz <= _SPARSE_DENSITY * np.prod(weights.shape))
     sample = weights[::32]
-    return np.count_nonzero(sample) <= _SPARSE_DENSITY * sample.size
+    return bool(np.count_nonzero(sample) <= _SPARSE_DENSITY * sample.size)
 
 
 def _check_weights(weights: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from sklearn.utils import check_random_state
 
 from skalign.metrics._predictivity import pearson_r
 from skalign.metrics._repeats import Repeats, scaled_components
+from skalign.utils import check_number
 
 
 def split_half_reliability(
@@ -20,29 +22,29 @@ def split_half_reliability(
     n_splits: int = 10,
     random_state: Any = None,
 ) -> NDArray[np.float64]:
-    r"""Reliability of every target's average over repeats, by correlating halves of them.
+    r"""Estimate the reliability of every target's average over repeats by correlating halves.
 
-    The trials of each image are dealt at random into two halves of equal size, the averages of the
-    halves are correlated over images, and their correlation r, itself averaged over splits, is
-    stepped up to all trials by the formula of Spearman [1]_ and Brown [2]_,
+    The trials of each image are split at random into two halves of equal size, and the averages of
+    the halves are correlated over images. Their correlation r, averaged over splits, is
+    extrapolated to all trials by the formula of Spearman [1]_ and Brown [2]_,
 
     .. math::
         \frac{k r}{1 + (k - 1) |r|}, \qquad
         k = \frac{\operatorname{mean}_i(1 / h_i)}{\operatorname{mean}_i(1 / n_i)},
 
-    with :math:`h_i` trials in a half and :math:`n_i` in all; k is 2 where all numbers are even and
-    equal. Of an odd number of trials one, another in every split, is left out.
+    with :math:`h_i` trials in a half and :math:`n_i` in all. k is 2 if all images have the same
+    even number of trials. With an odd number, each split drops one random trial.
 
     Parameters
     ----------
     trials : array-like of shape (n_images, n_repeats, n_targets) or (n_trials, n_targets)
         Responses of single trials. In three dimensions a missing repeat is NaN in all targets.
     image_ids : array-like of shape (n_trials,), default=None
-        Which image each trial shows, for trials in two dimensions.
+        Image that each trial shows. Needed for trials in two dimensions, and only there.
     n_splits : int, default=10
         Number of random splits.
     random_state : int, RandomState instance or None, default=None
-        Deals the trials. An int gives the same splits in every call.
+        Seed of the splits. An int gives the same splits in every call.
 
     Returns
     -------
@@ -53,19 +55,19 @@ def split_half_reliability(
     Raises
     ------
     ValueError
-        If shapes do not fit, values are not finite but for missing repeats, an image has no trial,
-        or fewer than three images were repeated.
+        If shapes do not fit, values other than missing repeats are not finite, an image has no
+        trial, or fewer than three images were repeated.
 
     See Also
     --------
-    noise_ceiling_snr : From variances; quicker, and looks at all pairs of trials at once.
-    reliable_targets : Targets chosen by either.
+    noise_ceiling_snr : Reliability from variances: faster, and from all pairs of trials.
+    reliable_targets : Choose targets by either.
 
     Notes
     -----
-    Images shown only once cannot be split and are left out. Spearman and Brown have r where the
-    absolute value stands here: theirs has a pole among negative r, which chance brings about, and
-    lifts the mean of unreliable targets.
+    Images that were shown once cannot be split and are ignored. The formula of Spearman and Brown
+    has r in place of :math:`|r|`: it has a pole at a negative r, which can occur by chance, and
+    raises the mean over unreliable targets.
 
     References
     ----------
@@ -98,45 +100,47 @@ def reliable_targets(
     n_splits: int = 10,
     random_state: Any = None,
 ) -> NDArray[np.bool_]:
-    """Choose the targets that respond reliably, by their trials of training images alone.
+    """Choose the targets that respond reliably to training images.
 
     Parameters
     ----------
     trials : array-like of shape (n_images, n_repeats, n_targets) or (n_trials, n_targets)
         Responses of single trials. In three dimensions a missing repeat is NaN in all targets.
     image_ids : array-like of shape (n_trials,), default=None
-        Which image each trial shows, for trials in two dimensions.
+        Image that each trial shows. Needed for trials in two dimensions, and only there.
     train_images : array-like of shape (n_train,)
-        The images that may be looked at, as in `image_ids`; for trials in three dimensions the
-        numbers of their rows. Trials of all others are not read.
+        The images that may be used, as in `image_ids`; for trials in three dimensions, row numbers.
+        Trials of other images are not read.
     min_ncsnr : float or None, default=0.2
-        Least :func:`noise_ceiling_snr`. None drops the rule.
+        Smallest :func:`noise_ceiling_snr` of a reliable target. None: any.
     min_split_half : float or None, default=None
-        Least :func:`split_half_reliability`. None drops the rule.
+        Smallest :func:`split_half_reliability` of a reliable target. None: any.
     n_splits : int, default=10
         Number of random splits in halves.
     random_state : int, RandomState instance or None, default=None
-        Deals the trials into halves.
+        Seed of the splits. An int gives the same splits in every call.
 
     Returns
     -------
     ndarray of shape (n_targets,), dtype=bool
-        The targets that pass, for ``y[:, mask]`` and ``ceiling[mask]``.
+        Whether a target is reliable: a mask for ``y[:, mask]`` and ``ceiling[mask]``.
 
     Raises
     ------
+    TypeError
+        If `min_ncsnr` or `min_split_half` is not a number.
     ValueError
-        If `trials` are refused (see :func:`noise_ceiling_snr`), `train_images` is a mask or holds
-        an image that no trial shows, or both rules are dropped.
+        If `trials` are not valid (see :func:`noise_ceiling_snr`), `train_images` is a mask or has
+        an image without trials, or both limits are None.
 
     See Also
     --------
-    noise_ceiling : The ceilings of the targets kept.
+    noise_ceiling : The ceilings of the chosen targets.
 
     Notes
     -----
-    Targets chosen by trials of the images that a model is scored on have lucky noise there, which
-    lifts their ceilings and scores. A target that never varies does not pass.
+    Choose targets on training images only: targets that are chosen on the scored images have lucky
+    noise there, which raises their ceilings and scores. A target that never varies is not chosen.
 
     Examples
     --------
@@ -150,13 +154,16 @@ def reliable_targets(
     array([ True,  True, False])
     """
     if min_ncsnr is None and min_split_half is None:
-        raise ValueError("One of min_ncsnr and min_split_half must be a number; got None for both.")
+        raise ValueError(
+            "min_ncsnr or min_split_half must be a number; got None for both. Give one of them."
+        )
     repeats = Repeats(trials, image_ids, train_images)
     passes = np.ones(repeats.trials.shape[1], dtype=bool)
     if min_ncsnr is not None:
-        passes &= scaled_components(repeats).snr() >= min_ncsnr
+        passes &= scaled_components(repeats).snr() >= check_number(min_ncsnr, "min_ncsnr")
     if min_split_half is not None:
-        passes &= _split_half(repeats, n_splits, random_state) >= min_split_half
+        least = check_number(min_split_half, "min_split_half")
+        passes &= _split_half(repeats, n_splits, random_state) >= least
     return passes
 
 
@@ -166,10 +173,10 @@ def _split_half(repeats: Repeats, n_splits: int, random_state: Any) -> NDArray[n
     if is_split.sum() < 3:
         raise ValueError(
             "trials must show at least three images repeatedly to be split in halves; got "
-            f"{is_split.sum()}."
+            f"{is_split.sum()}. Give more trials, or use noise_ceiling_snr."
         )
-    if n_splits < 1:
-        raise ValueError(f"n_splits must be at least 1; got {n_splits!r}.")
+    if not isinstance(n_splits, Integral) or n_splits < 1:
+        raise ValueError(f"n_splits must be an integer of at least 1; got {n_splits!r}.")
     random_state = check_random_state(random_state)
     splits = [_deal(repeats, half_size, random_state) for _ in range(n_splits)]
     r = np.empty(repeats.trials.shape[1])
@@ -177,7 +184,8 @@ def _split_half(repeats: Repeats, n_splits: int, random_state: Any) -> NDArray[n
         of_splits = [pearson_r(first @ values, second @ values) for first, second in splits]
         r[block] = np.mean(of_splits, axis=0)
     step = np.mean(1 / half_size[is_split]) / np.mean(1 / repeats.n_repeats[is_split])
-    return step * r / (1 + (step - 1) * np.abs(r))
+    reliability: NDArray[np.float64] = step * r / (1 + (step - 1) * np.abs(r))
+    return reliability
 
 
 def _deal(repeats: Repeats, half_size: NDArray[np.int64], random_state: Any) -> list[Any]:
@@ -186,7 +194,7 @@ def _deal(repeats: Repeats, half_size: NDArray[np.int64], random_state: Any) -> 
     shuffled = np.lexsort((random_state.random_sample(image.size), image))
     first = np.cumsum(repeats.n_repeats) - repeats.n_repeats
     half = (np.arange(image.size) - first[image]) // np.maximum(half_size, 1)[image]
-    half[half_size[image] == 0] = 2  # as what is left of an odd number: in neither half
+    half[half_size[image] == 0] = 2  # images of a single trial: in neither half
     size = half_size[half_size > 0]
     ends = np.concatenate([[0], np.cumsum(size)])
     weights = np.repeat(1 / size, size)

@@ -23,10 +23,11 @@ def tuning_reorientation(
     sample_weight: ArrayLike | None = None,
     undefined: float = np.nan,
 ) -> NDArray[np.float64]:
-    r"""Tuning reorientation of every target.
+    r"""Compute the tuning reorientation of every target.
 
-    The weighted mean of the cosine distances between a target and the features that a linear map
-    combines to reach it, each feature weighing as much as its absolute weight:
+    Tuning reorientation is the weighted mean of the cosine distances between a target and the
+    features that a linear map combines to reach it. The weight of a feature is its absolute weight
+    in the map:
 
     .. math::
         \theta_v = \frac{\sum_i |w_{vi}| \, (1 - \cos(f_i, t_v))}{\sum_i |w_{vi}|}
@@ -36,8 +37,8 @@ def tuning_reorientation(
     features : {array-like, sparse matrix} of shape (n_images, n_units)
         Responses of the units to the images, as they reach the linear map.
     targets : array-like of shape (n_images, n_targets) or (n_images,)
-        What the map reaches. The paper takes the responses that the map predicts for held-out
-        images; with the observed responses, theta also counts what the map fails to predict.
+        Responses that the map reaches. The paper takes the responses that it predicts for held-out
+        images. With the observed responses, theta also counts the errors of the prediction.
     weights : {array-like, sparse matrix} of shape (n_targets, n_units) or (n_units,)
         Weights of the map, in scikit-learn's layout. Sparse weights stay sparse.
     center : bool, default=False
@@ -45,33 +46,33 @@ def tuning_reorientation(
     sample_weight : array-like of shape (n_images,), default=None
         Weights of the images in the inner products, and in the means if ``center``.
     undefined : float, default=nan
-        Value for a target without a theta: one that has no weights, or no direction.
+        Value for a target without weights, or without a direction.
 
     Returns
     -------
     ndarray of shape (n_targets,)
-        Theta, a pure number from 0 to 2; low is aligned. 0: all weight is on units tuned exactly
-        as the target, 1: on units orthogonal to it, 2: on units tuned exactly opposite.
+        Theta, a pure number from 0 to 2; low is aligned. 0: all weight is on units that are tuned
+        as the target is, 1: on units orthogonal to it, 2: on units that are tuned oppositely.
 
     Raises
     ------
     ValueError
-        If shapes do not fit each other, or values are not finite, or ``sample_weight`` is negative
-        or all zero.
+        If shapes do not fit each other, values are not finite, or `sample_weight` is negative or
+        all zero.
     TypeError
-        If ``undefined`` is not a number.
+        If `undefined` is not a number.
 
     See Also
     --------
-    tuning_reorientation_parts : Which units make theta high.
+    tuning_reorientation_parts : The contribution of every unit.
     TuningReorientationScorer : Theta of a fitted estimator, for model selection.
     pearson_r : Predictivity, to be read beside theta.
 
     Notes
     -----
-    Theta does not change if any feature, target or weight vector is scaled by a positive number,
-    nor, unless ``center``, if the image axis is rotated. A unit without a direction (silent on all
-    images; constant, if ``center``) counts neither in the numerator nor in the denominator.
+    Theta does not change if a feature, a target or its weights are multiplied by a positive number.
+    Without `center` it does not change either if the image axis is rotated. A unit without a
+    direction (silent on all images; constant, with `center`) is left out of both sums.
 
     Two differences from the code of the authors of [1]_. A silent unit leaves both sums here, while
     their ``nansum`` drops its distance from the numerator and keeps its weight in the denominator,
@@ -80,15 +81,15 @@ def tuning_reorientation(
     Theta misleads in two ways.
 
     - *A common direction.* Features that are positive on all images, as after a ReLU, share a
-      direction, and so do the targets they predict: random positive weights on rectified noise
-      already have a theta near 0.4. Standardize the features or set ``center``, and say which.
-      The intercept is part of a prediction, so standardize the targets too.
+      direction with each other and with the targets that they predict: random positive weights on
+      rectified noise already have a theta near 0.4. Standardize the features or set `center`, and
+      report which. The intercept is part of a prediction, so standardize the targets too.
     - *Few weights.* A single unit is its own prediction: theta is 0, however badly it predicts.
       Report :func:`pearson_r` and the number of active units beside theta. A map without weights
-      has no theta at all, rather than the best one.
+      has no theta.
 
-    The cost is that of one matrix product, of the features and the absolute weights; with sparse
-    weights, of a sparse one. Targets are walked in blocks, so that they may be memory-mapped.
+    The cost is one matrix product of the features and the absolute weights, a sparse one if the
+    weights are sparse. Targets are read in blocks and may be memory-mapped.
 
     References
     ----------
@@ -117,7 +118,9 @@ def tuning_reorientation(
 
 @dataclass(frozen=True, eq=False)
 class ReorientationParts:
-    """What the tuning reorientation of every target is made of.
+    """The tuning reorientation of every target, and the contribution of every unit.
+
+    Returned by :func:`tuning_reorientation_parts`.
 
     Parameters
     ----------
@@ -125,10 +128,11 @@ class ReorientationParts:
         Tuning reorientation, from 0 to 2.
     distance : ndarray of shape (n_targets, n_units)
         Cosine distance of every unit to every target, from 0 (tuned alike) through 1 (orthogonal)
-        to 2 (opposite), whatever the weights; NaN where the unit or the target has no direction.
+        to 2 (opposite). It does not depend on the weights. NaN where the unit or the target has no
+        direction.
     contribution : ndarray of shape (n_targets, n_units)
-        Each unit's part of theta: its share of the absolute weight times its distance. The rows
-        sum to theta; NaN where theta is undefined.
+        Contribution of each unit to theta: its share of the absolute weight times its distance.
+        Rows sum to theta; NaN where theta is undefined.
     target_names : ndarray of shape (n_targets,), default=None
         Names of the targets, where known.
     unit_names : ndarray of shape (n_units,), default=None
@@ -174,14 +178,14 @@ def tuning_reorientation_parts(
     sample_weight: ArrayLike | None = None,
     undefined: float = np.nan,
 ) -> ReorientationParts:
-    """Tuning reorientation of every target, taken apart into units to see why it is high.
+    """Compute the contribution of every unit to the tuning reorientation of every target.
 
     Parameters
     ----------
     features : {array-like, sparse matrix} of shape (n_images, n_units)
         Responses of the units to the images, as they reach the linear map.
     targets : array-like of shape (n_images, n_targets) or (n_images,)
-        What the map reaches: the predicted responses, or the observed ones.
+        Responses that the map reaches: the predicted or the observed ones.
     weights : {array-like, sparse matrix} of shape (n_targets, n_units) or (n_units,)
         Weights of the map, in scikit-learn's layout.
     center : bool, default=False
@@ -189,7 +193,7 @@ def tuning_reorientation_parts(
     sample_weight : array-like of shape (n_images,), default=None
         Weights of the images in the inner products, and in the means if ``center``.
     undefined : float, default=nan
-        Theta of a target that has no weights, or no direction.
+        Value of theta for a target without weights, or without a direction.
 
     Returns
     -------
@@ -200,19 +204,19 @@ def tuning_reorientation_parts(
     Raises
     ------
     ValueError
-        If shapes do not fit each other, or values are not finite, or ``sample_weight`` is negative
-        or all zero.
+        If shapes do not fit each other, values are not finite, or `sample_weight` is negative or
+        all zero.
     TypeError
-        If ``undefined`` is not a number.
+        If `undefined` is not a number.
 
     See Also
     --------
-    tuning_reorientation : Theta alone, which also explains it and needs less memory.
+    tuning_reorientation : Theta alone, with less memory; explains the measure.
 
     Notes
     -----
-    A large contribution has two causes that ``distance`` tells apart: much weight on a unit of
-    middling distance, or some weight on a unit that is tuned away from the target.
+    A large contribution has one of two causes: a large weight on a unit of moderate distance, or a
+    small weight on a unit that is tuned oppositely. ``distance`` tells which.
 
     References
     ----------
@@ -255,7 +259,8 @@ def _aligned_weight(problem: ReorientationProblem, block: ReorientationBlock) ->
     """Sum over units of absolute weight times cosine, for every target of the block."""
     if sparse.issparse(problem.features) or not sparse.issparse(block.weights):
         reached = to_dense(problem.features @ block.weights.T)
-        return np.einsum("ij,ij->j", reached, block.targets)
+        dense: NDArray[Any] = np.einsum("ij,ij->j", reached, block.targets)
+        return dense
     aligned = np.zeros(len(block.total))
     for images, features in problem.feature_chunks:
         reached = block.weights @ features

@@ -1,4 +1,4 @@
-"""Single trials: which image each shows, their averages, and the variance they share or do not."""
+"""Single trials: the image that each shows, their averages, and signal and noise variance."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from skalign.utils import check_number, import_pandas, target_names
 
 @dataclass(frozen=True, eq=False)
 class VarianceComponents:
-    """What of a target's variance over single trials is signal, and what is noise.
+    """Signal and noise variance of every target over single trials.
 
     Returned by :func:`variance_components`, in squared units of the responses.
 
     Parameters
     ----------
     signal : ndarray of shape (n_targets,)
-        Variance over images of the expected response. Unbiased and therefore not truncated: with
-        little signal it can be negative.
+        Variance of the expected response over images. The estimate is unbiased and therefore not
+        truncated: with little signal it can be negative.
     noise : ndarray of shape (n_targets,)
         Variance over the trials of one image.
     n_repeats : ndarray of shape (n_images,)
@@ -59,7 +59,7 @@ class VarianceComponents:
 def variance_components(
     trials: ArrayLike, image_ids: ArrayLike | None = None, *, total_variance: float | None = None
 ) -> VarianceComponents:
-    r"""Signal and noise variance of every target, from repeated trials of the same images.
+    r"""Estimate signal and noise variance of every target from repeated trials of the same images.
 
     With :math:`n_i` trials of image i and their mean :math:`\bar y_i`,
 
@@ -68,17 +68,17 @@ def variance_components(
         \sigma^2_\text{signal} = \operatorname{var}_i(\bar y_i)
         - \sigma^2_\text{noise} \operatorname{mean}_i(1 / n_i),
 
-    the variance over images with one degree of freedom less than there are images.
+    where the variance over images is divided by their number minus one.
 
     Parameters
     ----------
     trials : array-like of shape (n_images, n_repeats, n_targets) or (n_trials, n_targets)
         Responses of single trials. In three dimensions a missing repeat is NaN in all targets.
     image_ids : array-like of shape (n_trials,), default=None
-        Which image each trial shows, for trials in two dimensions.
+        Image that each trial shows. Needed for trials in two dimensions, and only there.
     total_variance : float, default=None
-        Variance of single trials where it is known: 1 if the responses were z-scored in every
-        session. The signal is then what the noise leaves of it.
+        Variance of single trials, where it is known: 1 if the responses were z-scored in every
+        session. The signal variance is then the total minus the noise variance.
 
     Returns
     -------
@@ -88,22 +88,22 @@ def variance_components(
     Raises
     ------
     ValueError
-        If shapes do not fit, values are not finite but for missing repeats, an image has no trial,
-        there are fewer than two images, no image was repeated, or a variance is beyond the range of
-        double precision.
+        If shapes do not fit, values other than missing repeats are not finite, an image has no
+        trial, there are fewer than two images, no image was repeated, or a variance is beyond the
+        range of double precision.
 
     See Also
     --------
-    noise_ceiling_snr : The ratio of the two, as a standard deviation.
+    noise_ceiling_snr : The ratio of the two, as a ratio of standard deviations.
 
     Notes
     -----
-    Both components are unbiased, also where images have unequal numbers of trials, if the noise of
-    a trial depends neither on its image nor on other trials. Images shown once tell of the signal
-    only. Responses that drift between sessions are z-scored within each of them first: a drift
-    counts as noise. A target that never varies has two zeros.
+    Both components are unbiased, also with unequal numbers of trials, if the noise of a trial
+    depends neither on its image nor on other trials. Images that were shown once contribute to the
+    signal variance only. A drift between sessions counts as noise: z-score responses within each
+    session first. A target that never varies has two zeros.
 
-    Trials are read in blocks of targets, so that they may be memory-mapped.
+    Trials are read in blocks of targets and may be memory-mapped.
 
     Examples
     --------
@@ -130,28 +130,29 @@ def average_repeats(
     trials : array-like of shape (n_images, n_repeats, n_targets) or (n_trials, n_targets)
         Responses of single trials. In three dimensions a missing repeat is NaN in all targets.
     image_ids : array-like of shape (n_trials,), or tuple of these, default=None
-        Which image each trial shows, for trials in two dimensions. With a tuple of labels, such as
-        ``(run, category)`` in a block design, trials that are equal in all of them are averaged.
+        Image that each trial shows. Needed for trials in two dimensions, and only there. With a
+        tuple of labels, such as ``(run, category)`` in a block design, trials that are equal in all
+        labels are averaged.
 
     Returns
     -------
     averages : ndarray of shape (n_images, n_targets)
         Mean responses; float32 if the trials are.
     images : ndarray of shape (n_images,), or tuple of these
-        What `image_ids` holds, once, sorted: bring the features of the images into this order. For
-        trials in three dimensions the number of the row.
+        The distinct values of `image_ids`, sorted: bring the features of the images into this
+        order. For trials in three dimensions, row numbers.
     n_repeats : ndarray of shape (n_images,)
         Number of trials averaged.
 
     Raises
     ------
     ValueError
-        If shapes do not fit, values are not finite but for missing repeats, or an image has no
+        If shapes do not fit, values other than missing repeats are not finite, or an image has no
         trial.
 
     See Also
     --------
-    noise_ceiling : What averages over so many trials allow a model to reach.
+    noise_ceiling : The best score of a model that predicts such averages.
 
     Examples
     --------
@@ -186,9 +187,9 @@ class Repeats:
     trials : array-like of shape (n_images, n_repeats, n_targets) or (n_trials, n_targets)
         Responses; in three dimensions a missing repeat is NaN in all targets.
     image_ids : array-like of shape (n_trials,), tuple of these, or None
-        Which image each trial shows, for trials in two dimensions.
+        Image that each trial shows. Needed for trials in two dimensions, and only there.
     kept_images : array-like, default=None
-        The images to look at, all by default.
+        The images to use; all by default.
     """
 
     def __init__(
@@ -221,7 +222,7 @@ class Repeats:
         if not n_repeats.all():
             raise ValueError(
                 "trials must have at least one trial of every image; got none of "
-                f"{(n_repeats == 0).sum()} images. Leave these images out."
+                f"{(n_repeats == 0).sum()} images. Drop these images."
             )
         self._missing = np.flatnonzero(is_asked & ~is_there)
         rows = np.flatnonzero(is_asked & is_there)
@@ -238,8 +239,8 @@ class Repeats:
             missing = np.isnan(self.trials[self._missing, block])
             if not np.isfinite(values).all() or not missing.all():
                 raise ValueError(
-                    "trials must be finite, save for missing repeats, which are NaN in all targets "
-                    "at once; got other NaN or infinity. Leave out targets that are not valid."
+                    "trials must be finite, except for missing repeats, which are NaN in all "
+                    "targets at once; got other NaN or infinity. Drop the targets that have them."
                 )
             yield block, values
 
@@ -327,16 +328,19 @@ def _numbered(image_ids: Any, n_trials: int) -> tuple[Any, NDArray[np.intp]]:
 def _among(images: Any, kept_images: ArrayLike) -> NDArray[np.bool_]:
     kept = np.asarray(kept_images)
     if isinstance(images, tuple):
-        raise ValueError("image_ids must be one label per trial, not a tuple, with train_images.")
+        raise ValueError(
+            "image_ids must be one label per trial where train_images are given; got a tuple of "
+            f"{len(images)} labels. Combine them into one."
+        )
     if kept.ndim != 1 or kept.dtype == bool:
         raise ValueError(
-            "train_images must be a 1-D array of image ids (numbers of rows, for trials in three "
+            "train_images must be a 1-D array of image ids (row numbers, for trials in three "
             f"dimensions), not a mask; got shape {kept.shape} and dtype {kept.dtype}."
         )
     unknown = np.setdiff1d(kept, images)
     if unknown.size:
         raise ValueError(
-            f"train_images must be images that trials show; got {unknown.size} that they do not, "
+            f"train_images must be images that have trials; got {unknown.size} that have none, "
             f"such as {unknown[0]!r}."
         )
     return np.isin(images, kept)

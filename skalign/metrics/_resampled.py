@@ -15,7 +15,7 @@ from skalign.metrics._predictivity import pearson_r
 from skalign.metrics._problem import to_dense
 from skalign.metrics._reorientation import tuning_reorientation
 
-_CANCELLED = 1e-8  # a variance below this share of the second moment is computed afresh
+_CANCELLED = 1e-8  # a variance below this share of the second moment is recomputed
 
 
 def pearson_r_standard_error(
@@ -26,15 +26,14 @@ def pearson_r_standard_error(
     n_resamples: int = 200,
     random_state: Any = 0,
 ) -> NDArray[np.float64]:
-    """Bootstrap standard error of every target's r, over images.
+    """Compute the bootstrap standard error of every target's r, over images.
 
     Parameters
     ----------
     y_true, y_pred : array-like of shape (n_images, n_targets) or (n_images,)
         Observed and predicted responses.
     sample_weight : array-like of shape (n_images,), default=None
-        Weights of the images in r. An image is drawn as often whatever its weight, but for those
-        of weight zero, which are left out.
+        Weights of the images in r. All images of positive weight are drawn equally often.
     n_resamples : int, default=200
         Number of draws, at least 2.
     random_state : int, RandomState instance or None, default=0
@@ -43,8 +42,8 @@ def pearson_r_standard_error(
     Returns
     -------
     ndarray of shape (n_targets,)
-        Standard deviation of r over the draws. A draw in which r is undefined counts as r = 0, as
-        in a selection; a target that is always undefined has a standard error of 0.
+        Standard deviation of r over the draws. A draw in which r is undefined counts as r = 0. A
+        target that is undefined in all draws has a standard error of 0.
 
     Raises
     ------
@@ -78,7 +77,7 @@ def pearson_r_standard_error(
 def pearson_r_of_draws(
     draws: ImageDraws, observed: NDArray[Any], predicted: NDArray[Any]
 ) -> NDArray[np.float64]:
-    """Pearson's r of every target in every draw.
+    """Compute Pearson's r of every target in every draw.
 
     Parameters
     ----------
@@ -104,11 +103,11 @@ def pearson_r_of_draws(
     y = _Vectors(draws, observed, "y_true", center=True)
     p = _Vectors(draws, predicted, "y_pred", center=True)
     covariance = draws.means(y.rows * p.rows) - y.mean * p.mean
-    r = np.clip(covariance * y.inverse_norm * p.inverse_norm, -1, 1)
+    r: NDArray[np.float64] = np.clip(covariance * y.inverse_norm * p.inverse_norm, -1, 1)
     r[(y.inverse_norm == 0) | (p.inverse_norm == 0)] = np.nan
     doubtful = y.doubtful | p.doubtful
     r[doubtful] = np.nan
-    for targets, draw, weight in _afresh(draws, doubtful):
+    for targets, draw, weight in _recomputed(draws, doubtful):
         r[targets, draw] = pearson_r(
             observed[:, targets], predicted[:, targets], sample_weight=weight
         )
@@ -116,17 +115,17 @@ def pearson_r_of_draws(
 
 
 class ReorientationOfDraws:
-    """Theta of every target in every draw; what depends on the features alone is kept.
+    """Theta of every target in every draw, with moments of the features that targets share.
 
-    The inner product of a target and a feature is the mean over images of their product. All draws
-    of all pairs of a target and an active unit are therefore one matrix product.
+    The inner product of a target and a feature is the mean of their product over images. The inner
+    products of all pairs of a target and an active unit, in all draws, are one matrix product.
 
     Parameters
     ----------
     draws : ImageDraws
         Of the images below.
     features : {ndarray, sparse matrix} of shape (n_images, n_units)
-        What reaches the linear map.
+        Features that reach the linear map.
     weights : {ndarray, sparse matrix} of shape (n_targets, n_units)
         Its weights.
     center : bool
@@ -156,12 +155,12 @@ class ReorientationOfDraws:
         self._units = _Vectors(draws, self._features, "features", center)
 
     def theta(self, targets: NDArray[Any], block: slice) -> NDArray[np.float64]:
-        """Theta of a block of targets.
+        """Compute theta of a block of targets.
 
         Parameters
         ----------
         targets : ndarray of shape (n_images, n_block)
-            What the map reaches: the columns of this block.
+            Responses of the block that the map reaches.
         block : slice
             Their rows in the weights.
 
@@ -185,11 +184,12 @@ class ReorientationOfDraws:
             aligned += sparse.csr_array((pairs.data[some], place), shape=shape) @ cosine
         total = weights @ (units.inverse_norm > 0).astype(np.float64)
         total[reached.inverse_norm == 0] = 0
+        theta: NDArray[np.float64]
         with np.errstate(invalid="ignore"):
             theta = np.clip(1 - aligned * reached.inverse_norm / total, 0, 2)
         doubtful = reached.doubtful | (weights @ units.doubtful.astype(np.float64) > 0)
         theta[doubtful] = np.nan
-        for again, draw, weight in _afresh(self._draws, doubtful):
+        for again, draw, weight in _recomputed(self._draws, doubtful):
             theta[again, draw] = tuning_reorientation(
                 self._features, targets[:, again], weights[again], center=True, sample_weight=weight
             )
@@ -202,15 +202,15 @@ class _Vectors:
     Attributes
     ----------
     rows : ndarray of shape (n_vectors, n_images)
-        The vectors, in a safe scale. Centered vectors are shifted by the median: an outlier that a
-        draw lacks then leaves the others near zero, and a unit that is silent on most images is
-        zero there, exactly.
+        The vectors, in a safe scale. Centered vectors are shifted by their median. Values other
+        than an outlier are then near zero in draws without it, and a unit that is silent on most
+        images is exactly zero there.
     mean : ndarray of shape (n_vectors, n_draws)
         Their means in every draw. Only where centered.
     inverse_norm : ndarray of shape (n_vectors, n_draws)
         One over the norm; 0 where the vector has no direction.
     doubtful : ndarray of shape (n_vectors, n_draws)
-        Whether rounding may have won: the variance is a small difference of large moments.
+        Whether the variance may be rounding error: a small difference of large moments.
     """
 
     def __init__(self, draws: ImageDraws, columns: Any, name: str, center: bool) -> None:
@@ -229,10 +229,10 @@ class _Vectors:
             self.inverse_norm = np.where(square > 0, 1 / np.sqrt(square), 0)
 
 
-def _afresh(
+def _recomputed(
     draws: ImageDraws, doubtful: NDArray[np.bool_]
 ) -> Iterator[tuple[NDArray[np.intp], int, NDArray[Any]]]:
-    """Targets to compute afresh, in which draw, and its weights; a single image has no variance."""
+    """Yield targets to recompute, the draw and its weights; a single image has no variance."""
     for draw in np.flatnonzero(doubtful.any(axis=0)).tolist():
         weight = draws.weight(draw)
         if np.count_nonzero(weight) > 1:

@@ -19,7 +19,7 @@ from skalign.utils import check_number
 
 
 class _Scorer(ABC, BaseEstimator):
-    """A scorer with parameters that scikit-learn can read, clone and route ``sample_weight`` to."""
+    """A scorer that scikit-learn can clone, set parameters of and route ``sample_weight`` to."""
 
     __metadata_request__score: ClassVar = {"estimator": UNUSED}
 
@@ -43,23 +43,23 @@ class _Scorer(ABC, BaseEstimator):
 class TuningReorientationScorer(_Scorer):
     """Scorer: minus the tuning reorientation of a linear model, averaged over targets.
 
-    Looks through :class:`~sklearn.pipeline.Pipeline`,
+    The linear model may be inside a :class:`~sklearn.pipeline.Pipeline`,
     :class:`~sklearn.compose.TransformedTargetRegressor`, :class:`~sklearn.frozen.FrozenEstimator`,
-    fitted searches and :class:`~sklearn.multioutput.MultiOutputRegressor` to the linear model
-    inside. Theta lives in the space which that model sees: the features that reach it, and its own
-    predictions, before a target transformer is undone.
+    :class:`~sklearn.multioutput.MultiOutputRegressor` or fitted search. Theta is computed in the
+    space that the model sees: from the features that reach it, and from its own predictions, before
+    a target transformer is undone.
 
     Parameters
     ----------
     target : {"predicted", "observed"}, default="predicted"
-        Whether theta is taken to the responses that the model predicts, as in the paper, or to the
-        observed ones, as a target transformer hands them to the model.
+        Whether theta compares the features with the responses that the model predicts, as the paper
+        does, or with the observed ones, as a target transformer hands them to the model.
     center : bool, default=False
         Whether to center features and targets over images. The intercept is part of a prediction:
         without centering, standardize the targets.
     undefined : float, default=2.0
-        Theta of a target left without weights, or without a direction. The worst value, so that
-        emptiness never wins.
+        Value of theta for a target without weights, or without a direction. The default is the
+        worst value, so that an empty model never wins.
 
     See Also
     --------
@@ -68,8 +68,10 @@ class TuningReorientationScorer(_Scorer):
 
     Notes
     -----
-    Selected by this score alone, a model may predict nothing: one badly chosen unit has a theta of
-    0. Put predictivity beside it.
+    The score is minus the ``"penalized_theta"`` of :meth:`Alignment.summary`.
+
+    A model that is selected by this score alone may predict nothing: a single badly chosen unit has
+    a theta of 0. Look at predictivity beside it.
 
     Examples
     --------
@@ -104,7 +106,7 @@ class TuningReorientationScorer(_Scorer):
         estimator : estimator
             Fitted, with a linear model inside.
         X : {array-like, sparse matrix} of shape (n_images, n_features)
-            Images, best ones that the estimator was not fitted to.
+            Held-out images: the estimator should not have been fitted to them.
         y : array-like of shape (n_images, n_targets) or (n_images,)
             Observed responses.
         sample_weight : array-like of shape (n_images,), default=None
@@ -113,14 +115,15 @@ class TuningReorientationScorer(_Scorer):
         Returns
         -------
         float
-            Minus the mean theta, from -2 to 0; greater is better.
+            Minus the mean theta, empty targets penalized, from -2 to 0; greater is better.
 
         Raises
         ------
         TypeError
             If the estimator has no linear weights, or weights of a shape that does not fit.
         ValueError
-            If a parameter has a value that it cannot have.
+            If a parameter is not valid, or the targets of `y` have other names than those that the
+            estimator was fitted to.
         """
         undefined = check_number(self.undefined, "undefined")
         maps = linear_maps(estimator, X, y, self.target)
@@ -129,23 +132,23 @@ class TuningReorientationScorer(_Scorer):
 
 
 class PearsonScorer(_Scorer):
-    """Scorer: predictivity, Pearson's r between observed and predicted responses, over targets.
+    """Scorer: predictivity, Pearson's r of observed and predicted responses, averaged over targets.
 
     Parameters
     ----------
     ceiling : NoiseCeiling, default=None
-        What r is divided by, target by target, in unit "r" and above 0: see :func:`noise_ceiling`.
-        A parameter, not metadata, for it has a value per target and none per image. Without it, r
-        is not normalized.
+        Noise ceiling that divides the r of each target, in unit "r" and above 0: see
+        :func:`noise_ceiling`. It is a parameter and no metadata, because it has a value per target
+        and none per image. Without it, r is not normalized.
     undefined : float, default=0.0
-        What r counts as for a target that is predicted, or observed, to be constant: such a model
-        explains nothing.
+        Value of r for a target whose predicted or observed responses are constant. A model that
+        predicts a constant explains nothing.
 
     See Also
     --------
     AlignmentScorer : Reorientation, predictivity and sparsity in one pass.
     pearson_r : The measure, for every target.
-    normalize_scores : The same division, for scores that are at hand.
+    normalize_scores : The same division of scores.
 
     Examples
     --------
@@ -181,7 +184,7 @@ class PearsonScorer(_Scorer):
         estimator : estimator
             Any fitted regressor.
         X : {array-like, sparse matrix} of shape (n_images, n_features)
-            Images, best ones that the estimator was not fitted to.
+            Held-out images: the estimator should not have been fitted to them.
         y : array-like of shape (n_images, n_targets) or (n_images,)
             Observed responses.
         sample_weight : array-like of shape (n_images,), default=None
@@ -195,9 +198,9 @@ class PearsonScorer(_Scorer):
         Raises
         ------
         TypeError
-            If `ceiling` is an array, whose unit nobody knows.
+            If `ceiling` is an array, which has no unit.
         ValueError
-            If `ceiling` is in another unit, has not one value per target, or is 0 or NaN anywhere.
+            If `ceiling` is in another unit, has another number of targets, or is 0 or NaN anywhere.
         """
         undefined = check_number(self.undefined, "undefined")
         check_target_names(y, fitted_target_names(estimator))
@@ -208,7 +211,7 @@ class PearsonScorer(_Scorer):
                 raise ValueError(
                     "ceiling must be above 0 for every target; got "
                     f"{(~(self.ceiling.values > 0)).sum()} that are 0 or NaN. Score reliable "
-                    "targets only, see reliable_targets, and give ceiling[mask]."
+                    "targets only (reliable_targets gives their mask), with ceiling[mask]."
                 )
         return float(r.mean())
 
@@ -216,16 +219,17 @@ class PearsonScorer(_Scorer):
 class AlignmentScorer(_Scorer):
     """Scorer: predictivity, reorientation and sparsity of a linear model, in one pass.
 
-    It returns a dict, and so is the whole ``scoring`` of
-    :class:`~sklearn.model_selection.GridSearchCV`, with ``refit`` one of the names below or a
-    callable, and of :func:`~sklearn.model_selection.cross_validate`. For
-    :func:`~sklearn.model_selection.cross_val_score`, or beside other scorers in a dict, take
+    The scorer returns a dict. Use it as the whole ``scoring`` of
+    :class:`~sklearn.model_selection.GridSearchCV`, with ``refit`` one of the names below or a rule
+    such as :func:`~skalign.model_selection.least_reorientation`, or of
+    :func:`~sklearn.model_selection.cross_validate`. For
+    :func:`~sklearn.model_selection.cross_val_score`, or beside other scorers in a dict, use
     :class:`TuningReorientationScorer` and :class:`PearsonScorer`.
 
     Parameters
     ----------
     target : {"predicted", "observed"}, default="predicted"
-        Whether theta is taken to the predicted or to the observed responses.
+        Whether theta compares the features with the predicted or with the observed responses.
     center : bool, default=False
         Whether theta centers features and targets over images.
     undefined_r : float, default=0.0
@@ -236,7 +240,8 @@ class AlignmentScorer(_Scorer):
 
     See Also
     --------
-    TuningReorientationScorer : Where theta lives, and what it looks through.
+    TuningReorientationScorer : The space of theta, and the estimators that may be around the model.
+    Alignment.summary : The same means, with those of the targets that are not empty.
     PearsonScorer : Predictivity alone, for any regressor.
 
     Notes
@@ -285,7 +290,7 @@ class AlignmentScorer(_Scorer):
         estimator : estimator
             Fitted, with a linear model inside.
         X : {array-like, sparse matrix} of shape (n_images, n_features)
-            Images, best ones that the estimator was not fitted to.
+            Held-out images: the estimator should not have been fitted to them.
         y : array-like of shape (n_images, n_targets) or (n_images,)
             Observed responses.
         sample_weight : array-like of shape (n_images,), default=None
@@ -305,7 +310,8 @@ class AlignmentScorer(_Scorer):
         TypeError
             If the estimator has no linear weights, or weights of a shape that does not fit.
         ValueError
-            If a parameter has a value that it cannot have.
+            If a parameter is not valid, or the targets of `y` have other names than those that the
+            estimator was fitted to.
         """
         undefined_r = check_number(self.undefined_r, "undefined_r")
         undefined_theta = check_number(self.undefined_theta, "undefined_theta")

@@ -25,22 +25,22 @@ from skalign.model_selection._pareto import pareto_optimal
 from skalign.model_selection._refit import last_iteration, read_score, theta_of
 from skalign.utils import import_pandas, target_names
 
-EMPTY_THETA = 2.0  # what an empty fit counts as in penalized_theta: the worst
+EMPTY_THETA = 2.0  # value of an empty fit in penalized_theta: the worst
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class AlignmentFront:
-    """Predictivity, reorientation and sparsity of candidates, and which of them are a fair choice.
+    """Predictivity, reorientation and sparsity of candidates, and the front that none dominates.
 
-    Made by its class methods. Arrays are of shape (n_candidates,) where targets are averaged, and
+    Made by its class methods. Arrays have shape (n_candidates,) if targets are averaged, and
     (n_candidates, n_targets) otherwise.
 
     Parameters
     ----------
     candidate : ndarray of shape (n_candidates,)
-        Index of the candidate in what the front was made from.
+        Index of the candidate in the search, encoder or path that the front was made from.
     params : dict of str to ndarray
-        Its parameters; where targets are averaged but have alphas of their own, the median.
+        Its parameters. If targets are averaged and have alphas of their own, the median.
     r : ndarray
         Predictivity, from -1 to 1; high is good. In means over targets or splits an empty fit
         counts as 0.
@@ -50,28 +50,28 @@ class AlignmentFront:
         Tuning reorientation, from 0 to 2; low is aligned. In means, that of the fits that are not
         empty; NaN where all are.
     penalized_theta : ndarray
-        The same with every empty fit counted as 2, the worst: what the front compares.
+        The same with every empty fit counted as 2, the worst. The front compares this.
     n_active : ndarray
         Number of active units, or its mean.
     empty_fraction : ndarray
         Fraction of the fits, over targets and splits, without active units.
     chosen_fraction : ndarray
         Fraction of the targets for which the candidate was chosen. It sums to less than 1 over
-        candidates if targets were left empty, and to 0 if nothing has chosen.
+        candidates if targets were left empty, and to 0 if no choice was made.
     target_names : ndarray of shape (n_targets,), default=None
         Names of the targets, where known and not averaged.
 
     See Also
     --------
     skalign.inspection.AlignmentFrontDisplay : The front as a figure.
-    least_reorientation : A rule that chooses a candidate on it.
+    least_reorientation : A rule that chooses a candidate.
 
     Notes
     -----
     A candidate is on the front if no other one has at least its r, at most its penalized theta and
     at most its number of units, and is better in one of these. A candidate that is empty or no
-    better than a constant prediction (r at most 0) is neither on the front nor keeps others off it:
-    nothing is sparser, or less reoriented, than a model that does not predict.
+    better than a constant prediction (r at most 0) is not on the front and keeps no other one off
+    it: such a model is sparse and hardly reoriented, but does not predict.
     """
 
     candidate: NDArray[np.intp]
@@ -123,7 +123,7 @@ class AlignmentFront:
         if "params" not in results:
             raise ValueError(
                 'cv_results must be those of a search of scikit-learn, with "params"; got '
-                f"{sorted(results)}. For SparsePositiveEncoderCV take from_encoder_cv."
+                f"{sorted(results)}. Use from_encoder_cv for a SparsePositiveEncoderCV."
             )
         rows = last_iteration(results)
         r, r_se = read_score(results, "r", rows)
@@ -155,13 +155,13 @@ class AlignmentFront:
             A fitted :class:`~skalign.linear_model.SparsePositiveEncoderCV`, alone or inside a
             pipeline, target transformer or search.
         per_target : bool, default=False
-            Whether every target has a front of its own, or targets are averaged.
+            Whether every target has a front of its own. By default targets are averaged.
 
         Returns
         -------
         AlignmentFront
-            One row per candidate, or per candidate and target. Averaged, ``r_se`` is the mean of
-            the targets' standard errors, which bounds that of the mean from above.
+            One row per candidate, or per candidate and target. If targets are averaged, ``r_se`` is
+            the mean of their standard errors, an upper bound of that of the mean.
         """
         check_is_fitted(encoder)
         model = linear_model_of(encoder).model
@@ -170,8 +170,8 @@ class AlignmentFront:
             raise TypeError(
                 "encoder must be a SparsePositiveEncoderCV, alone or inside a pipeline, target "
                 f"transformer or search; got {type(encoder).__name__} with "
-                f"{type(model).__name__} inside. For the candidates of a search use "
-                "from_cv_results."
+                f"{type(model).__name__} inside. Use from_cv_results for the candidates of a "
+                "search."
             )
         n_active = np.asarray(results["mean_test_n_active"], dtype=np.float64)
         candidate = np.arange(len(n_active))
@@ -209,13 +209,13 @@ class AlignmentFront:
         Parameters
         ----------
         path : record
-            What :func:`~skalign.linear_model.sparse_positive_path` returns.
+            Result of :func:`~skalign.linear_model.sparse_positive_path`.
         X : {array-like, sparse matrix} of shape (n_images, n_features)
-            Images, best ones that the path was not fitted to.
+            Held-out images: the path should not have been fitted to them.
         y : array-like of shape (n_images, n_targets) or (n_images,)
             Observed responses.
         per_target : bool, default=False
-            Whether every target has a front of its own, or targets are averaged.
+            Whether every target has a front of its own. By default targets are averaged.
         center : bool, default=False
             Whether theta, taken to the predicted responses, centers features and predictions.
         sample_weight : array-like of shape (n_images,), default=None
@@ -224,8 +224,8 @@ class AlignmentFront:
         Returns
         -------
         AlignmentFront
-            One row per alpha, or per alpha and target; without standard errors, and nothing
-            chosen.
+            One row per alpha, or per alpha and target, without standard errors and without a
+            choice.
         """
         X = check_array(X, accept_sparse="csr", dtype=[np.float64, np.float32], input_name="X")
         alphas, n_active = np.asarray(path.alphas), np.asarray(path.n_active, dtype=np.float64)
@@ -271,8 +271,8 @@ class AlignmentFront:
         """
         if self.r.ndim == 1:
             raise ValueError(
-                "for_target needs a front per target, made with per_target=True; this one is "
-                "averaged over targets."
+                "The front must have targets; got one that is averaged over targets. Make it with "
+                "per_target=True."
             )
         if not 0 <= target < self.r.shape[1]:
             raise IndexError(f"target must be from 0 to {self.r.shape[1] - 1}; got {target!r}.")
@@ -306,12 +306,12 @@ class AlignmentFront:
         return pd.DataFrame(columns).infer_objects()
 
     def _apply(self, function: Any, **fixed: Any) -> AlignmentFront:
-        """Reduce every array over targets by the function, but for those fixed."""
+        """Reduce every array over targets by the function, except for the `fixed` ones."""
         kept = {"candidate", "params", "target_names", *fixed}
         names = {field.name for field in fields(self)} - kept
         reduced = {name: function(getattr(self, name)) for name in names}
         params = {name: function(values) for name, values in self.params.items()}
-        return AlignmentFront(self.candidate, **({"params": params} | reduced | fixed))
+        return AlignmentFront(candidate=self.candidate, **({"params": params} | reduced | fixed))
 
     def _averaged(self) -> AlignmentFront:
         has_theta = ~np.isnan(self.theta)
@@ -328,7 +328,7 @@ class AlignmentFront:
 
 
 def _column(params: list[dict[str, Any]], name: str) -> NDArray[Any]:
-    """One parameter of all candidates, each value whole; NaN where a grid does not have it."""
+    """One parameter of all candidates, each value as it is; NaN where a grid does not have it."""
     column = np.empty(len(params), dtype=object)
     for k, values in enumerate(params):
         column[k] = values.get(name, np.nan)

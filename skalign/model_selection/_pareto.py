@@ -1,4 +1,4 @@
-"""Which candidates no other one beats."""
+"""The candidates that no other one beats."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def pareto_optimal(
     array([ True,  True, False])
     """
     counts = (r > 0) & ~np.isnan(theta) & (n_active > 0)
-    optimal = counts.copy()
+    optimal: NDArray[np.bool_] = counts.copy()
     for k in range(len(r)):
         as_good = (r >= r[k]) & (theta <= theta[k]) & (n_active <= n_active[k])
         better = (r > r[k]) | (theta < theta[k]) | (n_active < n_active[k])

@@ -51,8 +51,15 @@ class _RefitRule:
             r[read_score(cv_results, "nonempty_fraction", rows)[0] == 0] = np.nan
         order = np.argsort(-r, kind="stable")  # of equal candidates the one with the better r
         r, r_se, cost = (values[order, np.newaxis] for values in (r, r_se, cost))
-        table = {"theta" if self.cost_name == "neg_theta" else "n_active": cost}
-        (chosen,) = choose(self.select, r, r_se=r_se, tolerance=self.tolerance, **table)
+        is_theta = self.cost_name == "neg_theta"
+        (chosen,) = choose(
+            self.select,
+            r,
+            r_se=r_se,
+            theta=cost if is_theta else None,
+            n_active=None if is_theta else cost,
+            tolerance=self.tolerance,
+        )
         if chosen < 0:
             raise ValueError(
                 f"At least one of the {rows.size} candidates must predict; got none: every one is "
@@ -84,7 +91,7 @@ class _RefitRule:
 def least_reorientation(
     tolerance: float | str = "1se", *, r: str = "r", neg_theta: str = "neg_theta"
 ) -> Callable[[Mapping[str, Any]], int]:
-    """Refit rule: among candidates that predict about as well as the best, the most aligned one.
+    """Make a refit rule: the most aligned candidate that predicts about as well as the best.
 
     Give it to a search of scikit-learn as ``refit``, with
     :class:`~skalign.metrics.AlignmentScorer` as ``scoring``.
@@ -136,13 +143,13 @@ def least_reorientation(
     kind: in penalty, sign, units or layer. Read it beside the number of active units.
 
     *Scoring a search.* With several scores and a callable ``refit``, ``search.score(X, y)`` of
-    scikit-learn fails: it looks for a score named by the callable. Score
+    scikit-learn fails, because it expects the name of a score in ``refit``. Score
     ``search.best_estimator_`` with a scorer instead, as below. ``best_score_`` is not set either.
 
     *Halving searches* of scikit-learn 1.9 take one score and never call ``refit``. Let their
     scoring return the dict of :class:`~skalign.metrics.AlignmentScorer` with r once more as
-    ``"score"``, and call the rule on the ``cv_results_`` of the fitted search: it looks at the last
-    iteration only, as candidates with fewer resources do not compare.
+    ``"score"``, and call the rule on the ``cv_results_`` of the fitted search. The rule compares
+    candidates of the last iteration only, because those before had fewer resources.
 
     References
     ----------
@@ -176,7 +183,7 @@ def least_reorientation(
 def fewest_units(
     tolerance: float | str = "1se", *, r: str = "r", n_active: str = "n_active"
 ) -> Callable[[Mapping[str, Any]], int]:
-    """Refit rule: among candidates that predict about as well as the best, the sparsest one.
+    """Make a refit rule: the sparsest candidate that predicts about as well as the best.
 
     Give it to a search of scikit-learn as ``refit``, with
     :class:`~skalign.metrics.AlignmentScorer` as ``scoring``.

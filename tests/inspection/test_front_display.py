@@ -26,7 +26,7 @@ def front(**changes):
     } | changes
     tables = {name: np.array(values, dtype=float) for name, values in tables.items()}
     tables.setdefault("penalized_theta", tables["theta"])
-    return AlignmentFront(np.arange(len(tables["r"])), {}, **tables)
+    return AlignmentFront(candidate=np.arange(len(tables["r"])), params={}, **tables)
 
 
 def drawn(ax):

@@ -21,9 +21,18 @@ from sklearn.svm import SVR
 
 from skalign.metrics import linear_maps
 
-rng = np.random.default_rng(0)
-X = rng.standard_normal((40, 6)) * [1, 2, 3, 1, 2, 3] + 1
-Y = X @ rng.standard_normal((6, 3)) + rng.standard_normal((40, 3)) + 5
+
+def make_data():
+    """Features and targets; constants of this module, so read-only."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((40, 6)) * [1, 2, 3, 1, 2, 3] + 1
+    Y = X @ rng.standard_normal((6, 3)) + rng.standard_normal((40, 3)) + 5
+    X.setflags(write=False)
+    Y.setflags(write=False)
+    return X, Y
+
+
+X, Y = make_data()
 
 
 def the_map(estimator, y=Y, target="predicted"):

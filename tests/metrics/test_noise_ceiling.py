@@ -181,7 +181,13 @@ def test_scores_are_divided_in_their_own_unit():
         ([0.3], np.array([0.5]), "r", TypeError, "must be a NoiseCeiling.*ndarray"),
         ([0.3, 0.2], NoiseCeiling([0.5], "r"), "r", ValueError, r"got 1 for scores of shape \(2"),
         (0.3, NoiseCeiling([0.5], "r"), "r", ValueError, r"got 1 for scores of shape \(\)"),
-        ([1.5], NoiseCeiling([0.5], "r"), "r", ValueError, r"must lie in \[-1, 1\]"),
+        (
+            [1.5],
+            NoiseCeiling([0.5], "r"),
+            "r",
+            ValueError,
+            "from -1 to 1 .* got 1.5",
+        ),
         ([0.3], NoiseCeiling([0.5], "r"), "R2", ValueError, 'unit must be "r" or "variance"'),
     ],
 )
@@ -190,9 +196,17 @@ def test_units_are_not_mixed(scores, ceiling, unit, error, message):
         normalize_scores(scores, ceiling, unit=unit)
 
 
-rng = np.random.default_rng(0)
-X = rng.standard_normal((90, 4))
-Y = X @ rng.standard_normal((4, 3)) + 3 * rng.standard_normal((90, 3))
+def make_data():
+    """Features and noisy targets; constants of the tests below, so read-only."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((90, 4))
+    Y = X @ rng.standard_normal((4, 3)) + 3 * rng.standard_normal((90, 3))
+    X.setflags(write=False)
+    Y.setflags(write=False)
+    return X, Y
+
+
+X, Y = make_data()
 CEILING = noise_ceiling([0.4, 0.7, 1.0], n_repeats=3)
 
 
@@ -358,19 +372,24 @@ unseen[1] = np.nan
         (noise_ceiling, (), {}, "Either ncsnr or trials must be given; got neither"),
         (noise_ceiling, ([1],), {"trials": table}, "got both"),
         (noise_ceiling, ([1],), {}, "n_repeats must be given"),
-        (noise_ceiling, ([1],), {"n_repeats": 0}, "at least 1; got 0"),
-        (noise_ceiling, ([1],), {"n_repeats": [3, 0]}, "Leave out images without trials"),
+        (noise_ceiling, ([1],), {"n_repeats": 0}, "at least 1, or one for every image; got 0"),
+        (noise_ceiling, ([1],), {"n_repeats": [3, 0]}, "Drop the images without trials"),
         (noise_ceiling, ([-1],), {"n_repeats": 3}, "ncsnr must be .* minimum of -1"),
         (noise_ceiling, (table,), {"n_repeats": 3}, "Single trials are passed as trials"),
         (noise_ceiling, ([1],), {"n_repeats": 3, "unit": "r2"}, 'unit must be "r" or "variance"'),
         (NoiseCeiling, ([0.5, 1.5], "r"), {}, "from 0 to 1 or NaN.*from 0.5 to 1.5"),
         (NoiseCeiling, ([[0.5]], "r"), {}, r"got shape \(1, 1\)"),
         (split_half_reliability, (table[:2],), {}, "at least three images repeatedly"),
-        (split_half_reliability, (table,), {"n_splits": 0}, "n_splits must be at least 1"),
-        (reliable_targets, (table,), {"train_images": [0, 9]}, "got 1 that they do not, such as"),
+        (
+            split_half_reliability,
+            (table,),
+            {"n_splits": 0},
+            "n_splits must be an integer",
+        ),
+        (reliable_targets, (table,), {"train_images": [0, 9]}, "got 1 that have none, such as"),
         (reliable_targets, (table,), {"train_images": [True] * 3}, "not a mask"),
         (reliable_targets, (table,), {"train_images": [0], "min_ncsnr": None}, "got None for both"),
-        (reliable_targets, (trials, (ids, ids)), {"train_images": [0]}, "not a tuple"),
+        (reliable_targets, (trials, (ids, ids)), {"train_images": [0]}, "got a tuple of 2 labels"),
     ],
 )
 def test_errors_name_the_argument(function, arguments, options, message):

@@ -30,10 +30,19 @@ from skalign.metrics import (
     tuning_reorientation,
 )
 
-rng = np.random.default_rng(0)
-X = rng.standard_normal((60, 6)) * [1, 2, 3, 1, 2, 3] + 1
-Y = X @ rng.standard_normal((6, 3)) + 3 * rng.standard_normal((60, 3)) + 5
-WEIGHT = rng.random(60)
+
+def make_data():
+    """Features, targets and weights of images; constants of this module, so read-only."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((60, 6)) * [1, 2, 3, 1, 2, 3] + 1
+    Y = X @ rng.standard_normal((6, 3)) + 3 * rng.standard_normal((60, 3)) + 5
+    weight = rng.random(60)
+    for array in (X, Y, weight):
+        array.setflags(write=False)
+    return X, Y, weight
+
+
+X, Y, WEIGHT = make_data()
 FOLDS = list(KFold(3).split(X))
 SCORERS = [TuningReorientationScorer(), PearsonScorer(), AlignmentScorer()]
 BOTH = {"theta": TuningReorientationScorer(), "r": PearsonScorer()}
@@ -108,7 +117,7 @@ def test_values():
 
 def test_an_empty_target_never_wins():
     targets = Y.copy()
-    targets[:, 1] = rng.standard_normal(60)
+    targets[:, 1] = np.random.default_rng(0).standard_normal(60)
     model = Lasso(1.5).fit(X, targets)
     assert model.coef_.any(axis=1).tolist() == [True, False, True]
     scores = AlignmentScorer()(model, X, targets)

@@ -41,7 +41,17 @@ class Fitted(BaseEstimator):
 def make_front(r, theta, n_active):
     r, theta, n_active = (np.asarray(table, dtype=float) for table in (r, theta, n_active))
     zeros = np.zeros(r.shape)
-    return AlignmentFront(np.arange(len(r)), {}, r, zeros, theta, theta, n_active, zeros, zeros)
+    return AlignmentFront(
+        candidate=np.arange(len(r)),
+        params={},
+        r=r,
+        r_se=zeros,
+        theta=theta,
+        penalized_theta=theta,
+        n_active=n_active,
+        empty_fraction=zeros,
+        chosen_fraction=zeros,
+    )
 
 
 def slow_front(r, theta, n_active):
@@ -204,7 +214,7 @@ def test_from_an_encoder_averaged(encoder_cv):
     assert_array_equal(front.chosen_fraction, [0, 0.5, 0])  # the other target was left empty
     assert_allclose(front.params["alpha"], [2, 1.25, 0.55])
     assert_array_equal(front.to_frame()["l1_ratio"], [0.5, 0.5, 1.0])
-    with pytest.raises(ValueError, match="for_target needs a front per target"):
+    with pytest.raises(ValueError, match="The front must have targets"):
         front.for_target(0)
 
 
@@ -296,7 +306,7 @@ def test_what_is_no_search_is_refused(encoder_cv):
         AlignmentFront.from_cv_results(GridSearchCV(SparsePositiveEncoder(), {}))
     with pytest.raises(NotFittedError):
         AlignmentFront.from_encoder_cv(SparsePositiveEncoder())
-    with pytest.raises(ValueError, match="take from_encoder_cv"):
+    with pytest.raises(ValueError, match="Use from_encoder_cv"):
         AlignmentFront.from_cv_results(encoder_cv.cv_results_)
 
 
