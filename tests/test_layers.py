@@ -1,4 +1,7 @@
-"""Imports inside the package point only downwards, and solvers and utils know no scikit-learn."""
+"""Imports inside the package point only downwards, and packages use each other's public names.
+
+Solvers and utils know no scikit-learn.
+"""
 
 import ast
 import re
@@ -22,6 +25,17 @@ LAYERS = [  # from the top
     "solvers",
     "utils",
 ]
+# What a package takes from another's private modules: at most ten, and better none.
+PRIVATE_IMPORTS = {
+    "linear_model: skalign.metrics._gram_alignment.alignment_of_moments",
+    "linear_model: skalign.metrics._resampled.pearson_r_standard_error",
+    "linear_model: skalign.solvers._alpha_grids.L1_SPAN",
+    "linear_model: skalign.solvers._alpha_grids.l1_share",
+    "linear_model: skalign.solvers._design.check_finite",
+    "linear_model: skalign.solvers._fold.Fold",
+    "linear_model: skalign.solvers._fold.TargetMoments",
+    "metrics: skalign.solvers._kernel.quadratic_block",
+}
 PACKAGE = Path(skalign.__file__).parent
 PYTHON, CYTHON = {".py", ".pyi"}, {".pyx", ".pxd"}
 
@@ -45,6 +59,25 @@ def cimported_modules(path, package_root):
         yield match[1] or match[2]
 
 
+def modules_of(package_root):
+    """Every file in a layer, with the absolute dotted names that it imports."""
+    for path in sorted(package_root.rglob("*.p*")):
+        if path.suffix in PYTHON | CYTHON and path.parent != package_root:
+            read = cimported_modules if path.suffix in CYTHON else imported_modules
+            yield path, read(path, package_root)
+
+
+def private_imports(package_root):
+    """Imports of what another package keeps to itself, as ``layer: module``."""
+    for path, modules in modules_of(package_root):
+        layer = path.relative_to(package_root).parts[0]
+        for module in modules:
+            top, *inside = module.split(".")
+            private = any(part.startswith("_") for part in inside)
+            if top == "skalign" and private and inside[0] != layer:
+                yield f"{layer}: {module}"
+
+
 def violations(package_root):
     """Imports that the rule forbids, as ``file: module``."""
     for path in sorted(package_root.rglob("*.p*")):
@@ -65,6 +98,31 @@ def violations(package_root):
 
 def test_imports_point_downwards():
     assert list(violations(PACKAGE)) == []
+
+
+def test_packages_use_public_names_of_each_other():
+    assert len(PRIVATE_IMPORTS) <= 10
+    assert set(private_imports(PACKAGE)) <= PRIVATE_IMPORTS
+
+
+@pytest.mark.parametrize(
+    ("line", "n_found"),
+    [
+        ("from skalign.solvers._design import Design", 1),
+        ("from skalign.solvers import _design", 1),
+        ("from ..solvers._design import Design, check_finite", 2),
+        ("import skalign.solvers._design", 1),
+        ("def late():\n    from skalign.utils._checks import check_flag", 1),
+        ("from skalign.solvers import Design", 0),
+        ("from skalign.metrics._linear_map import LinearMap", 0),
+        ("from ._linear_map import LinearMap", 0),
+    ],
+)
+def test_private_import_is_found(tmp_path, line, n_found):
+    path = tmp_path / "skalign" / "metrics" / "_new.py"
+    path.parent.mkdir(parents=True)
+    path.write_text(line, encoding="utf-8")
+    assert len(list(private_imports(tmp_path / "skalign"))) == n_found
 
 
 def test_files_are_read_at_all():

@@ -1,7 +1,7 @@
 """Data to try encoders on."""
 
 from skalign.datasets._haxby import load_haxby_slice
-from skalign.datasets._nsd._design import NSDSplit
+from skalign.datasets._nsd._experiment import NSDSplit
 from skalign.datasets._nsd._responses import NSDResponses
 from skalign.datasets._nsd._stimuli import iter_nsd_stimuli
 from skalign.datasets._nsd._subject import NSDSubject

@@ -257,13 +257,13 @@ class BlockSolver:
             targets.images,
             targets.q,
             targets.squared_norms,
-            penalty.l1,
-            penalty.l2,
-            self._positive,
-            self._tol,
-            self._max_iter,
-            coef,
-            n_iter,
+            l1=penalty.l1,
+            l2=penalty.l2,
+            positive=self._positive,
+            tol=self._tol,
+            max_iter=self._max_iter,
+            coef=coef,
+            n_iter=n_iter,
         )
         return self._certified(targets, penalty, coef, n_iter, residual)
 

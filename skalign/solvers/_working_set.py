@@ -17,6 +17,7 @@ def solve_working_set(
     prepared: NDArray,
     q: NDArray,
     squared_norms: NDArray,
+    *,
     l1: NDArray,
     l2: NDArray,
     positive: bool,

@@ -41,7 +41,7 @@ try:
     from skalign.testing._formula import reorientation_formula
     from skalign.testing._problems import EncodingProblem, encoding_problems
     from skalign.testing._property_check import PropertyCheck
-    from skalign.testing._reorientation import (
+    from skalign.testing._reorientation_checks import (
         check_reorientation,
         parametrize_with_reorientation_checks,
         reorientation_checks,

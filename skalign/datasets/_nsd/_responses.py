@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.preprocessing import StandardScaler
 
 from skalign.datasets._nsd._betas import COUNTS_A_PERCENT, read_session
-from skalign.datasets._nsd._design import N_IMAGES, Images
+from skalign.datasets._nsd._experiment import N_IMAGES, Images
 from skalign.datasets._nsd._files import TRIALS_A_SESSION, NSDFiles
 from skalign.datasets._nsd._stimuli import check_images
 from skalign.datasets._nsd._voxels import NSDVoxels

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from skalign.datasets._nsd._design import Design, Images, NSDSplit
+from skalign.datasets._nsd._experiment import ExperimentDesign, Images, NSDSplit
 from skalign.datasets._nsd._files import Hemisphere, check_hemisphere, find_files
 from skalign.datasets._nsd._regions import region_names
 from skalign.datasets._nsd._responses import NSDResponses, read_responses
@@ -336,5 +336,5 @@ class NSDSubject:
         return read_responses(self._files, voxels, trials, numbers, images, zscore, average)
 
     @cached_property
-    def _design(self) -> Design:
-        return Design(self._files.design)
+    def _design(self) -> ExperimentDesign:
+        return ExperimentDesign(self._files.design)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from skalign.datasets import NSDSubject
-from skalign.datasets._nsd._design import Design
+from skalign.datasets._nsd._experiment import ExperimentDesign
 from tests.datasets.nsd_folder import design, image_of_trial, paths, write_folder
 
 pytest.importorskip("h5py", reason="NSD is read with h5py")
@@ -41,7 +41,7 @@ def test_trials(subject):
 
 
 def test_trials_differ_between_subjects_but_for_shared_images(subject):
-    experiment = Design(paths(subject.root).design)
+    experiment = ExperimentDesign(paths(subject.root).design)
     first, third = (experiment.trials(number, [2, 40][:1]) for number in (1, 3))
     assert third.tolist() == [image_of_trial(3, trial) for trial in range(750, 1500)]
     is_shared = np.isin(first, experiment.shared)
@@ -75,7 +75,7 @@ def test_split(subject):
 
 
 def test_split_of_a_whole_subject_is_the_papers(subject):
-    experiment = Design(paths(subject.root).design)
+    experiment = ExperimentDesign(paths(subject.root).design)
     split = experiment.split(7, list(range(1, 41)), 1000, 1000, 3, 0)
     assert (len(split.train), len(split.test), len(split.validation)) == (1000, 515, 1000)
     assert split.test.tolist() == seen_three_times_by_all()

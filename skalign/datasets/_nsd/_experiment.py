@@ -49,7 +49,7 @@ class NSDSplit:
     validation: Images
 
 
-class Design:
+class ExperimentDesign:
     """The experiment's design file, with everything counted from 0."""
 
     def __init__(self, path: Path):
