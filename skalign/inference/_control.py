@@ -67,8 +67,8 @@ def alignment_against_control(
     test_sample_weight : array-like of shape (n_test_images,), default=None
         Weights of the test images in r and theta.
     groups : array-like of shape (n_images,), default=None
-        Runs, sessions or subjects of the images, for the splits of an encoder that chooses by
-        cross-validation.
+        Runs, sessions or subjects of the images. An encoder that chooses by cross-validation keeps
+        the images of a group in the same part of every split.
     fit_params : dict, default=None
         Further arguments of ``encoder.fit``, such as ``"step__sample_weight"``.
     random_state : int, RandomState instance or None, default=None

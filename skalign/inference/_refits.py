@@ -17,6 +17,8 @@ from sklearn.utils import _safe_indexing, indexable
 from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.validation import has_fit_parameter
 
+from skalign.metrics import linear_model_of
+from skalign.model_selection import check_splits
 from skalign.utils import check_sample_weight
 
 _ROUTING = "enable_metadata_routing"
@@ -36,8 +38,9 @@ class RefittableModel:
         Weights of the samples in fits. Without metadata routing the last step of a pipeline gets
         them; with routing, whatever has requested them.
     groups : array-like of shape (n_samples,), default=None
-        Groups of the samples, for the inner splits of estimators that choose by cross-validation.
-        Ignored by estimators that take no groups.
+        Groups of the samples, which inner splits of estimators that choose by cross-validation
+        keep together: ``fit`` gets them where it takes them; else ``cv`` is replaced by splits of
+        whole groups.
     fit_params : dict, default=None
         Further arguments of ``fit``, as the estimator names them. Values with one entry per sample
         are cut to the samples of a fit.
@@ -49,6 +52,7 @@ class RefittableModel:
     groups: ArrayLike | None = None
     fit_params: dict[str, Any] | None = None
     arguments: dict[str, Any] = field(init=False, repr=False)
+    hands_groups_on: bool = field(init=False, repr=False, default=True)
 
     def __post_init__(self) -> None:
         arguments: dict[str, Any] = {}
@@ -62,9 +66,11 @@ class RefittableModel:
                     f"groups must be 1-D, one label per sample, {self.n_samples} here; got shape "
                     f"{groups.shape}."
                 )
+            object.__setattr__(self, "groups", groups)
             name = _argument_name(self.estimator, "groups")
             if name is not None:
                 arguments[name] = groups
+            object.__setattr__(self, "hands_groups_on", name is not None)
         for name, value in (self.fit_params or {}).items():
             if name in arguments:
                 raise ValueError(
@@ -76,13 +82,19 @@ class RefittableModel:
 
     def fit(self, X: Any, y: Any, rows: NDArray[np.intp] | None = None) -> Any:
         """Fit a clone to all samples, or to some rows of them."""
-        if rows is None:
-            return clone(self.estimator).fit(X, y, **self.arguments)
-        arguments = {
-            name: take_rows(value, rows) if _has_rows(value, self.n_samples) else value
-            for name, value in self.arguments.items()
-        }
-        return clone(self.estimator).fit(take_rows(X, rows), take_rows(y, rows), **arguments)
+        arguments, groups = self.arguments, self.groups
+        if rows is not None:
+            X, y, groups = (
+                None if given is None else take_rows(given, rows) for given in (X, y, groups)
+            )
+            arguments = {
+                name: take_rows(value, rows) if _has_rows(value, self.n_samples) else value
+                for name, value in arguments.items()
+            }
+        estimator = clone(self.estimator)
+        if groups is not None and not self.hands_groups_on:
+            _split_by_groups(estimator, X, y, groups)
+        return estimator.fit(X, y, **arguments)
 
     def keep_alpha(self, fitted: Any) -> RefittableModel:
         """The same model at the strengths that a fit of it has chosen."""
@@ -158,6 +170,22 @@ def _with_requests_of(fitted: Any, fixed: Any) -> Any:
     return fixed
 
 
+def _split_by_groups(estimator: Any, X: Any, y: Any, groups: ArrayLike) -> None:
+    """Replace ``cv`` of what chooses around the linear model, or is it, by splits of groups."""
+    found = linear_model_of(estimator)
+    if found.is_frozen:
+        return
+    parameters = {"": estimator, **estimator.get_params()}
+    steps = found.name.split("__") if found.name else []
+    for depth in range(len(steps) + 1):  # the outermost splits the samples that are given
+        path = "__".join(steps[:depth])
+        own = parameters[path].get_params(deep=False)
+        if "cv" in own and not isinstance(own["cv"], str):
+            splits = check_splits(own["cv"], X, y, groups=groups)
+            estimator.set_params(**{f"{path}__cv" if path else "cv": splits})
+            return
+
+
 def take_rows(values: Any, rows: NDArray[np.intp]) -> Any:
     """Some rows of an array, a sparse matrix, a list or a data frame."""
     (values,) = indexable(values)  # a sparse matrix becomes one that has rows
@@ -191,8 +219,8 @@ def _argument_name(estimator: Any, name: str) -> str | None:
         return name if estimator.regressor is None else _argument_name(estimator.regressor, name)
     if not hasattr(estimator, "fit"):
         return None
-    if name == "groups" and {"estimator", "cv"} <= estimator.get_params(deep=False).keys():
-        return name  # of a search, for its splitter
+    if name == "groups" and "cv" in estimator.get_params(deep=False):
+        return name if has_fit_parameter(estimator, name) else None
     inner = getattr(estimator, "estimator", None)
     if inner is not None:  # a search, or a MultiOutputRegressor, hands it on as it is
         return _argument_name(inner, name)

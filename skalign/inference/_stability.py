@@ -121,7 +121,7 @@ def selection_stability(
     groups : array-like of shape (n_images,), default=None
         Runs, sessions or blocks. Whole groups of images are drawn, because images of one group,
         such as volumes of one fMRI run, are not independent; `sample_fraction` is a share of the
-        groups then. An estimator whose ``fit`` takes ``groups`` gets them for its inner splits.
+        groups then. Inner splits of an estimator that cross-validates keep groups together, too.
     keep_alpha : bool, default=False
         Whether an estimator that chooses alpha by cross-validation keeps in all fits what it
         chooses on all images. By default it chooses anew in every fit.

@@ -12,7 +12,7 @@ from sklearn.exceptions import UnsetMetadataPassedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import ElasticNetCV, Lasso, LassoCV, Ridge, RidgeCV
 from sklearn.metrics import get_scorer
-from sklearn.model_selection import GridSearchCV, GroupKFold
+from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, LeaveOneGroupOut
 from sklearn.multioutput import MultiOutputRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -96,22 +96,47 @@ def test_routing_asks_who_wants_groups():
         RefittableModel(make_pipeline(Lasso()), N, groups=GROUPS).fit(X, Y)
 
 
-@pytest.mark.parametrize("routing", [False, True])
-def test_a_search_gets_groups_for_its_splits_and_weights_for_its_fits(routing, seen):
-    with config_context(enable_metadata_routing=routing):
+@pytest.mark.parametrize("cv", [2, GroupKFold(2), "routed"])
+def test_a_search_splits_by_groups_and_fits_with_weights(cv, seen):
+    """By a number of folds, too, and whether or not its splitter asks for groups."""
+    with config_context(enable_metadata_routing=cv == "routed"):
         inner, scorer = Recorder(), get_scorer("r2")
-        if routing:
+        if cv == "routed":
             inner.set_fit_request(sample_weight=True, groups=False)
-            scorer = scorer.set_score_request(sample_weight=False)
+            scorer, cv = scorer.set_score_request(sample_weight=False), GroupKFold(2)
         candidates = {"recorder": [inner]}
-        search = GridSearchCV(make_pipeline(inner), candidates, cv=GroupKFold(2), scoring=scorer)
-        RefittableModel(search, N, WEIGHT, GROUPS).fit(X, Y)
-    training = seen[0]["w"]
-    of_weight = dict(zip(WEIGHT, GROUPS, strict=True))
-    groups_seen = {of_weight[weight] for weight in training}
-    assert 0 < len(groups_seen) < 10
-    assert len(training) == 4 * len(groups_seen)
-    assert len(seen[-1]["w"]) == N
+        search = GridSearchCV(make_pipeline(inner), candidates, cv=cv, scoring=scorer)
+        model = RefittableModel(search, N, WEIGHT, GROUPS)
+        model.fit(X, Y)
+        of_weight = dict(zip(WEIGHT, GROUPS, strict=True))
+        for fit in seen[:2]:
+            groups_seen = {of_weight[weight] for weight in fit["w"]}
+            assert len(groups_seen) == 5
+            assert len(fit["w"]) == 4 * 5
+        assert len(seen[2]["w"]) == N
+        assert search.cv is cv
+        model.fit(X, Y, np.arange(12))
+        assert {len(fit["w"]) for fit in seen[3:5]} == {4, 8}
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda cv: LassoCV(cv=cv),
+        lambda cv: TransformedTargetRegressor(make_pipeline(StandardScaler(), LassoCV(cv=cv))),
+        lambda cv: make_pipeline(GridSearchCV(Lasso(), {"alpha": [0.1, 1.0]}, cv=cv)),
+        lambda cv: make_pipeline(SparsePositiveEncoderCV(cv=cv)),
+    ],
+)
+def test_groups_are_never_torn(make):
+    """A splitter that ignores them is refused, with the remedy."""
+    y = Y[:, 0]
+    RefittableModel(make(None), N, groups=GROUPS).fit(X, y)
+    RefittableModel(make(LeaveOneGroupOut()), N, groups=GROUPS).fit(X, y)
+    torn = RefittableModel(make(KFold(3)), N, groups=GROUPS)
+    with pytest.raises(ValueError, match="cv must keep the samples of a group in the same part"):
+        torn.fit(X, y)
+    RefittableModel(FrozenEstimator(make(KFold(3)).fit(X, y)), N, groups=GROUPS).fit(X, y)
 
 
 def test_further_arguments_are_cut_to_the_rows(seen):
