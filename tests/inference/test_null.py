@@ -443,7 +443,7 @@ def test_names_of_targets(data):
         assert_array_equal(found.to_frame()["target"], names)
         assert_allclose(found.null_r, run(SparsePositiveEncoder(), data, null).null_r)
     other = named | {"y_test": named["y_test"][names[::-1]]}
-    with pytest.raises(ValueError, match="y_test must have the targets of y"):
+    with pytest.raises(ValueError, match="y_test must have the 3 targets of y"):
         run(SparsePositiveEncoder(), other, "rotation")
 
 
