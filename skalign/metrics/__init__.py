@@ -9,7 +9,6 @@ from skalign.metrics._directions import (
     check_image_rows,
     check_responses,
 )
-from skalign.metrics._gram_alignment import alignment_of_moments
 from skalign.metrics._image_draws import (
     BootstrapDraws,
     ImageDraws,
@@ -23,6 +22,7 @@ from skalign.metrics._matching import (
     semi_matching,
     soft_matching,
 )
+from skalign.metrics._moment_scores import MomentScores, scores_of_moments
 from skalign.metrics._names import check_target_names, fitted_target_names, target_column
 from skalign.metrics._noise_ceiling import (
     NoiseCeiling,
@@ -58,6 +58,7 @@ __all__ = [
     "JackknifeDraws",
     "LinearMap",
     "LinearModelInside",
+    "MomentScores",
     "NoiseCeiling",
     "PearsonScorer",
     "ReorientationOfDraws",
@@ -66,7 +67,6 @@ __all__ = [
     "UnitMatching",
     "VarianceComponents",
     "alignment",
-    "alignment_of_moments",
     "average_repeats",
     "axis_alignment",
     "bounded_slices",
@@ -86,6 +86,7 @@ __all__ = [
     "pearson_r_of_draws",
     "pearson_r_standard_error",
     "reliable_targets",
+    "scores_of_moments",
     "semi_matching",
     "soft_matching",
     "split_half_reliability",

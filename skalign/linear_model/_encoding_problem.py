@@ -1,0 +1,59 @@
+"""What all fits of a cross-validation share: the data, and the settings of the encoder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skalign.solvers import Design, Penalty
+
+Split = tuple[NDArray[np.intp], NDArray[np.intp]]  # training and test samples
+
+
+@dataclass(frozen=True, eq=False)
+class EncodingProblem:
+    """Data of a cross-validation and settings of the encoder that is fitted to them.
+
+    Attributes
+    ----------
+    X : {ndarray, csr_array} of shape (n_samples, n_features)
+        Features.
+    Y : ndarray of shape (n_samples, n_targets)
+        Targets, read block by block.
+    sample_weight : ndarray of shape (n_samples,) or None
+        Weights of the samples.
+    penalty, positive, fit_intercept, tol, max_iter
+        As in the encoder.
+    center : bool
+        Whether theta centers features and predictions over images.
+    """
+
+    X: Any
+    Y: Any
+    sample_weight: NDArray[np.float64] | None
+    penalty: Penalty
+    positive: bool
+    fit_intercept: bool
+    tol: float
+    max_iter: int
+    center: bool
+
+    @property
+    def n_targets(self) -> int:
+        """Number of targets."""
+        return int(self.Y.shape[1])
+
+    def weight_of(self, samples: Any) -> NDArray[np.float64] | None:
+        """Weights of some samples, if there are any."""
+        return None if self.sample_weight is None else self.sample_weight[samples]
+
+    def design(self, samples: Any = slice(None), *, center: bool | None = None) -> Design:
+        """Features of some samples, prepared; centered if an intercept is fitted."""
+        return Design.prepare(
+            self.X[samples],
+            sample_weight=self.weight_of(samples),
+            center=self.fit_intercept if center is None else center,
+        )
