@@ -22,7 +22,7 @@ from skalign.inference._null_draws import NullDraws, TrainingAndTest
 from skalign.inference._null_fits import Scoring
 from skalign.inference._refits import RefittableModel
 from skalign.linear_model import SparsePositiveEncoder
-from skalign.metrics import Alignment, alignment_of_moments
+from skalign.metrics import Alignment, scores_of_moments
 from skalign.solvers import Design, FeatureMoments, Moments, Solution, solve_moments
 
 SHARED_BYTES = 2**30  # larger moments are not kept
@@ -246,23 +246,13 @@ def score_solution(solution: Solution, test: Moments, scoring: Scoring) -> Align
         What :func:`skalign.metrics.alignment` finds on the images.
     """
     coef, features, total = solution.coef, test.features, test.total_weight
-    mean, offset, observed_mean = np.zeros(coef.shape[1]), np.zeros(len(coef)), np.zeros(len(coef))
-    if not scoring.center:
-        mean, observed_mean = features.means, test.target_means
-        offset = coef @ features.means + solution.intercept
-    found = alignment_of_moments(
-        features.gram,
-        test.q,
-        test.target_squared_norms,
-        coef,
-        mean=mean,
-        offset=offset,
-        total_weight=total,
-        undefined_r=np.nan,
-        undefined_theta=np.nan,
-    )
+    scores = scores_of_moments(test, coef, solution.intercept, center=scoring.center)
+    found = Alignment(scores.r, scores.theta, scores.n_active)
     if scoring.target == "predicted":
         return found
+    mean, observed_mean = np.zeros(coef.shape[1]), np.zeros(len(coef))
+    if not scoring.center:
+        mean, observed_mean = features.means, test.target_means
     norms = np.sqrt(features.norms**2 + total * mean**2)
     length = np.sqrt(test.target_squared_norms + total * observed_mean**2)
     weight = np.abs(coef) * (norms > 0)

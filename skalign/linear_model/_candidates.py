@@ -108,7 +108,9 @@ class CandidateGrid:
     def fitted_to(self, design: Design) -> CandidateGrid:
         """The same candidates, with the alphas that features alone decide: those without l1."""
         found = tuple(
-            l2_alphas(self.n_steps, design, self.penalty) if alphas is None and not ratio else alphas
+            l2_alphas(self.n_steps, design, self.penalty)
+            if alphas is None and not ratio
+            else alphas
             for alphas, ratio in zip(self.alphas, self.l1_ratios, strict=True)
         )
         return replace(self, alphas=found)
@@ -165,10 +167,10 @@ class CandidateGrid:
 def _check_l1_ratios(penalty: Penalty, l1_ratio: Any) -> NDArray[np.float64]:
     if penalty != "elasticnet":
         return np.array([1.0 if penalty == "lasso" else 0.0])
+    rule = f"l1_ratio must be a number between 0 and 1 or a 1-D array of them; got {l1_ratio!r}."
     ratios = np.atleast_1d(np.asarray(l1_ratio, dtype=object))
-    is_valid = ratios.ndim == 1 and all(isinstance(one, Real) and 0 <= one <= 1 for one in ratios)
-    if not ratios.size or not is_valid:
-        raise ValueError(
-            f"l1_ratio must be a number between 0 and 1 or a 1-D array of them; got {l1_ratio!r}."
-        )
+    if not all(isinstance(one, Real) for one in ratios.flat):
+        raise TypeError(rule)
+    if ratios.ndim != 1 or not ratios.size or not all(0 <= one <= 1 for one in ratios):
+        raise ValueError(rule)
     return -np.sort(-ratios.astype(np.float64))

@@ -9,45 +9,47 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.validation import check_is_fitted
 
 from skalign.linear_model._base import LinearEncoder, first_of
 from skalign.linear_model._callback import begin_tasks, end_fit, with_callbacks
-from skalign.linear_model._fold_scores import FoldScores, fold_scores
-from skalign.linear_model._folds import Problem, Split
-from skalign.metrics import theta_without_penalty
-from skalign.model_selection import check_splits, choose
-from skalign.solvers import (
-    Penalty,
-    Solution,
-    check_alphas,
-    check_stopping,
-    penalty_strengths,
-    solve,
-)
-
-# Up to here r and theta differ by rounding only.
-EQUAL = {np.dtype(np.float64): 1e-9, np.dtype(np.float32): 1e-6}
+from skalign.linear_model._candidates import CandidateGrid
+from skalign.linear_model._chosen_candidates import choose_candidates
+from skalign.linear_model._cross_validation import CrossValidation, cross_validate
+from skalign.linear_model._encoding_problem import EncodingProblem
+from skalign.linear_model._final_fit import fit_to_all, fit_to_training_part
+from skalign.linear_model._sparse_positive_encoder import SparsePositiveEncoder
+from skalign.linear_model._target_scales import DROWNED
+from skalign.model_selection import check_rule, check_splits
+from skalign.solvers import Penalty, check_stopping
+from skalign.utils import check_flag
 
 
 class SparsePositiveEncoderCV(LinearEncoder):
     r"""SparsePositiveEncoder that chooses alpha by cross-validation, for every target.
 
-    Every alpha is fitted on the training part of every split and scored on the part held out: by
-    Pearson's r, the tuning reorientation theta of its predictions, and its number of active units.
-    Of the alphas, `select` takes one for every target.
+    Every candidate (an alpha, with an l1_ratio for "elasticnet") is fitted to the training part of
+    every split and scored on the held-out part: by Pearson's r, by the tuning reorientation theta
+    of its predictions, and by its number of active units. `select` then takes a candidate for every
+    target, which is fitted to all samples.
 
     Parameters
     ----------
     penalty : {"ols", "ridge", "lasso", "elasticnet"}, default="lasso"
         Penalty on the weights, as in :class:`SparsePositiveEncoder`.
     alphas : int or array-like of shape (n_alphas,) or (n_alphas, n_targets), default=10
-        Strengths to choose from, or their number. By number they are evenly spaced in the
-        logarithm: with an l1 penalty over two decades from the least alpha at which the target (the
-        last of all targets, unless `alpha_per_target`) is empty; in ridge over six decades, from
-        the largest eigenvalue of the Gram of the centered features.
-        Several l1_ratios share a grid, down from what the smallest of them asks for.
+        Strengths to choose from, or their number. A number makes a grid that suits the data:
+
+        - "lasso": evenly spaced in the logarithm over two decades, from the least alpha at which
+          the target is empty.
+        - "elasticnet": a grid for every l1_ratio, from the least alpha at which the target is
+          empty. The k-th alpha takes the same share of the weight of the target's leading feature,
+          were it alone, as the k-th alpha of lasso does.
+        - "ridge": evenly spaced in the logarithm over six decades, from the largest eigenvalue of
+          the Gram of the (centered) features.
+        - "ols": one alpha, 0.
     l1_ratio : float or array-like of shape (n_l1_ratios,), default=0.5
-        Share or shares of the l1 penalty in "elasticnet", also chosen for every target.
+        Share of the l1 penalty in "elasticnet", or several to choose from for every target.
     cv : int, cross-validation generator or iterable, default=None
         Any of scikit-learn's. None makes 5 folds;
         :class:`~sklearn.model_selection.PredefinedSplit` is a validation set. With `groups` in
@@ -56,15 +58,17 @@ class SparsePositiveEncoderCV(LinearEncoder):
         The rule:
 
         - "best": the largest mean r.
-        - "one_se": the largest alpha whose r lies within one standard error of the best.
-        - "least_reorientation": the least theta among those within `tolerance` of the best r.
+        - "one_se": the first, most penalized candidate whose r lies within one standard error of
+          the best r.
+        - "least_reorientation": the least theta among those within `tolerance` of the best r. On a
+          lasso path it usually chooses what "one_se" or "fewest_units" would.
         - "fewest_units": the fewest active units among the same.
     tolerance : float or str, default="1se"
-        How much r the last two rules may give away: a number in units of r, or a string such as
-        "0.5se", in standard errors of the best.
+        How far below the best r the last two rules may go: a number is in units of r, a string such
+        as "0.5se" in standard errors of the best r.
     alpha_per_target : bool, default=True
-        Whether every target gets its own alpha. If not, the rule looks at scores averaged over
-        targets.
+        Whether every target gets an alpha of its own. If not, scores are averaged over targets, and
+        a number of alphas makes one grid, of the largest alpha of any target at every step.
     refit : {"all", "train"}, default="all"
         Whether the weights that are kept are fitted to all samples or, with a single split, to its
         training part alone.
@@ -87,19 +91,26 @@ class SparsePositiveEncoderCV(LinearEncoder):
     alpha_ : float or ndarray of shape (n_targets,)
         Chosen strength; infinite for a target that was left empty. A number if `y` was 1-D.
     l1_ratio_ : float or ndarray of shape (n_targets,)
-        Chosen share of the l1 penalty; NaN but for "elasticnet".
+        Chosen share of the l1 penalty; NaN for other penalties than "elasticnet" and for a target
+        that was left empty.
     best_index_ : ndarray of shape (n_targets,)
-        Which candidate was chosen; -1 for a target that was left empty.
+        Index of the chosen candidate; -1 for a target that was left empty.
     empty_targets_ : ndarray of int
-        Targets that were left empty: no candidate was better than a constant prediction or,
-        without `alpha_per_target`, the one for all has no weight for them.
+        Targets that were left empty: no candidate predicts them better than a constant or, without
+        `alpha_per_target`, the candidate for all has no weights for them.
     cv_results_ : dict of ndarray
-        Of every candidate, the largest alpha first, ``"param_alpha"``, ``"mean_test_r"``,
-        ``"se_test_r"``, ``"mean_test_theta"`` (over the folds whose fit is not empty),
-        ``"mean_test_penalized_theta"`` (over all folds, an empty fit counts as 2),
-        ``"mean_test_n_active"``, ``"empty_fraction"`` (of the folds) and ``"max_kkt_violation"``,
-        each of shape (n_candidates, n_targets), and ``"param_l1_ratio"`` (n_candidates,); at the
-        same alpha, the largest l1_ratio first.
+        One row per candidate, the most penalized first and, at the same step of the grid, the
+        largest l1_ratio first. All but the second are of shape (n_candidates, n_targets):
+
+        - ``"param_alpha"``, and ``"param_l1_ratio"`` of shape (n_candidates,).
+        - ``"mean_test_r"``, ``"se_test_r"``: mean over folds, where an empty fit counts as 0, and
+          its standard error.
+        - ``"mean_test_r2"``: coefficient of determination. Unlike r it sees shrinkage.
+        - ``"mean_test_theta"``: mean over the folds that have a theta; NaN if none has.
+        - ``"mean_test_penalized_theta"``: mean over all folds, where an empty fit counts as 2.
+        - ``"mean_test_n_active"``: mean number of active units.
+        - ``"empty_fraction"``: fraction of the folds whose fit is empty.
+        - ``"max_kkt_violation"``: largest violation of the optimality conditions in any fold.
     coef_ : ndarray of shape (n_targets, n_features) or (n_features,)
         Weights; 1-D if y was.
     sparse_coef_ : sparse array of shape (n_targets, n_features)
@@ -109,7 +120,7 @@ class SparsePositiveEncoderCV(LinearEncoder):
     n_splits_ : int
         Number of splits.
     n_iter_, kkt_violation_, dual_gap_ : ndarray of shape (n_targets,)
-        Iterations and certificates of the final fit; 0 and NaN for targets left empty.
+        Iterations and certificates of the final fit; 1, 0 and 0 for targets left empty.
     n_features_in_ : int
         Number of features seen in fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -128,21 +139,24 @@ class SparsePositiveEncoderCV(LinearEncoder):
 
     Notes
     -----
-    In a fold, an empty fit counts as r = 0 and theta = 2, the worst; a candidate that is empty in
-    all folds has no theta and cannot be chosen, nor can one whose mean r is not above 0, or that is
-    empty on all samples where these are fitted in the end. Every test part needs two images. The
-    standard error of r is that of its mean over folds; with a single split it comes from a
-    bootstrap over the images held out (for scores averaged over targets, the mean of their errors,
-    which is an upper bound).
+    Pearson's r does not see shrinkage: a fit that predicts a tenth of every response has the r of
+    one that predicts all of it. The rules that prefer a strong penalty therefore choose weights
+    that are too small. Look at ``"mean_test_r2"`` where the size of predictions matters.
 
-    Where training parts are the complements of what is held out, their ``X'X`` and ``X'y`` are
-    those of all samples less those of the held-out part, and r and theta come from the latter
-    alone: the images are gone through once. Features and targets that lose nearly all their norm
-    by that are computed afresh. Other splitters, sparse `X`, and sign-free OLS and ridge (closed
-    forms) are fitted fold by fold.
+    A candidate cannot be chosen if it is empty in all folds, if it is empty on all samples (with
+    ``refit="all"``), or if its mean r is not above 0. The rules compare the penalized theta. Every
+    test part needs two samples. The standard error of r is that of its mean over folds. With a
+    single split it comes from a bootstrap over the held-out samples; averaged over targets, it is
+    the mean of their errors, which is an upper bound.
 
-    Choosing alpha on scores that are then reported flatters them: report r and theta on images
-    that `fit` has not seen.
+    Where training parts are the complements of held-out parts, ``X'X`` and ``X'y`` of a training
+    part are those of all samples minus those of the held-out part, and r, R2 and theta come from
+    the latter. So `fit` reads the samples once. Features and targets that lose nearly all their
+    norm in the subtraction are computed from the training samples. Other splitters, sparse `X`, and
+    OLS and ridge without signs (closed forms) are fitted fold by fold.
+
+    The scores of the chosen candidate are optimistic, since it was chosen by them: report r and
+    theta on samples that `fit` has not seen.
 
     References
     ----------
@@ -242,164 +256,159 @@ class SparsePositiveEncoderCV(LinearEncoder):
         given_X, given_y = X, y
         X, y, sample_weight = self._check_data(X, y, sample_weight)
         Y = y.reshape(len(y), -1)
-        grid, l1_ratios = self._check_candidates(Y.shape[1])
+        check_flag(self.center, "center")
+        check_rule(self.select, self.tolerance)
+        grid = CandidateGrid.of(
+            self.penalty,
+            self.alphas,
+            self.l1_ratio,
+            positive=self.positive,
+            alpha_per_target=self.alpha_per_target,
+            n_targets=Y.shape[1],
+        )
         splits = check_splits(self.cv, X, y, sample_weight=sample_weight, groups=groups)
-        if self.refit == "train" and len(splits) != 1:
-            raise ValueError(
-                'refit="train" needs a single split, such as PredefinedSplit makes of one '
-                f'validation set; cv makes {len(splits)}. Use refit="all".'
-            )
-        data = {"X": X, "y": y, "metadata": {"sample_weight": sample_weight, "groups": groups}}
+        self._check_refit(len(splits))
         tol, max_iter = check_stopping(self.tol, self.max_iter, X.dtype)
-        problem = Problem(
-            X, Y, sample_weight, self.penalty, self.positive, self.fit_intercept, tol, max_iter,
-            self.center,
-        )  # fmt: skip
-        scores = fold_scores(
-            problem, splits, grid, l1_ratios, alpha_per_target=self.alpha_per_target,
-            n_jobs=self.n_jobs, progress=partial(begin_tasks, self, **data),
-        )  # fmt: skip
-        best = self._choose(scores, X.dtype)
-        solution, best = self._fit_chosen(X, Y, sample_weight, splits, scores, best)
+        problem = EncodingProblem(
+            X=X,
+            Y=Y,
+            sample_weight=sample_weight,
+            penalty=self.penalty,
+            positive=self.positive,
+            fit_intercept=self.fit_intercept,
+            tol=tol,
+            max_iter=max_iter,
+            center=self.center,
+        )
+        data = {"X": X, "y": y, "metadata": {"sample_weight": sample_weight, "groups": groups}}
+        found = cross_validate(
+            problem,
+            splits,
+            grid,
+            keep_moments=self.refit == "all",
+            n_jobs=self.n_jobs,
+            progress=partial(begin_tasks, self, **data),
+        )
+        best = choose_candidates(
+            found,
+            self.select,
+            self.tolerance,
+            alpha_per_target=self.alpha_per_target,
+            fits_all_samples=self.refit == "all",
+            dtype=X.dtype,
+        )
+        alpha = np.where(best < 0, np.inf, found.alphas[best, np.arange(len(best))])
+        l1_ratio = grid.l1_ratio_of_candidates[best]
+        if self.refit == "all":
+            solution = fit_to_all(problem, found, alpha, l1_ratio, n_jobs=self.n_jobs)
+        else:
+            solution = fit_to_training_part(problem, splits[0], alpha, l1_ratio, n_jobs=self.n_jobs)
+        is_empty = ~solution.coef.any(axis=1)
         self._keep_names(given_X, given_y)
         self._keep(y, solution)
-        self._keep_choice(y, scores, best, tol)
+        self._keep_choice(y, grid, np.where(is_empty, -1, best), found)
         self.n_splits_ = len(splits)
+        self._warn_of_folds(found, tol)
+        self._warn_of_targets(found, X.dtype)
         end_fit(self, **data)
         return self
 
-    def _check_candidates(self, n_targets: int) -> tuple[int | NDArray, list[float]]:
-        for name in ("alpha_per_target", "center"):
-            if not isinstance(getattr(self, name), bool | np.bool_):
-                raise TypeError(f"{name} must be True or False; got {getattr(self, name)!r}.")
+    def fixed(self) -> SparsePositiveEncoder:
+        """Make an encoder that keeps the choice: fitted to the same samples, it is the same map.
+
+        Returns
+        -------
+        SparsePositiveEncoder
+            Unfitted, with the chosen `alpha` and `l1_ratio` of every target and the other
+            parameters of this encoder. Targets that were left empty have an infinite alpha.
+
+        Raises
+        ------
+        NotFittedError
+            If this encoder is not fitted.
+        """
+        check_is_fitted(self)
+        l1_ratio = np.nan_to_num(self.l1_ratio_, nan=0.5)  # has no effect where it is NaN
+        return SparsePositiveEncoder(
+            self.penalty,
+            self.alpha_,
+            l1_ratio=l1_ratio if self.penalty == "elasticnet" else 0.5,
+            positive=self.positive,
+            fit_intercept=self.fit_intercept,
+            tol=self.tol,
+            max_iter=self.max_iter,
+            n_jobs=self.n_jobs,
+        )
+
+    def _check_refit(self, n_splits: int) -> None:
         if self.refit not in ("all", "train"):
             raise ValueError(f'refit must be "all" or "train"; got {self.refit!r}.')
-        some = np.ones((1, 1))
-        choose(self.select, some, r_se=some, theta=some, n_active=some, tolerance=self.tolerance)
-        ratios = np.atleast_1d(self.l1_ratio) if self.penalty == "elasticnet" else np.ones(1)
-        for ratio in ratios:
-            penalty_strengths(self.penalty, 1.0, ratio, n_targets=1, total_weight=1.0)  # checks
-        if ratios.ndim != 1 or not ratios.size:
+        if self.refit == "train" and n_splits != 1:
             raise ValueError(
-                "l1_ratio must be a number between 0 and 1 or a 1-D array of them; got "
-                f"{self.l1_ratio!r}."
+                f'refit must be "all" where cv makes several splits, {n_splits} here; got "train". '
+                "For a single split take PredefinedSplit, which makes one of a validation set."
             )
-        grid = check_alphas(self.alphas, n_targets)
-        if not isinstance(grid, int) and grid.shape[1] > 1 and not self.alpha_per_target:
-            raise ValueError(
-                "alphas must be 1-D with alpha_per_target=False, one grid for all targets; got "
-                f"shape {grid.shape}."
-            )
-        if self.penalty == "ols":
-            grid = np.zeros((1, 1))
-        return grid, sorted(map(float, ratios), reverse=True)
-
-    def _choose(self, scores: FoldScores, dtype: np.dtype) -> NDArray[np.intp]:
-        """Chosen candidate of every target; -1 where it is left empty."""
-        r, r_se, theta, n_active = scores.r, scores.r_se, scores.theta, scores.n_active
-        if self.refit == "all":  # a fold may have weights where all data together have none
-            n_active = np.where(scores.is_empty, 0, n_active)
-        n_targets = r.shape[1]
-        if not self.alpha_per_target:
-            n_folds = len(scores.pooled_r)
-            r = scores.pooled_r.mean(axis=0)[:, np.newaxis]
-            if n_folds > 1:
-                r_se = scores.pooled_r.std(axis=0, ddof=1)[:, np.newaxis] / np.sqrt(n_folds)
-            else:
-                r_se = r_se.mean(axis=1, keepdims=True)
-            theta = np.where(np.isnan(theta), 2.0, theta).mean(axis=1, keepdims=True)
-            n_active = n_active.mean(axis=1, keepdims=True)
-        best = choose(
-            self.select,
-            r,
-            r_se=r_se,
-            theta=theta,
-            n_active=n_active,
-            tolerance=self.tolerance,
-            tie=EQUAL[dtype],
-        )
-        if self.alpha_per_target:
-            return best
-        best = np.repeat(best, n_targets)
-        # What suits most may leave a target empty; one that nothing predicts stays so.
-        hopeless = ~((scores.r > 0) & (scores.n_active > 0)).any(axis=0)
-        return np.where(hopeless, -1, best)
-
-    def _fit_chosen(
-        self,
-        X: Any,
-        Y: NDArray,
-        weight: NDArray | None,
-        splits: list[Split],
-        scores: FoldScores,
-        best: NDArray[np.intp],
-    ) -> tuple[Solution, NDArray[np.intp]]:
-        """The final fit, targets that are left empty emptied, and what was chosen after all."""
-        empty = best < 0
-        alpha = scores.alphas[best, np.arange(len(best))]
-        alpha[empty] = scores.alphas[0, empty]  # the cheapest
-        if self.refit == "train":  # by weights, so that targets are still read block by block
-            times = np.bincount(splits[0][0], minlength=len(Y)).astype(np.float64)
-            weight = times if weight is None else times * weight
-        solution = solve(
-            X, Y, self.penalty, alpha, l1_ratio=scores.l1_ratios[best], positive=self.positive,
-            fit_intercept=self.fit_intercept, sample_weight=weight, tol=self.tol,
-            max_iter=self.max_iter, n_jobs=self.n_jobs,
-        )  # fmt: skip
-        empty |= ~solution.coef.any(axis=1)
-        if empty.any():
-            if self.fit_intercept:  # the mean of the target
-                mean = (np.ones(len(Y)) if weight is None else weight) @ X
-                mean = mean / (len(Y) if weight is None else weight.sum())
-                solution.intercept[empty] += solution.coef[empty] @ mean.astype(X.dtype)
-            solution.coef[empty], solution.n_iter[empty] = 0, 0
-            solution.kkt_violation[empty] = solution.dual_gap[empty] = np.nan
-            solution.converged[empty] = True
-        return solution, np.where(empty, -1, best)
 
     def _keep_choice(
-        self, y: NDArray, scores: FoldScores, best: NDArray[np.intp], tol: float
+        self,
+        y: NDArray[Any],
+        grid: CandidateGrid,
+        best: NDArray[np.intp],
+        found: CrossValidation,
     ) -> None:
-        is_net = self.penalty == "elasticnet"
+        scores, l1_ratios = found.scores, grid.l1_ratio_of_candidates
+        if self.penalty != "elasticnet":
+            l1_ratios = np.full_like(l1_ratios, np.nan)
+        alpha = np.where(best < 0, np.inf, found.alphas[best, np.arange(len(best))])
+        l1_ratio = np.where(best < 0, np.nan, l1_ratios[best])
         self.best_index_ = best
         self.empty_targets_ = np.flatnonzero(best < 0)
-        alpha = np.where(best < 0, np.inf, scores.alphas[best, np.arange(len(best))])
-        l1_ratio = np.where(is_net & (best >= 0), scores.l1_ratios[best], np.nan)
-        single = y.ndim == 1
-        self.alpha_ = float(alpha[0]) if single else alpha
-        self.l1_ratio_ = float(l1_ratio[0]) if single else l1_ratio
-        penalized_theta = np.where(np.isnan(scores.theta), 2.0, scores.theta)
+        self.alpha_ = float(alpha[0]) if y.ndim == 1 else alpha
+        self.l1_ratio_ = float(l1_ratio[0]) if y.ndim == 1 else l1_ratio
         self.cv_results_ = {
-            "param_alpha": scores.alphas,
-            "param_l1_ratio": np.where(is_net, scores.l1_ratios, np.nan),
+            "param_alpha": found.alphas,
+            "param_l1_ratio": l1_ratios,
             "mean_test_r": scores.r,
             "se_test_r": scores.r_se,
-            "mean_test_theta": theta_without_penalty(penalized_theta, 1 - scores.nonempty),
-            "mean_test_penalized_theta": penalized_theta,
+            "mean_test_r2": scores.r2,
+            "mean_test_theta": scores.theta,
+            "mean_test_penalized_theta": scores.penalized_theta,
             "mean_test_n_active": scores.n_active,
-            "empty_fraction": 1 - scores.nonempty,
+            "empty_fraction": scores.empty_fraction,
             "max_kkt_violation": scores.kkt_violation,
         }
-        missed = scores.kkt_violation > tol
-        if missed.any():
-            targets = np.flatnonzero(missed.any(axis=0))
+
+    def _warn_of_folds(self, found: CrossValidation, tol: float) -> None:
+        violation = found.scores.kkt_violation
+        missed = np.flatnonzero((violation > tol).any(axis=0))
+        if missed.size:
             warnings.warn(
-                f"In the folds, {targets.size} of {best.size} targets did not reach the tolerance "
-                f"at every alpha (targets {first_of(targets)}): largest KKT violation "
-                f'{scores.kkt_violation.max():.2g}; all are in cv_results_["max_kkt_violation"]. '
+                f"In the folds, {missed.size} of {violation.shape[1]} targets did not reach the "
+                f"tolerance at every alpha (targets {first_of(missed)}): largest KKT violation "
+                f'{violation.max():.2g}; all are in cv_results_["max_kkt_violation"]. '
                 "Their scores may be off. Increase max_iter, or leave out the smallest alphas.",
                 ConvergenceWarning,
                 stacklevel=4,
             )
-        n_empty = self.empty_targets_.size
-        if n_empty:
+
+    def _warn_of_targets(self, found: CrossValidation, dtype: np.dtype) -> None:
+        n_targets, empty, drowned = len(self.best_index_), self.empty_targets_, found.drowned
+        if drowned.size:
+            warnings.warn(
+                f"{drowned.size} of {n_targets} targets have a mean of more than "
+                f"{DROWNED[dtype]:g} times their spread (targets {first_of(drowned)}): few digits "
+                f"of the spread are left in {dtype}. Subtract the mean before.",
+                UserWarning,
+                stacklevel=4,
+            )
+        if empty.size:
             why = "no candidate predicts them better than a constant"
             if not self.alpha_per_target:
                 why += ", or the one that suits all leaves them empty"
             warnings.warn(
-                f"{n_empty} of {best.size} targets were left empty: {why} (targets "
-                f"{first_of(self.empty_targets_)}; all are in empty_targets_). Their r counts as "
-                "0. Look at their noise ceiling, or drop them.",
+                f"{empty.size} of {n_targets} targets were left empty: {why} (targets "
+                f"{first_of(empty)}; all are in empty_targets_). Their r counts as 0. Look at "
+                "their noise ceiling, or drop them.",
                 UserWarning,
                 stacklevel=4,
             )

@@ -22,7 +22,9 @@ DENSE = 0.25
 class MomentScores(NamedTuple):
     """Scores of linear maps on images that are known by their moments.
 
-    Attributes
+    Returned by :func:`scores_of_moments`.
+
+    Parameters
     ----------
     r, r2 : ndarray of shape (n_targets,)
         Pearson correlation and coefficient of determination of observed and predicted responses;
@@ -31,6 +33,14 @@ class MomentScores(NamedTuple):
         Tuning reorientation to the predictions; NaN where undefined.
     n_active : ndarray of shape (n_targets,)
         Number of nonzero weights.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skalign.metrics import MomentScores
+    >>> empty = MomentScores(*np.full((3, 1), np.nan), n_active=np.zeros(1, int))
+    >>> empty.n_active
+    array([0])
     """
 
     r: NDArray[np.float64]

@@ -110,10 +110,7 @@ def choose(
     >>> choose("least_reorientation", r, theta=theta, tolerance=0.2)
     array([ 0, -1])
     """
-    if select not in get_args(Select):
-        names = ", ".join(f'"{name}"' for name in get_args(Select))
-        raise ValueError(f"select must be one of {names}; got {select!r}.")
-    allowed = check_tolerance("1se" if select == "one_se" else tolerance)
+    allowed = check_rule(select, tolerance)
     r_table = _check(r, "r")
     given = {"r_se": r_se, "theta": theta, "n_active": n_active}
     tables: dict[str, NDArray[np.float64]] = {
@@ -149,6 +146,40 @@ def choose(
             near &= cost <= cost.min(axis=0) + tie
         chosen = near.argmax(axis=0)
     return np.where(is_left, chosen, -1)
+
+
+def check_rule(select: Select, tolerance: float | str) -> Tolerance:
+    """Check a rule of `choose` before there is anything to choose from.
+
+    Parameters
+    ----------
+    select : {"best", "one_se", "least_reorientation", "fewest_units"}
+        The rule.
+    tolerance : float or str
+        How far below the best r a candidate may lie.
+
+    Returns
+    -------
+    Tolerance
+        Its ``size``, and whether it is ``in_se``, in standard errors.
+
+    Raises
+    ------
+    TypeError
+        If `tolerance` is neither a number nor a string.
+    ValueError
+        If `select` is unknown, or `tolerance` is negative or not finite.
+
+    Examples
+    --------
+    >>> from skalign.model_selection import check_rule
+    >>> check_rule("fewest_units", "0.5se")
+    Tolerance(size=0.5, in_se=True)
+    """
+    if select not in get_args(Select):
+        names = ", ".join(f'"{name}"' for name in get_args(Select))
+        raise ValueError(f"select must be one of {names}; got {select!r}.")
+    return check_tolerance("1se" if select == "one_se" else tolerance)
 
 
 def check_tolerance(tolerance: Any) -> Tolerance:

@@ -91,7 +91,7 @@ def penalty_strengths(
         Which of scikit-learn's linear models.
     alpha : float or array-like of shape (n_targets,)
         Strength of the penalty, one for all targets or one per target; infinite for targets that
-        stay empty. Ignored by "ols".
+        stay empty. "ols" ignores finite ones.
     l1_ratio : float or array-like of shape (n_targets,)
         Share of the l1 penalty; used by "elasticnet" only.
     n_targets : int
@@ -124,9 +124,6 @@ def penalty_strengths(
     """
     if penalty not in PENALTIES:
         raise ValueError(f"penalty must be one of {', '.join(PENALTIES)}; got {penalty!r}.")
-    zeros = np.zeros(n_targets)
-    if penalty == "ols":
-        return PenaltyStrengths(zeros, zeros, 1.0)
     alphas = as_numbers(alpha, "alpha must be a number or one number per target")
     if alphas.ndim > 1 or (alphas.ndim == 1 and alphas.shape[0] != n_targets):
         raise ValueError(
@@ -137,6 +134,9 @@ def penalty_strengths(
         raise ValueError(
             f"alpha must not be negative, nor NaN; got {alpha!r}. Use alpha=0 for no penalty."
         )
+    zeros, alphas = np.zeros(n_targets), np.array(np.broadcast_to(alphas, n_targets))
+    if penalty == "ols":
+        return PenaltyStrengths(np.where(np.isinf(alphas), np.inf, zeros), zeros, 1.0)
     shares = as_numbers(
         l1_ratio, "l1_ratio must be a number between 0 and 1, or one such number per target"
     )
@@ -145,7 +145,6 @@ def penalty_strengths(
             "l1_ratio must be a number between 0 and 1, or one such number per target; got "
             f"{l1_ratio!r}."
         )
-    alphas = np.array(np.broadcast_to(alphas, n_targets))
     match penalty:
         case "ridge":
             return PenaltyStrengths(zeros, alphas, 2.0)

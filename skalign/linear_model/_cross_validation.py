@@ -1,0 +1,264 @@
+"""All candidates over all folds, in one pass through blocks of targets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skalign.linear_model._candidates import CandidateGrid
+from skalign.linear_model._encoding_problem import EncodingProblem, Split
+from skalign.linear_model._fold_scorers import (
+    BlockOfTargets,
+    FittedFold,
+    FoldScorer,
+    FoldScores,
+    SubtractedFold,
+)
+from skalign.linear_model._score_averages import CandidateScores, ScoreAverages
+from skalign.linear_model._target_scales import check_scales
+from skalign.solvers import Design, FeatureMoments, Moments, gram_pays, target_blocks
+from skalign.solvers._design import check_finite
+from skalign.utils import map_blocks, single_threaded_blas_if_small
+
+FOLD_BYTES = 2**31  # of Grams and held-out features of folds that share a pass through targets
+
+
+class AllSamples(NamedTuple):
+    """Features over all samples, which every block of targets shares.
+
+    Attributes
+    ----------
+    design : Design
+        The features, prepared.
+    features : FeatureMoments or None
+        Their moments; None where a Gram does not serve.
+    """
+
+    design: Design
+    features: FeatureMoments | None
+
+
+class TargetsOfAllSamples(NamedTuple):
+    """What a block of targets and the features have in common over all samples.
+
+    Attributes
+    ----------
+    alphas : ndarray of shape (n_steps, n_l1_ratios, n_block)
+        Strengths of all candidates.
+    is_empty : ndarray of bool, shape (n_candidates, n_block)
+        Whether a fit to all samples is empty.
+    is_drowned : ndarray of bool, shape (n_block,)
+        Whether the spread of a target drowns in its mean.
+    moments : Moments or None
+        The moments; None where no Gram was taken.
+    """
+
+    alphas: NDArray[np.float64]
+    is_empty: NDArray[np.bool_]
+    is_drowned: NDArray[np.bool_]
+    moments: Moments | None
+
+
+@dataclass(frozen=True, eq=False)
+class CrossValidation:
+    """What a cross-validation found.
+
+    Attributes
+    ----------
+    alphas : ndarray of shape (n_candidates, n_targets)
+        Strengths of all candidates.
+    is_empty : ndarray of bool, shape (n_candidates, n_targets)
+        Whether a fit to all samples is empty.
+    drowned : ndarray of int
+        Targets whose spread drowns in their mean.
+    scores : CandidateScores
+        Scores of all candidates, averaged over folds.
+    moments : list of Moments or None
+        Moments of all samples, block by block; None where no Gram was taken.
+    blocks : list of slice
+        The blocks of targets.
+    """
+
+    alphas: NDArray[np.float64]
+    is_empty: NDArray[np.bool_]
+    drowned: NDArray[np.intp]
+    scores: CandidateScores
+    moments: list[Moments] | None
+    blocks: list[slice]
+
+
+def cross_validate(
+    problem: EncodingProblem,
+    splits: Sequence[Split],
+    grid: CandidateGrid,
+    *,
+    keep_moments: bool,
+    n_jobs: int | None,
+    progress: Callable[..., Iterable[None]],
+) -> CrossValidation:
+    """Fit every candidate to every training part, and score it on what is held out.
+
+    Parameters
+    ----------
+    problem : EncodingProblem
+        Data and encoder.
+    splits : sequence of (train, test) index arrays
+        The folds.
+    grid : CandidateGrid
+        The candidates.
+    keep_moments : bool
+        Whether the moments of all samples are kept, for a final fit.
+    n_jobs : int or None
+        Number of threads over blocks of targets.
+    progress : callable
+        Called as ``progress(blocks, total=n_blocks)``; yields what it is given.
+
+    Returns
+    -------
+    CrossValidation
+        Alphas and scores of all candidates, and moments that a final fit can use.
+    """
+    design = problem.design()
+    # Of many small products even one worker is better off without BLAS threads: hence the 2.
+    limit = single_threaded_blas_if_small(*design.X.shape, 2)
+    with limit, limit, ExitStack() as stack:
+        samples = AllSamples(design, None)
+        is_closed_form = not (problem.positive or grid.has_l1_penalty)
+        if keep_moments and not is_closed_form and gram_pays(design, problem.n_targets):
+            samples = AllSamples(design, FeatureMoments.of(design))
+        grid = grid.fitted_to(design)
+        blocks = list(target_blocks(design, problem.n_targets, n_copies=4 + grid.n_steps))
+        if grid.needs_all_targets:
+            prepare = partial(_alphas_of_block, problem, samples, grid)
+            with closing(map_blocks(prepare, blocks, n_jobs)) as tables:
+                grid = grid.shared(list(tables))
+        by_subtraction = _can_subtract(problem, samples, splits)
+        groups = _groups_of_folds(design, splits, by_subtraction=by_subtraction)
+        averages = ScoreAverages(len(splits), grid.n_candidates, problem.n_targets)
+        known: list[TargetsOfAllSamples | None] = [None] * len(blocks)
+
+        def fold_scorer(split: Split) -> FoldScorer:
+            if by_subtraction and samples.features is not None:
+                return SubtractedFold(problem, grid, split, samples.features)
+            return FittedFold(problem, grid, split, with_error=len(splits) == 1)
+
+        def score_all() -> Generator[None, None, None]:
+            for numbers in groups:
+                folds = [fold_scorer(splits[number]) for number in numbers]
+                score = partial(_score_block, problem, samples, grid, folds)
+                items = list(zip(blocks, known, strict=True))
+                with closing(map_blocks(score, items, n_jobs)) as results:
+                    for k, (of_all, of_folds) in enumerate(results):
+                        known[k] = of_all
+                        for number, scores in zip(numbers, of_folds, strict=True):
+                            averages.add(number, blocks[k], scores)
+                        yield
+
+        results = stack.enter_context(closing(score_all()))
+        for _ in progress(results, total=len(groups) * len(blocks)):
+            pass
+    return _gathered(grid, blocks, [one for one in known if one is not None], averages.finish())
+
+
+def _alphas_of_block(
+    problem: EncodingProblem, samples: AllSamples, grid: CandidateGrid, block: slice
+) -> NDArray[np.float64]:
+    targets = _read(problem, samples.design, block)
+    return _targets_of_all(problem, samples, grid, targets, block).alphas
+
+
+def _score_block(
+    problem: EncodingProblem,
+    samples: AllSamples,
+    grid: CandidateGrid,
+    folds: Sequence[FoldScorer],
+    item: tuple[slice, TargetsOfAllSamples | None],
+) -> tuple[TargetsOfAllSamples, list[FoldScores]]:
+    block, known = item
+    targets = _read(problem, samples.design, block)
+    if known is None:
+        known = _targets_of_all(problem, samples, grid, targets, block)
+    targets = targets._replace(moments=known.moments)
+    return known, [fold.score(targets, known.alphas) for fold in folds]
+
+
+def _read(problem: EncodingProblem, design: Design, block: slice) -> BlockOfTargets:
+    Y = np.asarray(problem.Y[:, block], dtype=design.dtype)
+    return BlockOfTargets(Y, np.arange(problem.n_targets)[block], None)
+
+
+def _targets_of_all(
+    problem: EncodingProblem,
+    samples: AllSamples,
+    grid: CandidateGrid,
+    targets: BlockOfTargets,
+    block: slice,
+) -> TargetsOfAllSamples:
+    """Products of a block with the features, checked, and the alphas that suit it."""
+    design, moments = samples.design, None
+    if samples.features is not None:
+        moments = Moments.of_block(design, samples.features, targets.Y, numbers=targets.numbers)
+        q, means, squared_norms = moments.q, moments.target_means, moments.target_squared_norms
+    else:
+        q, means, squared_norms = design.moments(targets.Y)
+        check_finite(squared_norms, design.dtype, targets.numbers)
+    is_drowned = check_scales(
+        problem.Y[:, block], targets.numbers, means, squared_norms, design.total_weight, q.dtype
+    )
+    alphas = grid.alphas_of_block(design, q, block)
+    is_empty = grid.empty_on_all(alphas, q, design.total_weight)
+    return TargetsOfAllSamples(alphas, is_empty, is_drowned, moments)
+
+
+def _can_subtract(problem: EncodingProblem, samples: AllSamples, splits: Sequence[Split]) -> bool:
+    """Whether every training part is the complement of its held-out part, and a Gram serves."""
+    return (
+        len(splits) > 1
+        and samples.features is not None
+        and not samples.design.is_sparse
+        and all(
+            (np.bincount(np.concatenate(split), minlength=problem.X.shape[0]) == 1).all()
+            for split in splits
+        )
+    )
+
+
+def _groups_of_folds(
+    design: Design, splits: Sequence[Split], *, by_subtraction: bool
+) -> list[range]:
+    """Numbers of the folds that go through the targets at once.
+
+    Folds by subtraction: as many as fit in memory. Others: one at a time, for each holds a copy of
+    its images.
+    """
+    size = 1
+    if by_subtraction:
+        n_features = design.X.shape[1]
+        n_held_out = max(len(test) for _, test in splits)
+        numbers_each = n_features * (2 * n_features + n_held_out)
+        size = max(1, FOLD_BYTES // (numbers_each * design.dtype.itemsize))
+    return [range(k, min(k + size, len(splits))) for k in range(0, len(splits), size)]
+
+
+def _gathered(
+    grid: CandidateGrid,
+    blocks: list[slice],
+    of_blocks: list[TargetsOfAllSamples],
+    scores: CandidateScores,
+) -> CrossValidation:
+    alphas = [one.alphas.reshape(grid.n_candidates, -1) for one in of_blocks]
+    moments = [one.moments for one in of_blocks if one.moments is not None]
+    return CrossValidation(
+        alphas=np.concatenate(alphas, axis=1),
+        is_empty=np.concatenate([one.is_empty for one in of_blocks], axis=1),
+        drowned=np.flatnonzero(np.concatenate([one.is_drowned for one in of_blocks])),
+        scores=scores,
+        moments=moments or None,
+        blocks=blocks,
+    )

@@ -1,0 +1,262 @@
+"""One fold of a cross-validation: paths fitted to one part of the samples, scored on the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skalign.linear_model._candidates import CandidateGrid
+from skalign.linear_model._encoding_problem import EncodingProblem, Split
+from skalign.metrics import (
+    MomentScores,
+    pearson_r,
+    pearson_r_standard_error,
+    scores_of_moments,
+    tuning_reorientation,
+)
+from skalign.solvers import (
+    BlockSolver,
+    FeatureMoments,
+    Moments,
+    PenaltyStrengths,
+    count_active,
+    penalty_strengths,
+    solve_moments_path,
+)
+
+
+class BlockOfTargets(NamedTuple):
+    """Targets of a block, over all samples.
+
+    Attributes
+    ----------
+    Y : ndarray of shape (n_samples, n_block)
+        The targets, in the floating type of the features.
+    numbers : ndarray of int of shape (n_block,)
+        Their numbers among all targets.
+    moments : Moments or None
+        Moments of all samples; None where folds are fitted to their images.
+    """
+
+    Y: NDArray[np.floating]
+    numbers: NDArray[np.intp]
+    moments: Moments | None
+
+
+class FoldScores(NamedTuple):
+    """Scores of all candidates in one fold, of a block of targets.
+
+    Attributes
+    ----------
+    r, r2, theta : ndarray of shape (n_candidates, n_block)
+        Scores of the held-out part; NaN where undefined.
+    n_active : ndarray of shape (n_candidates, n_block)
+        Numbers of nonzero weights.
+    kkt_violation : ndarray of shape (n_candidates, n_block)
+        Violations of the optimality conditions.
+    r_se : ndarray of shape (n_candidates, n_block) or None
+        Standard errors of r, where there is one fold only.
+    """
+
+    r: NDArray[np.float64]
+    r2: NDArray[np.float64]
+    theta: NDArray[np.float64]
+    n_active: NDArray[np.int64]
+    kkt_violation: NDArray[np.float64]
+    r_se: NDArray[np.float64] | None
+
+
+class FoldScorer(Protocol):
+    """Fits all candidates to the training part of a fold, and scores them on the held-out part."""
+
+    def score(self, targets: BlockOfTargets, alphas: NDArray[np.float64]) -> FoldScores:
+        """Score a block of targets at alphas (n_steps, n_l1_ratios, n_block)."""
+
+
+class SubtractedFold:
+    """A fold of dense features whose training part is the complement of its held-out part.
+
+    The moments of the training part are those of all samples less those of the held-out part, and
+    the scores come from the moments of the latter: no image is needed. Features and targets that
+    keep too few digits are computed from the training images.
+
+    Parameters
+    ----------
+    problem : EncodingProblem
+        Data and encoder.
+    grid : CandidateGrid
+        The candidates.
+    split : tuple of ndarray of int
+        Training and test samples.
+    features : FeatureMoments
+        Moments of the features over all samples.
+    """
+
+    def __init__(
+        self,
+        problem: EncodingProblem,
+        grid: CandidateGrid,
+        split: Split,
+        features: FeatureMoments,
+    ) -> None:
+        self._problem, self._grid = problem, grid
+        self._train, self._test = split
+        # Pearson's r needs centered moments, whether an intercept is fitted or not.
+        self._design = problem.design(self._test, center=True)
+        self._held_out = FeatureMoments.of(self._design)
+        self._features = features - self._held_out
+        if self._features.lost.size:
+            self._features = self._features.recomputed(
+                problem.X[self._train], problem.weight_of(self._train)
+            )
+
+    def score(self, targets: BlockOfTargets, alphas: NDArray[np.float64]) -> FoldScores:
+        """Score a block of targets at alphas (n_steps, n_l1_ratios, n_block)."""
+        assert targets.moments is not None
+        problem, train = self._problem, self._train
+        held_out = Moments.of_block(
+            self._design, self._held_out, targets.Y[self._test], numbers=targets.numbers
+        )
+        training = targets.moments.minus(held_out, features=self._features)
+        if training.lost_digits:
+            training = training.recomputed(
+                problem.X[train], targets.Y[train], problem.weight_of(train)
+            )
+        found = []
+        for k, l1_ratio in enumerate(self._grid.l1_ratios):
+            path = solve_moments_path(
+                training,
+                problem.penalty,
+                alphas[:, k],
+                l1_ratio=l1_ratio,
+                positive=problem.positive,
+                tol=problem.tol,
+                max_iter=problem.max_iter,
+                n_jobs=1,
+            )
+            of_steps = [
+                scores_of_moments(held_out, coef, intercept, center=problem.center)
+                for coef, intercept in zip(path.coef, path.intercept, strict=True)
+            ]
+            found.append(_table(of_steps, path.kkt_violation))
+        return _merged(found)
+
+
+class FittedFold:
+    """Any other fold: fitted to its training images, scored on its test images.
+
+    Parameters
+    ----------
+    problem : EncodingProblem
+        Data and encoder.
+    grid : CandidateGrid
+        The candidates.
+    split : tuple of ndarray of int
+        Training and test samples.
+    with_error : bool
+        Whether r gets a standard error, by a bootstrap over the test images.
+    """
+
+    def __init__(
+        self, problem: EncodingProblem, grid: CandidateGrid, split: Split, *, with_error: bool
+    ) -> None:
+        self._problem, self._grid, self._with_error = problem, grid, with_error
+        self._train, self._test = split
+        self._X_test = problem.X[self._test]
+        design = problem.design(self._train)
+        self._total_weight = design.total_weight
+        self._solvers = []
+        for alphas, l1_ratio in zip(grid.alphas, grid.l1_ratios, strict=True):
+            # Closed forms are factorized for all of their alphas, which are known by now.
+            known = np.ones(1) if alphas is None else alphas.ravel()
+            self._solvers.append(
+                BlockSolver(
+                    design,
+                    self._strengths(known, l1_ratio),
+                    problem.n_targets,
+                    positive=problem.positive,
+                    tol=problem.tol,
+                    max_iter=problem.max_iter,
+                )
+            )
+
+    def _strengths(self, alphas: NDArray[np.float64], l1_ratio: float) -> PenaltyStrengths:
+        return penalty_strengths(
+            self._problem.penalty,
+            alphas,
+            l1_ratio,
+            n_targets=alphas.size,
+            total_weight=self._total_weight,
+        )
+
+    def score(self, targets: BlockOfTargets, alphas: NDArray[np.float64]) -> FoldScores:
+        """Score a block of targets at alphas (n_steps, n_l1_ratios, n_block)."""
+        Y_train, Y_test = targets.Y[self._train], targets.Y[self._test]
+        weight = self._problem.weight_of(self._test)
+        found = []
+        for k, (solver, l1_ratio) in enumerate(
+            zip(self._solvers, self._grid.l1_ratios, strict=True)
+        ):
+            penalties = [self._strengths(of_step, l1_ratio) for of_step in alphas[:, k]]
+            of_steps, errors, violations = [], [], []
+            for solution in solver.path(Y_train, penalties, numbers=targets.numbers):
+                predicted = self._X_test @ solution.coef.T + solution.intercept
+                of_steps.append(self._score_images(Y_test, predicted, solution.coef))
+                violations.append(solution.kkt_violation)
+                if self._with_error:
+                    errors.append(pearson_r_standard_error(Y_test, predicted, sample_weight=weight))
+            found.append(_table(of_steps, violations, errors))
+        return _merged(found)
+
+    def _score_images(
+        self, Y_test: NDArray[np.floating], predicted: NDArray[np.floating], coef: NDArray
+    ) -> MomentScores:
+        weight = self._problem.weight_of(self._test)
+        theta = tuning_reorientation(
+            self._X_test, predicted, coef, center=self._problem.center, sample_weight=weight
+        )
+        return MomentScores(
+            pearson_r(Y_test, predicted, sample_weight=weight),
+            _r2(Y_test, predicted, weight),
+            theta,
+            count_active(coef),
+        )
+
+
+def _r2(
+    Y: NDArray[np.floating], predicted: NDArray[np.floating], weight: NDArray[np.float64] | None
+) -> NDArray[np.float64]:
+    """Coefficient of determination (n_targets,); NaN for a constant."""
+    shares = np.full(len(Y), 1 / len(Y)) if weight is None else weight / weight.sum()
+    mean = shares @ Y
+    variance = shares @ (Y - mean) ** 2
+    constant = variance <= (4 * np.finfo(Y.dtype).eps * mean) ** 2
+    r2 = np.full(Y.shape[1], np.nan)
+    np.divide(shares @ (Y - predicted) ** 2, variance, out=r2, where=~constant)
+    return 1 - r2
+
+
+def _table(
+    of_steps: Iterable[MomentScores],
+    kkt_violation: NDArray[np.float64] | list[NDArray[np.float64]],
+    r_se: list[NDArray[np.float64]] | None = None,
+) -> FoldScores:
+    """Scores of all alphas at one l1_ratio, each (n_steps, n_block)."""
+    r, r2, theta, n_active = (np.array(scores) for scores in zip(*of_steps, strict=True))
+    return FoldScores(
+        r, r2, theta, n_active, np.asarray(kkt_violation), np.array(r_se) if r_se else None
+    )
+
+
+def _merged(of_ratios: list[FoldScores]) -> FoldScores:
+    """Scores of all l1_ratios, which take turns within a step."""
+    merged = []
+    for tables in zip(*of_ratios, strict=True):
+        if tables[0] is None:
+            merged.append(None)
+        else:
+            merged.append(np.stack(tables, axis=1).reshape(-1, tables[0].shape[1]))
+    return FoldScores(*merged)
