@@ -31,8 +31,9 @@ def test_choice_runs(snippets):
     assert intervals.theta.low < intervals.theta.estimate < intervals.theta.high
 
 
-def test_ci_runs_the_readme_commands():
-    commands = re.findall(r"<!-- ci: (\w+) -->\n```\n(.+)\n```", README)
-    assert [name for name, _ in commands] == ["example", "test"]
+def test_ci_runs_the_documented_commands():
+    texts = README + (ROOT / "CONTRIBUTING.md").read_text()
+    commands = re.findall(r"<!-- ci: (\w+) -->\n```\n(.+)\n```", texts)
+    assert [name for name, _ in commands] == ["example", "test", "lint"]
     script = (ROOT / ".ci/run").read_text()
-    assert all(f"readme_command {name}" in script for name, _ in commands)
+    assert all(f"$(documented {name})" in script for name, _ in commands)
