@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skalign.linear_model._candidates import CandidateGrid
-from skalign.linear_model._encoding_problem import EncodingProblem, Split
+from skalign.linear_model._cross_validation_problem import CrossValidationProblem, Split
 from skalign.linear_model._fold_scorers import (
     BlockOfTargets,
     FittedFold,
@@ -94,7 +94,7 @@ class CrossValidation:
 
 
 def cross_validate(
-    problem: EncodingProblem,
+    problem: CrossValidationProblem,
     splits: Sequence[Split],
     grid: CandidateGrid,
     *,
@@ -106,7 +106,7 @@ def cross_validate(
 
     Parameters
     ----------
-    problem : EncodingProblem
+    problem : CrossValidationProblem
         Data and encoder.
     splits : sequence of (train, test) index arrays
         The folds.
@@ -167,14 +167,14 @@ def cross_validate(
 
 
 def _alphas_of_block(
-    problem: EncodingProblem, samples: AllSamples, grid: CandidateGrid, block: slice
+    problem: CrossValidationProblem, samples: AllSamples, grid: CandidateGrid, block: slice
 ) -> NDArray[np.float64]:
     targets = _read(problem, samples.design, block)
     return _targets_of_all(problem, samples, grid, targets, block).alphas
 
 
 def _score_block(
-    problem: EncodingProblem,
+    problem: CrossValidationProblem,
     samples: AllSamples,
     grid: CandidateGrid,
     folds: Sequence[FoldScorer],
@@ -188,13 +188,13 @@ def _score_block(
     return known, [fold.score(targets, known.alphas) for fold in folds]
 
 
-def _read(problem: EncodingProblem, design: Design, block: slice) -> BlockOfTargets:
+def _read(problem: CrossValidationProblem, design: Design, block: slice) -> BlockOfTargets:
     Y = np.asarray(problem.Y[:, block], dtype=design.dtype)
     return BlockOfTargets(Y, np.arange(problem.n_targets)[block], None)
 
 
 def _targets_of_all(
-    problem: EncodingProblem,
+    problem: CrossValidationProblem,
     samples: AllSamples,
     grid: CandidateGrid,
     targets: BlockOfTargets,
@@ -216,7 +216,9 @@ def _targets_of_all(
     return TargetsOfAllSamples(alphas, is_empty, is_drowned, moments)
 
 
-def _can_subtract(problem: EncodingProblem, samples: AllSamples, splits: Sequence[Split]) -> bool:
+def _can_subtract(
+    problem: CrossValidationProblem, samples: AllSamples, splits: Sequence[Split]
+) -> bool:
     """Whether every training part is the complement of its held-out part, and a Gram serves."""
     return (
         len(splits) > 1

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skalign.linear_model._cross_validation import CrossValidation
-from skalign.linear_model._encoding_problem import EncodingProblem, Split
+from skalign.linear_model._cross_validation_problem import CrossValidationProblem, Split
 from skalign.solvers import Moments, Solution, solve, solve_moments
 from skalign.utils import map_blocks
 
 
 def fit_to_all(
-    problem: EncodingProblem,
+    problem: CrossValidationProblem,
     found: CrossValidation,
     alpha: NDArray[np.float64],
     l1_ratio: NDArray[np.float64],
@@ -27,7 +27,7 @@ def fit_to_all(
 
     Parameters
     ----------
-    problem : EncodingProblem
+    problem : CrossValidationProblem
         Data and encoder.
     found : CrossValidation
         Moments of all samples, where a Gram serves.
@@ -77,7 +77,7 @@ def fit_to_all(
 
 
 def fit_to_training_part(
-    problem: EncodingProblem,
+    problem: CrossValidationProblem,
     split: Split,
     alpha: NDArray[np.float64],
     l1_ratio: NDArray[np.float64],
@@ -93,7 +93,7 @@ def fit_to_training_part(
 
 
 def _solve_images(
-    problem: EncodingProblem,
+    problem: CrossValidationProblem,
     sample_weight: NDArray[np.float64] | None,
     alpha: NDArray[np.float64],
     l1_ratio: NDArray[np.float64],

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skalign.linear_model._candidates import CandidateGrid
-from skalign.linear_model._encoding_problem import EncodingProblem, Split
+from skalign.linear_model._cross_validation_problem import CrossValidationProblem, Split
 from skalign.metrics import (
     MomentScores,
     pearson_r,
@@ -85,7 +85,7 @@ class SubtractedFold:
 
     Parameters
     ----------
-    problem : EncodingProblem
+    problem : CrossValidationProblem
         Data and encoder.
     grid : CandidateGrid
         The candidates.
@@ -97,7 +97,7 @@ class SubtractedFold:
 
     def __init__(
         self,
-        problem: EncodingProblem,
+        problem: CrossValidationProblem,
         grid: CandidateGrid,
         split: Split,
         features: FeatureMoments,
@@ -150,7 +150,7 @@ class FittedFold:
 
     Parameters
     ----------
-    problem : EncodingProblem
+    problem : CrossValidationProblem
         Data and encoder.
     grid : CandidateGrid
         The candidates.
@@ -161,7 +161,12 @@ class FittedFold:
     """
 
     def __init__(
-        self, problem: EncodingProblem, grid: CandidateGrid, split: Split, *, with_error: bool
+        self,
+        problem: CrossValidationProblem,
+        grid: CandidateGrid,
+        split: Split,
+        *,
+        with_error: bool,
     ) -> None:
         self._problem, self._grid, self._with_error = problem, grid, with_error
         self._train, self._test = split

@@ -16,7 +16,7 @@ from skalign.linear_model._callback import begin_tasks, end_fit, with_callbacks
 from skalign.linear_model._candidates import CandidateGrid
 from skalign.linear_model._chosen_candidates import choose_candidates
 from skalign.linear_model._cross_validation import CrossValidation, cross_validate
-from skalign.linear_model._encoding_problem import EncodingProblem
+from skalign.linear_model._cross_validation_problem import CrossValidationProblem
 from skalign.linear_model._final_fit import fit_to_all, fit_to_training_part
 from skalign.linear_model._sparse_positive_encoder import SparsePositiveEncoder
 from skalign.linear_model._target_scales import DROWNED
@@ -269,7 +269,7 @@ class SparsePositiveEncoderCV(LinearEncoder):
         splits = check_splits(self.cv, X, y, sample_weight=sample_weight, groups=groups)
         self._check_refit(len(splits))
         tol, max_iter = check_stopping(self.tol, self.max_iter, X.dtype)
-        problem = EncodingProblem(
+        problem = CrossValidationProblem(
             X=X,
             Y=Y,
             sample_weight=sample_weight,

@@ -14,7 +14,7 @@ Split = tuple[NDArray[np.intp], NDArray[np.intp]]  # training and test samples
 
 
 @dataclass(frozen=True, eq=False)
-class EncodingProblem:
+class CrossValidationProblem:
     """Data of a cross-validation and settings of the encoder that is fitted to them.
 
     Attributes
