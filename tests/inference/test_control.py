@@ -125,19 +125,25 @@ def test_bad_control_features(data):
 
 
 def test_alpha_is_chosen_anew_unless_kept(data):
-    """The control has nothing to say, and chooses a larger alpha."""
     X, Y, X_test, Y_test = data
-    rng = np.random.default_rng(0)
-    noise, noise_test = rng.standard_normal((100, 8)), rng.standard_normal((60, 8))
-    model = make_pipeline(StandardScaler(), LassoCV())
-    y, y_test = Y[:, 1], Y_test[:, 1]
-    chosen = model.fit(X, y)[-1].alpha_
-    options = {"X_control": noise, "X_control_test": noise_test}
-    for keep_alpha, encoder in ((False, model), (True, make_pipeline(StandardScaler(), Lasso()))):
-        encoder.set_params(**({"lasso__alpha": chosen} if keep_alpha else {}))
-        expected = alignment(encoder.fit(noise, y), noise_test, y_test)
+    mixing = np.random.default_rng(0).standard_normal((8, 8))
+    control, control_test = X @ mixing, X_test @ mixing
+    y, y_test = Y[:, 2], Y_test[:, 2]
+    model = make_pipeline(StandardScaler(), LassoCV(alphas=[0.02, 0.15]))
+    chosen, of_control = (model.fit(part, y)[-1].alpha_ for part in (X, control))
+    assert chosen != of_control
+    for keep_alpha, alpha in ((False, of_control), (True, chosen)):
+        fixed = make_pipeline(StandardScaler(), Lasso(alpha)).fit(control, y)
+        expected = alignment(fixed, control_test, y_test)
         found = alignment_against_control(
-            model, X, y, X_test, y_test, keep_alpha=keep_alpha, **options
+            model,
+            X,
+            y,
+            X_test,
+            y_test,
+            X_control=control,
+            X_control_test=control_test,
+            keep_alpha=keep_alpha,
         )
         assert_array_equal(found["control"].n_active, expected.n_active)
         assert_allclose(found["control"].r, expected.r)
