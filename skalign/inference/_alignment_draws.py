@@ -56,12 +56,13 @@ def intervals_of_models(
         )
     names = next(iter(sides.values())).target_names
     is_empty = np.any([one.n_active == 0 for one in sides.values()], axis=0)
+    of_both = len(sides) > 1
     return AlignmentIntervals(
         AlignmentComparison(sides),
-        **means,
+        **{name: _within_range(name, mean, of_both) for name, mean in means.items()},
         empty_fraction=float(is_empty.mean()),
-        target_r=replace(of_r, target_names=names),
-        target_theta=replace(of_theta, target_names=names),
+        target_r=replace(_within_range("r", of_r, of_both), target_names=names),
+        target_theta=replace(_within_range("theta", of_theta, of_both), target_names=names),
     )
 
 
@@ -164,6 +165,20 @@ def _without_ends(
         standard_error=unknown,
         n_undefined=np.zeros(estimate.shape, dtype=np.int64),
         n_left_out=0,
+    )
+
+
+def _within_range(
+    measure: str, interval: ConfidenceInterval, is_difference: bool
+) -> ConfidenceInterval:
+    """The interval without values that the measure cannot have; symmetric ends may go there."""
+    least, most = (-1.0, 1.0) if measure == "r" else (0.0, _WORST_THETA)
+    if is_difference:
+        least, most = least - most, most - least
+    return replace(
+        interval,
+        low=np.clip(interval.low, least, most),
+        high=np.clip(interval.high, least, most),
     )
 
 

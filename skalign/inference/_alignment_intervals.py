@@ -36,6 +36,11 @@ class AlignmentIntervals:
     target_r, target_theta : ConfidenceInterval
         Of every target. NaN where the target has no value. Where targets were drawn, a single
         target has an estimate but no interval.
+
+    Notes
+    -----
+    Ends are cut to the values that the measure can have: from -1 to 1 for r, from 0 to 2 for theta,
+    and from -2 to 2 for differences.
     """
 
     sides: AlignmentComparison

@@ -8,6 +8,7 @@ from skalign.inference import bootstrap_alignment
 from skalign.metrics import tuning_reorientation
 
 N_IMAGES, N_TARGETS = 16, 3
+RANGES = np.array([[-1, 1], [0, 2]])  # of r and of theta
 GROUPS = np.repeat([3, 1, 7, 2, 9], [2, 4, 3, 3, 4])
 
 

@@ -12,6 +12,7 @@ from skalign.metrics import pearson_r, tuning_reorientation
 from tests.inference.fitted_maps import (
     GROUPS,
     N_IMAGES,
+    RANGES,
     bootstrap_arrays,
     ends,
     fixed_map,
@@ -108,7 +109,9 @@ def test_t_is_that_of_the_jackknife(arrays, center):
         *arrays, groups=GROUPS, method="t", center=center, confidence_level=0.9
     )
     reach = t.ppf(0.95, 4) * error
-    assert_allclose(ends(found), [whole - reach, whole + reach, error], rtol=1e-9)
+    least, most = RANGES[:, :1], RANGES[:, 1:]
+    expected = [*np.clip([whole - reach, whole + reach], least, most), error]
+    assert_allclose(ends(found), expected, rtol=1e-9)
     assert found.r.n_resamples == 5
     assert found.r.method == "t"
 
@@ -160,3 +163,20 @@ def test_targets_of_other_names_are_refused():
     assert list(found.sides.to_frame()["target"]) == ["a", "b", "c"]
     with pytest.raises(ValueError, match="y must have the 3 targets of the estimator"):
         bootstrap_alignment(model, X, named[["b", "a", "c"]])
+
+
+def test_intervals_hold_no_impossible_values():
+    """Theta of one active unit is that of its prediction; few groups make t intervals wide."""
+    rng = np.random.default_rng(0)
+    features = rng.standard_normal((8, 3)) + 2
+    weights = np.array([[1, 0, 0], [1, 0.2, 0]])
+    y_pred = features @ weights.T
+    y_true = y_pred + 0.1 * rng.standard_normal((8, 2))
+    groups = np.arange(8) // 3
+    found = bootstrap_arrays(features, y_true, y_pred, weights, groups=groups)
+    assert found.target_theta.low[1] == 0 < found.target_theta.high[1] < 2
+    assert found.target_r.high.max() == 1
+    given = fixed_map(weights, y_pred), features
+    other = fixed_map(-weights, -y_pred), features
+    apart = bootstrap_alignment_difference({"a": given, "b": other}, y_true, groups=groups)
+    assert 1 < apart.r.estimate < apart.r.high <= 2
