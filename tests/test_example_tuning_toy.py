@@ -1,41 +1,19 @@
 """The example of the toy runs, and what it says is true of its table."""
 
-import contextlib
-import io
-import runpy
-from pathlib import Path
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
-matplotlib = pytest.importorskip("matplotlib", reason="examples draw: pip install skalign[plot]")
-pytest.importorskip("pandas", reason="examples make tables: pip install skalign[table]")
+from tests.example_scripts import assert_only_figure, run_example
 
-SCRIPT = Path(__file__).parents[1] / "examples" / "plot_tuning_toy.py"
 N_DRAWS = 100
 
 
 @pytest.fixture(scope="module")
 def example(tmp_path_factory):
     """One run of the script in an empty folder, with fewer draws to be quick."""
+    smaller = {"n_draws = 1000\n": f"n_draws = {N_DRAWS}\n"}
     folder = tmp_path_factory.mktemp("example")
-    source = SCRIPT.read_text(encoding="utf-8")
-    assert "n_draws = 1000\n" in source
-    script = tmp_path_factory.mktemp("script") / SCRIPT.name
-    script.write_text(source.replace("n_draws = 1000\n", f"n_draws = {N_DRAWS}\n"), "utf-8")
-    printed = io.StringIO()
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        contextlib.chdir(folder),
-        contextlib.redirect_stdout(printed),
-    ):
-        patch.setenv("MPLBACKEND", "agg")
-        patch.setattr("sys.argv", [str(script), "figure.png"])
-        matplotlib.use("agg")
-        names = runpy.run_path(str(script))
-    matplotlib.pyplot.close("all")
-    return SimpleNamespace(folder=folder, printed=printed.getvalue(), **names)
+    return run_example("plot_tuning_toy", folder, "figure.png", smaller=smaller)
 
 
 def test_draws_begin_with_the_published_one(example):
@@ -89,7 +67,4 @@ def test_figure_has_all_encoders_and_their_distribution(example):
     expected = [f"θ = {theta:.2f}," for theta in example.theta]
     assert [part in title for part, title in zip(expected, titles, strict=True)] == [True] * 8
     assert len(example.violins["bodies"]) == 8
-    assert [file.name for file in example.folder.iterdir()] == ["figure.png"]
-    height, width = matplotlib.image.imread(example.folder / "figure.png").shape[:2]
-    assert width >= 1500
-    assert height >= 600
+    assert_only_figure(example, "figure.png", height=600, width=1500)

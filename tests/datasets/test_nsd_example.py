@@ -1,9 +1,5 @@
 """The script for the FFA case runs on a small folder of NSD, end to end."""
 
-import contextlib
-import io
-import runpy
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -18,13 +14,12 @@ from tests.datasets.nsd_folder import (
     write_folder,
     write_volume,
 )
+from tests.example_scripts import matplotlib, run_example
 
 pytest.importorskip("h5py", reason="NSD is read with h5py")
 nibabel = pytest.importorskip("nibabel", reason="NSD is read with nibabel")
 pandas = pytest.importorskip("pandas", reason="the script makes a table")
-matplotlib = pytest.importorskip("matplotlib", reason="the script draws")
 
-SCRIPT = Path(__file__).parents[2] / "examples" / "nsd_ffa.py"
 CATEGORIES = np.repeat(["faces", "objects", "scenes"], 20)
 PREFERRED = np.repeat(["faces", "scenes", "objects"], 10)  # of 30 units
 
@@ -38,15 +33,9 @@ def make_features():
     return features, localizer
 
 
-def run(*arguments):
+def run(root, *arguments):
     """Run the script and return what it printed."""
-    printed = io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
-        matplotlib.use("agg")
-        patch.setattr("sys.argv", [str(SCRIPT), *map(str, arguments)])
-        runpy.run_path(str(SCRIPT))
-    matplotlib.pyplot.close("all")
-    return printed.getvalue()
+    return run_example("nsd_ffa", root, root, *arguments).printed
 
 
 @pytest.fixture(scope="module")

@@ -1,46 +1,21 @@
 """The examples on the simulated cortex run, and what they say is true of their tables."""
 
-import contextlib
-import io
 import re
-import runpy
-from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-matplotlib = pytest.importorskip("matplotlib", reason="examples draw: pip install skalign[plot]")
-pytest.importorskip("pandas", reason="examples make tables: pip install skalign[table]")
+from tests.example_scripts import assert_only_figure, run_example
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
 PENALTIES = ["ols", "ridge", "lasso", "elasticnet"]
 
 
 def run(folder, name, smaller):
-    """One run of a script in an empty folder, with parts of it replaced to be quick."""
-    source = (EXAMPLES / f"{name}.py").read_text(encoding="utf-8")
-    for part, replacement in smaller.items():
-        assert source.count(part) == 1
-        source = source.replace(part, replacement)
-    script, figures = folder / f"{name}.py", folder / "figures"
-    script.write_text(source, "utf-8")
-    figures.mkdir()
-    printed = io.StringIO()
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        contextlib.chdir(figures),
-        contextlib.redirect_stdout(printed),
-    ):
-        patch.setenv("MPLBACKEND", "agg")
-        patch.setattr("sys.argv", [str(script), "figure.png"])
-        matplotlib.use("agg")
-        names = runpy.run_path(str(script))
-    matplotlib.pyplot.close("all")
-    before, reading = printed.getvalue().split("\nReading:")
-    return SimpleNamespace(
-        figures=figures, output=before, reading=" ".join(reading.split()), **names
-    )
+    """One run of a script, its output split into tables and reading."""
+    example = run_example(name, folder, "figure.png", smaller=smaller)
+    example.output, reading = example.printed.split("\nReading:")
+    example.reading = " ".join(reading.split())
+    return example
 
 
 @pytest.fixture(scope="module")
@@ -70,10 +45,7 @@ def example(request):
 
 
 def test_it_saves_the_figure_alone_and_says_no_nan(example):
-    assert [file.name for file in example.figures.iterdir()] == ["figure.png"]
-    height, width = matplotlib.image.imread(example.figures / "figure.png").shape[:2]
-    assert height > 900
-    assert width > 1500
+    assert_only_figure(example, "figure.png", height=900, width=1500)
     assert "nan" not in example.reading
     assert example.reading.count(" - ") >= 4
 

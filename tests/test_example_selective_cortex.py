@@ -1,24 +1,14 @@
 """The main example runs, keeps its promises about voxels and runs, and says what its table says."""
 
-import contextlib
-import io
-import runpy
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import sklearn
-from sklearn import model_selection
+from sklearn import clone, model_selection
 from sklearn.model_selection import GridSearchCV, LeaveOneGroupOut
 
 from skalign.datasets import load_haxby_slice
-
-matplotlib = pytest.importorskip("matplotlib", reason="examples draw: pip install skalign[plot]")
-pytest.importorskip("pandas", reason="examples make tables: pip install skalign[table]")
-
-SCRIPT = Path(__file__).parents[1] / "examples" / "plot_selective_cortex.py"
-FIGURE = "plot_selective_cortex.png"
+from tests.example_scripts import assert_only_figure, run_example
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +17,6 @@ def example(tmp_path_factory):
 
     To be quick, alpha is chosen among two values of the grid.
     """
-    folder = tmp_path_factory.mktemp("example")
     calls = []
 
     def cross_validate(estimator, X, y, **options):
@@ -39,23 +28,12 @@ def example(tmp_path_factory):
         return GridSearchCV(estimator, grid, **options)
 
     original = model_selection.cross_validate
-    printed = io.StringIO()
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        sklearn.config_context(),  # the script sets metadata routing for its process
-        contextlib.chdir(folder),
-        contextlib.redirect_stdout(printed),
-    ):
-        patch.setenv("MPLBACKEND", "agg")
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(model_selection, "cross_validate", cross_validate)
         patch.setattr(model_selection, "GridSearchCV", search_two)
-        patch.setattr("sys.argv", [str(SCRIPT)])
-        matplotlib.use("agg")
-        names = runpy.run_path(str(SCRIPT))
-    matplotlib.pyplot.close("all")
-    return SimpleNamespace(
-        folder=folder, printed=printed.getvalue(), table=names["table"], names=names, calls=calls
-    )
+        run = run_example("plot_selective_cortex", tmp_path_factory.mktemp("example"))
+    run.calls = calls
+    return run
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +95,7 @@ def test_table_values_are_in_range(example):
 
 
 def test_range_over_folds_belongs_to_the_row_of_its_mean(example):
-    table, lowest, highest = example.names["frames"]
+    table, lowest, highest = example.frames
     for frame in (lowest, highest):
         assert sorted(frame.index) == sorted(table.index)
     for features in ("matched", "mismatched"):
@@ -137,7 +115,7 @@ def test_no_voxel_is_both_feature_and_target(example, blocks):
         if key in used:
             continue
         pool, targets = voxels_of(call.X, blocks), voxels_of(call.y, blocks)
-        features = pool[sklearn.clone(localizer).fit(call.X).get_support()]
+        features = pool[clone(localizer).fit(call.X).get_support()]
         assert len(targets) == len(features) == 20
         assert not set(targets) & set(features)
         used[key] = features
@@ -217,7 +195,4 @@ def test_it_prints_the_table_and_its_reading(example):
 
 
 def test_it_saves_the_figure_alone(example):
-    assert [file.name for file in example.folder.iterdir()] == [FIGURE]
-    height, width = matplotlib.image.imread(example.folder / FIGURE).shape[:2]
-    assert width >= 900
-    assert height >= 900
+    assert_only_figure(example, "plot_selective_cortex.png", height=900, width=900)
