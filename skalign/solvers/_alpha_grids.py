@@ -5,18 +5,19 @@ from __future__ import annotations
 from numbers import Integral
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.sparse.linalg import LinearOperator, eigsh
 
 from skalign.solvers._arguments import as_numbers
 from skalign.solvers._design import Design
 from skalign.solvers._penalties import Penalty
+from skalign.solvers._types import Doubles, Floats
 
 L1_SPAN = 1e-2  # weakest over strongest alpha of a grid that starts at alpha_max
 L2_SPAN = 1e-6  # of one for a penalty that no alpha makes empty
 
 
-def check_alphas(alphas: int | ArrayLike, n_targets: int) -> int | NDArray[np.float64]:
+def check_alphas(alphas: int | ArrayLike, n_targets: int) -> int | Doubles:
     """Check strengths of a penalty, or their number.
 
     Parameters
@@ -69,13 +70,13 @@ def l1_share(penalty: Penalty, l1_ratio: float) -> float:
 
 
 def alpha_max(
-    q: NDArray[np.floating],
+    q: Floats,
     penalty: Penalty,
     l1_ratio: float,
     *,
     positive: bool,
     total_weight: float,
-) -> NDArray[np.float64]:
+) -> Doubles:
     """Find the least alpha at which a target is empty.
 
     Parameters
@@ -113,14 +114,14 @@ def alpha_max(
 
 def l1_alphas(
     n_alphas: int,
-    q: NDArray[np.floating],
-    norms: NDArray[np.float64],
+    q: Floats,
+    norms: Doubles,
     penalty: Penalty,
     l1_ratio: float,
     *,
     positive: bool,
     total_weight: float,
-) -> NDArray[np.float64]:
+) -> Doubles:
     """Make a grid of alphas, for every target from its own `alpha_max`.
 
     For lasso the alphas are evenly spaced in the logarithm, over two decades. The k-th alpha takes
@@ -169,7 +170,7 @@ def l1_alphas(
     return of_lasso * taken / (share + (1 - taken) * (1 - share) * alone)
 
 
-def l2_alphas(n_alphas: int, design: Design, penalty: Penalty) -> NDArray[np.float64]:
+def l2_alphas(n_alphas: int, design: Design, penalty: Penalty) -> Doubles:
     """Make a grid of alphas for a penalty that leaves no target empty.
 
     The alphas are evenly spaced in the logarithm, over six decades. At the first of them the
@@ -204,7 +205,7 @@ def l2_alphas(n_alphas: int, design: Design, penalty: Penalty) -> NDArray[np.flo
 
 def ridge_alphas(
     n_alphas: int, largest_eigenvalue: float, penalty: Penalty, total_weight: float
-) -> NDArray[np.float64]:
+) -> Doubles:
     """`l2_alphas` where the largest eigenvalue of the Gram is known."""
     if penalty == "ols":
         return np.zeros((1, 1))
@@ -218,9 +219,10 @@ def _largest_eigenvalue(design: Design) -> float:
     if n_features < 3 or not design.norms.any():
         return float(np.linalg.eigvalsh(design.gram().astype(np.float64))[-1])
 
-    def times_gram(v: NDArray) -> NDArray:
+    def times_gram(v: Doubles) -> Floats:
         row = v.reshape(1, -1).astype(design.dtype)
-        return design.cross(design.predict(row))[0]
+        product: Floats = design.cross(design.predict(row))[0]
+        return product
 
     gram = LinearOperator((n_features, n_features), times_gram, dtype=np.float64)
     start = np.random.default_rng(0).standard_normal(n_features)

@@ -1,4 +1,4 @@
-"""What solvers ask of their arrays."""
+"""Checks of the arrays and parameters of a problem."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import sparse
 
+from skalign.solvers._types import Doubles, Floats
 from skalign.utils import check_sample_weight
 
 TOL = {np.dtype(np.float64): 1e-7, np.dtype(np.float32): 1e-4}
@@ -16,26 +17,26 @@ TOL = {np.dtype(np.float64): 1e-7, np.dtype(np.float32): 1e-4}
 
 def check_problem(
     X: Any, Y: Any, sample_weight: ArrayLike | None, coef: Any, coef_name: str
-) -> tuple[Any, Any, NDArray | None, Any]:
-    """Arrays of fitting types and shapes.
+) -> tuple[Any, Any, Floats | None, Any]:
+    """Check the arrays of a problem, and bring them into the types of the computation.
 
     Parameters
     ----------
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
         Features; float64 and float32 are kept, all else becomes float64.
     Y : array-like of shape (n_samples, n_targets)
-        Targets; neither copied nor read.
+        Targets; not copied.
     sample_weight : array-like of shape (n_samples,) or None
         Weights of the samples.
     coef : array-like of shape (n_targets, n_features) or None
         Weights to start from or to judge.
     coef_name : str
-        What error messages call them.
+        Name of `coef` in error messages.
 
     Returns
     -------
     X, Y, sample_weight, coef
-        As arrays; sparse features in CSR format.
+        The arrays; sparse features in CSR format.
 
     Raises
     ------
@@ -48,8 +49,8 @@ def check_problem(
     Y = Y if hasattr(Y, "shape") else np.asarray(Y)
     if X.ndim != 2 or Y.ndim != 2 or X.shape[0] != Y.shape[0]:
         raise ValueError(
-            "X and Y must be 2-D, (n_samples, n_features) and (n_samples, n_targets), with as many "
-            f"samples; got shapes {X.shape} and {Y.shape}."
+            "X and Y must be 2-D, (n_samples, n_features) and (n_samples, n_targets), with equal "
+            f"n_samples; got shapes {X.shape} and {Y.shape}."
         )
     if sample_weight is not None:
         sample_weight = check_sample_weight(sample_weight, X.shape[0])
@@ -57,14 +58,14 @@ def check_problem(
     return X, Y, sample_weight, coef
 
 
-def check_coef(coef: Any, name: str, n_targets: int, n_features: int) -> NDArray | None:
-    """Weights (n_targets, n_features) as a dense array.
+def check_coef(given: Any, name: str, n_targets: int, n_features: int) -> Floats | None:
+    """Check weights (n_targets, n_features), and return them as a dense array.
 
-    Raises ValueError where the shape does not fit, or one is not finite.
+    Raises ValueError if their shape does not fit, or if one is not finite.
     """
-    if coef is None:
+    if given is None:
         return None
-    coef = coef.toarray() if sparse.issparse(coef) else np.asarray(coef)
+    coef: Floats = given.toarray() if sparse.issparse(given) else np.asarray(given)
     if coef.shape != (n_targets, n_features):
         raise ValueError(
             f"{name} must have shape (n_targets, n_features) = {n_targets, n_features}; "
@@ -75,7 +76,7 @@ def check_coef(coef: Any, name: str, n_targets: int, n_features: int) -> NDArray
     return coef
 
 
-def as_numbers(value: Any, rule: str) -> NDArray[np.float64]:
+def as_numbers(value: Any, rule: str) -> Doubles:
     """Check that a parameter is made of numbers; strings of digits are none.
 
     Parameters
@@ -104,7 +105,7 @@ def as_numbers(value: Any, rule: str) -> NDArray[np.float64]:
         raise TypeError(f"{rule}; got {value!r}.") from None
 
 
-def check_stopping(tol: float | None, max_iter: int, dtype: np.dtype) -> tuple[float, int]:
+def check_stopping(tol: float | None, max_iter: int, dtype: np.dtype[Any]) -> tuple[float, int]:
     """Check when a solver stops, and fill in the default tolerance.
 
     Parameters

@@ -16,6 +16,7 @@ from skalign.solvers._least_squares import least_squares_solver
 from skalign.solvers._moments import Moments
 from skalign.solvers._penalties import PenaltyStrengths
 from skalign.solvers._solution import Solution, empty_solution, put_solution
+from skalign.solvers._types import Doubles, Flags, Floats, Indices
 from skalign.solvers._working_set import solve_working_set
 
 GRAM_BYTES = 2**30
@@ -36,12 +37,12 @@ class PreparedTargets(NamedTuple):
         The centered, weighted targets themselves; None where their moments are all that is asked.
     """
 
-    q: NDArray
-    means: NDArray
-    squared_norms: NDArray
+    q: Floats
+    means: Doubles
+    squared_norms: Doubles
     images: Any = None
 
-    def take(self, targets: NDArray[np.bool_]) -> PreparedTargets:
+    def take(self, targets: Flags) -> PreparedTargets:
         """Some of the targets."""
         return PreparedTargets(
             self.q[targets],
@@ -105,10 +106,10 @@ class BlockSolver:
 
     def path(
         self,
-        Y_block: NDArray,
+        Y_block: NDArray[Any],
         penalties: Sequence[PenaltyStrengths],
         *,
-        numbers: NDArray[np.intp] | None = None,
+        numbers: Indices | None = None,
     ) -> Iterator[Solution]:
         """Solve a block under one penalty after the other, each from the solution before.
 
@@ -134,7 +135,7 @@ class BlockSolver:
         numbers = np.arange(Y_block.shape[1]) if numbers is None else numbers
         yield from self.path_of(self.prepare(Y_block, numbers), penalties)
 
-    def prepare(self, Y_block: NDArray, numbers: NDArray[np.intp]) -> PreparedTargets:
+    def prepare(self, Y_block: NDArray[Any], numbers: Indices) -> PreparedTargets:
         """Multiply a block of targets with the features.
 
         Parameters
@@ -186,7 +187,7 @@ class BlockSolver:
             yield solution
 
     def solve(
-        self, targets: PreparedTargets, penalty: PenaltyStrengths, coef: NDArray | None
+        self, targets: PreparedTargets, penalty: PenaltyStrengths, coef: Floats | None
     ) -> Solution:
         """Solve a block under one penalty.
 
@@ -226,7 +227,7 @@ class BlockSolver:
         self,
         targets: PreparedTargets,
         penalties: Sequence[PenaltyStrengths],
-        coef: NDArray | None,
+        coef: Floats | None,
     ) -> list[Solution]:
         assert self._features is not None
         return solve_in_gram_space(
@@ -247,7 +248,7 @@ class BlockSolver:
         return self._certified(targets, penalty, coef, np.ones(len(coef), np.int32), residual)
 
     def _solve_through_columns(
-        self, targets: PreparedTargets, penalty: PenaltyStrengths, coef: NDArray | None
+        self, targets: PreparedTargets, penalty: PenaltyStrengths, coef: Floats | None
     ) -> Solution:
         if coef is None:
             coef = np.zeros(targets.q.shape, self._design.dtype)
@@ -271,9 +272,9 @@ class BlockSolver:
         self,
         targets: PreparedTargets,
         penalty: PenaltyStrengths,
-        coef: NDArray,
-        n_iter: NDArray,
-        residual: NDArray,
+        coef: Floats,
+        n_iter: NDArray[np.int32],
+        residual: Floats,
     ) -> Solution:
         certificate = certify_residual(
             self._design,
@@ -284,7 +285,7 @@ class BlockSolver:
             self._positive,
         )
         kkt = certificate.kkt_violation
-        hidden = rounding_violation(self._design, coef, targets.squared_norms)
+        hidden = rounding_violation(self._design.norms, coef, targets.squared_norms)
         kkt += np.where(hidden > 0.5 * self._tol, hidden, 0)
         intercept = targets.means - coef @ self._design.mean
         return Solution(
@@ -319,7 +320,7 @@ def gram_pays(design: Design, n_targets: int) -> bool:
     >>> gram_pays(Design.prepare(np.eye(3), sample_weight=None, center=True), n_targets=1)
     True
     """
-    n_features = design.X.shape[1]
+    n_features: int = design.X.shape[1]
     return n_features <= GRAM_FEATURES or (
         n_features <= GRAM_FEATURES_PER_TARGET * n_targets
         and n_features**2 * design.dtype.itemsize <= GRAM_BYTES

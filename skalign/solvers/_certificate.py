@@ -186,11 +186,11 @@ def over_norms(products: NDArray, norms: NDArray, squared_norms: NDArray) -> NDA
 
 
 def rounding_violation(
-    design: Design, coef: NDArray, squared_norms: NDArray
+    norms: NDArray, coef: NDArray, squared_norms: NDArray
 ) -> NDArray[np.float64]:
     """Violation (n_targets,) that rounding errors of features and weights alone may hide."""
-    reach = np.abs(coef) @ design.norms
+    reach = np.abs(coef) @ norms
     sizes = np.sqrt(squared_norms)
     hidden = np.zeros(len(reach))
-    np.divide(4 * np.finfo(design.dtype).eps * reach, sizes, out=hidden, where=sizes > 0)
+    np.divide(4 * np.finfo(coef.dtype).eps * reach, sizes, out=hidden, where=sizes > 0)
     return hidden

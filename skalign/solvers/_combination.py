@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+
+from skalign.solvers._types import Doubles, Flags, Floats, Indices
 
 if TYPE_CHECKING:
     from skalign.solvers._feature_moments import FeatureMoments
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 LOST = {np.dtype(np.float64): 1e-6, np.dtype(np.float32): 1e-2}
 
 
-def nothing() -> NDArray[np.intp]:
+def nothing() -> Indices:
     """No numbers of features or targets."""
     return np.empty(0, np.intp)
 
@@ -76,7 +77,7 @@ class Combination(NamedTuple):
             centered=a.centered,
         )
 
-    def shift(self, means: NDArray, other: NDArray, constant: NDArray) -> NDArray[np.float64]:
+    def shift(self, means: Doubles, other: Doubles, constant: Flags) -> Doubles:
         """Shift of the means; zero where it is rounding, for columns constant in both sets."""
         if not self.centered:
             return np.array(other)
@@ -84,30 +85,37 @@ class Combination(NamedTuple):
         shift[constant & (np.abs(shift) <= self.rounding * np.abs(means))] = 0
         return shift
 
-    def products(self, A: NDArray, B: NDArray, left: NDArray, right: NDArray) -> NDArray:
+    def products(
+        self,
+        A: Floats,
+        B: Floats,
+        left: Doubles,
+        right: Doubles,
+    ) -> Floats:
         """Products (n_left, n_right) from those of both sets and the shifts of the means."""
         with np.errstate(over="ignore"):  # the digits of such products are lost
             moved = (self.between * np.outer(left, right)).astype(A.dtype)
         moved += B
-        return np.add(A, moved, out=moved) if self.sign > 0 else np.subtract(A, moved, out=moved)
+        combine = np.add if self.sign > 0 else np.subtract
+        return combine(A, moved, out=moved)
 
-    def squares(self, a: NDArray, b: NDArray, shift: NDArray) -> NDArray[np.float64]:
+    def squares(self, a: Doubles, b: Doubles, shift: Doubles) -> Doubles:
         """Squared norms, from those of both."""
         with np.errstate(over="ignore"):
             return np.maximum(a + self.sign * (b + self.between * shift**2), 0)
 
-    def means(self, means: NDArray, shift: NDArray) -> NDArray[np.float64]:
+    def means(self, means: Doubles, shift: Doubles) -> Doubles:
         """Means of the result."""
         return means - self.sign * self.share * shift
 
-    def lost(self, before: NDArray, after: NDArray, dtype: np.dtype) -> NDArray[np.intp]:
+    def lost(self, before: Doubles, after: Doubles, dtype: np.dtype[Any]) -> Indices:
         """Which squared norms lost their digits in a difference."""
         if self.total <= LOST[dtype] * self.before:
             return np.arange(len(before))
         return np.flatnonzero((after <= LOST[dtype] * before) & (before > 0))
 
 
-def check_digits(lost: NDArray[np.intp], what: str) -> None:
+def check_digits(lost: Indices, what: str) -> None:
     """Raise ValueError if digits were lost."""
     if lost.size:
         raise ValueError(
@@ -116,7 +124,7 @@ def check_digits(lost: NDArray[np.intp], what: str) -> None:
         )
 
 
-def check_same_shape(a: NDArray, b: NDArray, what: str) -> None:
+def check_same_shape(a: Floats, b: Floats, what: str) -> None:
     """Raise ValueError if moments are not those of as many features or targets."""
     if a.shape != b.shape or a.dtype != b.dtype:
         raise ValueError(

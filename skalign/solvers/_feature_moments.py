@@ -7,12 +7,12 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 from scipy.linalg import eigh
 
 from skalign.solvers._combination import Combination, check_digits, nothing
 from skalign.solvers._design import Design
+from skalign.solvers._types import Doubles, Floats, Indices
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,13 +37,13 @@ class FeatureMoments:
         Features that lost their digits in a difference. `recomputed` computes them afresh.
     """
 
-    gram: NDArray[np.floating]
-    means: NDArray[np.float64]
-    norms: NDArray[np.float64]
+    gram: Floats
+    means: Doubles
+    norms: Doubles
     total_weight: float
     centered: bool
     rounding: float
-    lost: NDArray[np.intp] = field(default_factory=nothing)
+    lost: Indices = field(default_factory=nothing)
 
     @classmethod
     def of(cls, design: Design) -> FeatureMoments:
@@ -72,7 +72,7 @@ class FeatureMoments:
         )
 
     @cached_property
-    def spectrum(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def spectrum(self) -> tuple[Doubles, Doubles]:
         """Eigenvalues (n_features,), none negative, and eigenvectors, in columns, of the Gram."""
         values, vectors = eigh(self.gram.astype(np.float64), check_finite=False)
         return np.maximum(values, 0), vectors
@@ -99,7 +99,7 @@ class FeatureMoments:
             lost=np.flatnonzero(np.isin(index, self.lost)),
         )
 
-    def transformed(self, A: NDArray) -> FeatureMoments:
+    def transformed(self, A: Floats) -> FeatureMoments:
         """Map the features linearly: the moments of ``X @ A``, without the images.
 
         Parameters
@@ -127,7 +127,7 @@ class FeatureMoments:
         means = self.means * A if A.ndim == 1 else self.means @ A
         return replace(self, gram=gram, means=means, norms=norms)
 
-    def recomputed(self, X: Any, sample_weight: NDArray | None = None) -> FeatureMoments:
+    def recomputed(self, X: Any, sample_weight: Doubles | None = None) -> FeatureMoments:
         """Compute the features in `lost` afresh.
 
         Parameters
@@ -191,13 +191,11 @@ class FeatureMoments:
             lost=lost,
         )
 
-    def _shift(self, other: FeatureMoments, pair: Combination) -> NDArray[np.float64]:
+    def _shift(self, other: FeatureMoments, pair: Combination) -> Doubles:
         return pair.shift(self.means, other.means, (self.norms == 0) & (other.norms == 0))
 
 
-def prepared_like(
-    features: FeatureMoments, X: Any, sample_weight: NDArray[np.float64] | None
-) -> Design:
+def prepared_like(features: FeatureMoments, X: Any, sample_weight: Doubles | None) -> Design:
     """Images, prepared as those were that the moments were taken of."""
     X = sparse.csr_array(X) if sparse.issparse(X) else np.asarray(X)
     X = X.astype(features.gram.dtype, copy=False)

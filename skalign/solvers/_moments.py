@@ -42,6 +42,7 @@ from skalign.solvers._combination import Combination, check_digits, check_same_s
 from skalign.solvers._design import Design, check_finite
 from skalign.solvers._feature_moments import FeatureMoments, prepared_like
 from skalign.solvers._target_blocks import target_blocks
+from skalign.solvers._types import Doubles, Floats, Indices
 
 # A target all of whose products with features are this many rounding errors has none.
 ROUNDINGS = 64
@@ -82,11 +83,11 @@ class Moments:
     """
 
     features: FeatureMoments
-    q: NDArray[np.floating]
-    target_means: NDArray[np.float64]
-    target_squared_norms: NDArray[np.float64]
-    lost_features: NDArray[np.intp] = field(default_factory=nothing)
-    lost_targets: NDArray[np.intp] = field(default_factory=nothing)
+    q: Floats
+    target_means: Doubles
+    target_squared_norms: Doubles
+    lost_features: Indices = field(default_factory=nothing)
+    lost_targets: Indices = field(default_factory=nothing)
 
     @classmethod
     def of(
@@ -137,9 +138,9 @@ class Moments:
         cls,
         design: Design,
         features: FeatureMoments,
-        Y_block: NDArray,
+        Y_block: NDArray[Any],
         *,
-        numbers: NDArray[np.intp] | None = None,
+        numbers: Indices | None = None,
     ) -> Moments:
         """Take the targets' half of a block; one matrix product.
 
@@ -170,7 +171,7 @@ class Moments:
         return cls(features, q, means, squared_norms)
 
     @property
-    def gram(self) -> NDArray[np.floating]:
+    def gram(self) -> Floats:
         """``X'X`` (n_features, n_features)."""
         return self.features.gram
 
@@ -219,7 +220,7 @@ class Moments:
             found = replace(found, lost_features=lost)
         return found
 
-    def sharing(self, features: FeatureMoments, q: NDArray[np.floating]) -> Moments:
+    def sharing(self, features: FeatureMoments, q: Floats) -> Moments:
         """Replace the features: blocks of targets share a half that was made once.
 
         Parameters
@@ -236,7 +237,7 @@ class Moments:
         """
         return replace(self, features=features, q=np.ascontiguousarray(q))
 
-    def transformed(self, A: NDArray) -> Moments:
+    def transformed(self, A: Floats) -> Moments:
         """Map the features linearly: the moments of ``X @ A``, without the images.
 
         Parameters
@@ -291,7 +292,7 @@ class Moments:
             lost_targets=pair.lost(self.target_squared_norms, found.target_squared_norms, dtype),
         )
 
-    def recomputed(self, X: Any, Y: NDArray, sample_weight: NDArray | None = None) -> Moments:
+    def recomputed(self, X: Any, Y: NDArray[Any], sample_weight: Doubles | None = None) -> Moments:
         """Compute afresh the features and targets that lost their digits.
 
         Parameters

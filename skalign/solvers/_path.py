@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import sparse
 
 from skalign.solvers._alpha_grids import check_alphas, l1_alphas, l1_share, l2_alphas
@@ -18,6 +18,7 @@ from skalign.solvers._design import Design
 from skalign.solvers._penalties import Penalty, penalty_strengths
 from skalign.solvers._solution import Solution, SolutionPath, put_in_path, room_for_path
 from skalign.solvers._target_blocks import target_blocks
+from skalign.solvers._types import Floats
 from skalign.utils import map_blocks, single_threaded_blas_if_small
 
 
@@ -35,7 +36,7 @@ def solve_path(
     max_iter: int = 10_000,
     sparse_output: bool = False,
     n_jobs: int | None = None,
-    progress: Callable[..., Iterable] | None = None,
+    progress: Callable[..., Iterable[Any]] | None = None,
 ) -> SolutionPath:
     """Fit the weights of many targets at many strengths of the penalty.
 
@@ -125,7 +126,7 @@ def solve_path(
             design, strengths, n_targets, positive=positive, tol=tol, max_iter=max_iter
         )
 
-        def solve_one(block: slice) -> tuple[NDArray, list[Solution]]:
+        def solve_one(block: slice) -> tuple[Floats, list[Solution]]:
             targets = solver.prepare(Y[:, block], np.arange(n_targets)[block])
             if isinstance(grid, int):
                 block_alphas = l1_alphas(
@@ -155,7 +156,7 @@ def solve_path(
                 else solution
             )
 
-        results: Iterable = stack.enter_context(closing(map_blocks(solve_one, blocks, n_jobs)))
+        results: Iterable[Any] = stack.enter_context(closing(map_blocks(solve_one, blocks, n_jobs)))
         if progress is not None:
             results = progress(results, total=len(blocks))
         for block, (block_alphas, found) in zip(blocks, results, strict=True):

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from skalign.solvers._arguments import as_numbers
+from skalign.solvers._types import Doubles, Flags, Floats
 
 Penalty = Literal["ols", "ridge", "lasso", "elasticnet"]
 PENALTIES: tuple[str, ...] = get_args(Penalty)
@@ -30,12 +31,12 @@ class PenaltyStrengths:
         Factor from ``1/2 |y - Xw|^2 + ...`` to scikit-learn's objective.
     """
 
-    l1: NDArray[np.float64]
-    l2: NDArray[np.float64]
+    l1: Doubles
+    l2: Doubles
     unit: float
 
     @property
-    def empty(self) -> NDArray[np.bool_]:
+    def empty(self) -> Flags:
         """Whether a target is left empty: its alpha is infinite."""
         return np.isinf(self.l1) | np.isinf(self.l2)
 
@@ -54,7 +55,7 @@ class PenaltyStrengths:
         """
         return PenaltyStrengths(self.l1[targets], self.l2[targets], self.unit)
 
-    def finite(self, q: NDArray[np.floating]) -> PenaltyStrengths:
+    def finite(self, q: Floats) -> PenaltyStrengths:
         """Replace infinite strengths by an l1 penalty that leaves the target as empty.
 
         Parameters

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from skalign.solvers._types import Doubles, Flags, Floats
+
 
 @dataclass(frozen=True, eq=False)
 class Solution:
@@ -32,12 +34,12 @@ class Solution:
         Whether ``kkt_violation`` is at most the tolerance.
     """
 
-    coef: NDArray[np.floating]
-    intercept: NDArray[np.floating]
+    coef: Floats
+    intercept: Floats
     n_iter: NDArray[np.int32]
-    kkt_violation: NDArray[np.float64]
-    dual_gap: NDArray[np.float64]
-    converged: NDArray[np.bool_]
+    kkt_violation: Doubles
+    dual_gap: Doubles
+    converged: Flags
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,17 +66,17 @@ class SolutionPath:
         Whether ``kkt_violation`` is at most the tolerance.
     """
 
-    alphas: NDArray[np.float64]
+    alphas: Doubles
     coef: Any
-    intercept: NDArray[np.floating]
+    intercept: Floats
     n_active: NDArray[np.int64]
     n_iter: NDArray[np.int32]
-    kkt_violation: NDArray[np.float64]
-    dual_gap: NDArray[np.float64]
-    converged: NDArray[np.bool_]
+    kkt_violation: Doubles
+    dual_gap: Doubles
+    converged: Flags
 
-    def coef_at(self, index: int) -> NDArray[np.floating]:
-        """Weights (n_targets, n_features) at the alpha of that index, as a dense array.
+    def coef_at(self, index: int) -> Floats:
+        """Take the weights at one alpha, as a dense array.
 
         Parameters
         ----------
@@ -87,10 +89,11 @@ class SolutionPath:
             The weights.
         """
         coef = self.coef[index]
-        return coef.toarray() if sparse.issparse(coef) else coef
+        dense: Floats = coef.toarray() if sparse.issparse(coef) else coef
+        return dense
 
 
-def empty_solution(means: NDArray, n_features: int, dtype: np.dtype) -> Solution:
+def empty_solution(means: Doubles, n_features: int, dtype: np.dtype[Any]) -> Solution:
     """A solution without weights, which may be written to; intercepts are means of the targets."""
     n_targets = len(means)
     return Solution(
@@ -110,7 +113,12 @@ def put_solution(whole: Solution, targets: Any, part: Solution) -> None:
 
 
 def room_for_path(
-    n_alphas: int, n_targets: int, n_features: int, dtype: np.dtype, *, sparse_output: bool = False
+    n_alphas: int,
+    n_targets: int,
+    n_features: int,
+    dtype: np.dtype[Any],
+    *,
+    sparse_output: bool = False,
 ) -> SolutionPath:
     """A path that is to be written to by :func:`put_in_path`."""
     shape = n_alphas, n_targets
@@ -160,4 +168,5 @@ def count_active(coef: Any) -> NDArray[np.int64]:
     """
     if sparse.issparse(coef):
         return np.asarray((coef != 0).sum(axis=1), dtype=np.int64).ravel()  # zeros may be stored
-    return np.count_nonzero(coef, axis=1)
+    n_active: NDArray[np.int64] = np.count_nonzero(coef, axis=1)
+    return n_active

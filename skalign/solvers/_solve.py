@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack, closing
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,12 +16,13 @@ from skalign.solvers._design import Design
 from skalign.solvers._penalties import Penalty, penalty_strengths
 from skalign.solvers._solution import Solution, empty_solution, put_solution
 from skalign.solvers._target_blocks import target_blocks
+from skalign.solvers._types import Floats
 from skalign.utils import map_blocks, single_threaded_blas_if_small
 
 
 def solve(
-    X: NDArray | sparse.sparray,
-    Y: NDArray,
+    X: NDArray[Any] | sparse.sparray,
+    Y: NDArray[Any],
     penalty: Penalty = "lasso",
     alpha: ArrayLike = 0.1,
     *,
@@ -28,11 +30,11 @@ def solve(
     positive: bool = True,
     fit_intercept: bool = True,
     sample_weight: ArrayLike | None = None,
-    coef_init: NDArray | None = None,
+    coef_init: Floats | None = None,
     tol: float | None = None,
     max_iter: int = 10_000,
     n_jobs: int | None = None,
-    progress: Callable[..., Iterable] | None = None,
+    progress: Callable[..., Iterable[Any]] | None = None,
 ) -> Solution:
     r"""Fit the weights of many targets on the same features.
 
@@ -134,7 +136,7 @@ def solve(
                 start = np.array(coef_init[block], dtype=design.dtype, order="C")
             return solver.solve(targets, strengths.take(block), start)
 
-        results: Iterable = stack.enter_context(closing(map_blocks(solve_one, blocks, n_jobs)))
+        results: Iterable[Any] = stack.enter_context(closing(map_blocks(solve_one, blocks, n_jobs)))
         if progress is not None:
             results = progress(results, total=len(blocks))
         for block, found in zip(blocks, results, strict=True):

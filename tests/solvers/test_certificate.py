@@ -183,7 +183,7 @@ def test_arrays_that_do_not_fit():
     X, Y = np.ones((6, 4)), np.ones((6, 3))
     with pytest.raises(ValueError, match="must be 2-D"):
         solve(X, Y[:, 0])
-    with pytest.raises(ValueError, match="as many samples"):
+    with pytest.raises(ValueError, match="equal n_samples"):
         solve(X, Y[1:])
     with pytest.raises(ValueError, match="Input X contains NaN"):
         solve(np.where(np.eye(6, 4) == 1, np.nan, X), Y)

@@ -1,0 +1,11 @@
+"""Aliases for the types of arrays."""
+
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats: TypeAlias = NDArray[np.floating[Any]]  # float32 or float64, as the features are
+Doubles: TypeAlias = NDArray[np.float64]
+Indices: TypeAlias = NDArray[np.intp]
+Flags: TypeAlias = NDArray[np.bool_]
