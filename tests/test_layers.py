@@ -26,16 +26,7 @@ LAYERS = [  # from the top
     "utils",
 ]
 # What a package takes from another's private modules: at most ten, and better none.
-PRIVATE_IMPORTS = {
-    "linear_model: skalign.metrics._gram_alignment.alignment_of_moments",
-    "linear_model: skalign.metrics._resampled.pearson_r_standard_error",
-    "linear_model: skalign.solvers._alpha_grids.L1_SPAN",
-    "linear_model: skalign.solvers._alpha_grids.l1_share",
-    "linear_model: skalign.solvers._design.check_finite",
-    "linear_model: skalign.solvers._fold.Fold",
-    "linear_model: skalign.solvers._fold.TargetMoments",
-    "metrics: skalign.solvers._kernel.quadratic_block",
-}
+PRIVATE_IMPORTS: set[str] = set()
 PACKAGE = Path(skalign.__file__).parent
 PYTHON, CYTHON = {".py", ".pyi"}, {".pyx", ".pxd"}
 

@@ -23,7 +23,6 @@ from skalign.linear_model._fold_scorers import (
 from skalign.linear_model._score_averages import CandidateScores, ScoreAverages
 from skalign.linear_model._target_scales import check_scales
 from skalign.solvers import Design, FeatureMoments, Moments, gram_pays, target_blocks
-from skalign.solvers._design import check_finite
 from skalign.utils import map_blocks, single_threaded_blas_if_small
 
 FOLD_BYTES = 2**31  # of Grams and held-out features of folds that share a pass through targets
@@ -206,8 +205,7 @@ def _targets_of_all(
         moments = Moments.of_block(design, samples.features, targets.Y, numbers=targets.numbers)
         q, means, squared_norms = moments.q, moments.target_means, moments.target_squared_norms
     else:
-        q, means, squared_norms = design.moments(targets.Y)
-        check_finite(squared_norms, design.dtype, targets.numbers)
+        q, means, squared_norms = design.moments(targets.Y, targets.numbers)
     is_drowned = check_scales(
         problem.Y[:, block], targets.numbers, means, squared_norms, design.total_weight, q.dtype
     )

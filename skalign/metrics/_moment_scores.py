@@ -12,11 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from skalign.solvers import Moments
-from skalign.solvers._kernel import quadratic_block
-
-# From this fraction of active units on, a dense product is faster than one over active units only.
-DENSE = 0.25
+from skalign.solvers import Moments, quadratic_forms
 
 
 class MomentScores(NamedTuple):
@@ -94,13 +90,7 @@ def scores_of_moments(
     np.divide(1, norms, out=inverse, where=norms > 0)
     absolute = np.abs(coef)
     n_active = np.count_nonzero(coef, axis=1)
-    if n_active.mean() > DENSE * coef.shape[1]:
-        reached = coef @ gram
-        variance = np.einsum("ij,ij->i", coef, reached, dtype=np.float64)
-        aligned = (absolute * reached) @ inverse
-    else:
-        variance, aligned = np.empty(len(coef)), np.empty(len(coef))
-        quadratic_block(gram, coef, inverse, variance, aligned)
+    variance, aligned = quadratic_forms(gram, coef, inverse)
     variance = np.maximum(variance, 0)
     covariance = np.einsum("ij,ij->i", coef, moments.q, dtype=np.float64)
     r, r2, theta = np.full((3, len(coef)), np.nan)

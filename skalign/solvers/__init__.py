@@ -12,6 +12,7 @@ try:
     from skalign.solvers._feature_moments import FeatureMoments
     from skalign.solvers._moments import Moments
     from skalign.solvers._path import solve_path
+    from skalign.solvers._quadratic_forms import quadratic_forms
     from skalign.solvers._solve import solve
     from skalign.solvers._solve_moments import solve_moments, solve_moments_path
     from skalign.solvers._target_blocks import target_blocks
@@ -43,6 +44,7 @@ __all__ = [
     "l1_alphas",
     "l2_alphas",
     "penalty_strengths",
+    "quadratic_forms",
     "solve",
     "solve_moments",
     "solve_moments_path",

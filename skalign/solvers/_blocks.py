@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skalign.solvers._certificate import certify_residual, rounding_violation
-from skalign.solvers._design import Design, check_finite
+from skalign.solvers._design import Design
 from skalign.solvers._feature_moments import FeatureMoments
 from skalign.solvers._gram_space import has_closed_form, solve_in_gram_space
 from skalign.solvers._least_squares import least_squares_solver
@@ -132,17 +132,16 @@ class BlockSolver:
         ValueError
             If a target is not finite.
         """
-        numbers = np.arange(Y_block.shape[1]) if numbers is None else numbers
         yield from self.path_of(self.prepare(Y_block, numbers), penalties)
 
-    def prepare(self, Y_block: NDArray[Any], numbers: Indices) -> PreparedTargets:
+    def prepare(self, Y_block: NDArray[Any], numbers: Indices | None) -> PreparedTargets:
         """Multiply a block of targets with the features.
 
         Parameters
         ----------
         Y_block : ndarray of shape (n_samples, n_block)
             Targets.
-        numbers : ndarray of int of shape (n_block,)
+        numbers : ndarray of int of shape (n_block,) or None
             Numbers of the targets, for errors.
 
         Returns
@@ -152,11 +151,8 @@ class BlockSolver:
         """
         design = self._design
         if self._features is not None and self._least_squares is None:
-            q, means, squared_norms = design.moments(Y_block)
-            check_finite(squared_norms, design.dtype, numbers)
-            return PreparedTargets(q, means, squared_norms)
-        images, means, squared_norms = design.targets(Y_block)
-        check_finite(squared_norms, design.dtype, numbers)
+            return PreparedTargets(*design.moments(Y_block, numbers))
+        images, means, squared_norms = design.targets(Y_block, numbers)
         q, _ = design.correlate(images, squared_norms)
         return PreparedTargets(q, means, squared_norms, images)
 

@@ -25,19 +25,20 @@ class OutOfRangeError(ValueError):
     """Numbers whose squares or products the floating type cannot hold."""
 
 
-def check_finite(squared_norms: NDArray, dtype: np.dtype, targets: NDArray) -> None:
-    """Raise OutOfRangeError for the first of `targets` whose squared norm cannot be used."""
+def check_finite(squared_norms: NDArray, dtype: np.dtype, numbers: NDArray | None) -> None:
+    """Raise OutOfRangeError for the first of these targets whose squared norm cannot be used."""
+    numbers = np.arange(len(squared_norms)) if numbers is None else numbers
     finite = squared_norms <= LARGEST_SQUARE[dtype]
     if not finite.all():
         raise OutOfRangeError(
             f"Input y contains NaN, infinity or values too large for {dtype}, first in target "
-            f"{targets[~finite][0]}. Drop or impute the targets or samples concerned."
+            f"{numbers[~finite][0]}. Drop or impute the targets or samples concerned."
         )
     held = (squared_norms >= SMALLEST_SQUARE[dtype]) | (squared_norms == 0)
     if not held.all():
         raise OutOfRangeError(
             f"y must have squares that {dtype} can hold; got values too small, first in target "
-            f"{targets[~held][0]}. Scale y."
+            f"{numbers[~held][0]}. Scale y."
         )
 
 
@@ -143,7 +144,9 @@ class Design:
         n_roundings = (self.X.shape[0] + 8) * (1 if self.offset is None else 8)
         return 0.5 * n_roundings * float(np.finfo(self.dtype).eps)
 
-    def targets(self, Y_block) -> tuple[NDArray, NDArray, NDArray]:
+    def targets(
+        self, Y_block: NDArray, numbers: NDArray | None = None
+    ) -> tuple[NDArray, NDArray, NDArray]:
         """Prepare a block of targets as the features were.
 
         Constant targets become exactly zero.
@@ -152,6 +155,8 @@ class Design:
         ----------
         Y_block : ndarray of shape (n_samples, n_targets)
             Targets.
+        numbers : ndarray of int of shape (n_targets,), default=None
+            Numbers of the targets, for errors; counted from 0 by default.
 
         Returns
         -------
@@ -159,6 +164,11 @@ class Design:
             The centered, weighted targets.
         means, squared_norms : ndarray of shape (n_targets,)
             Means of the targets, and squared norms of the prepared ones.
+
+        Raises
+        ------
+        ValueError
+            If a target is not finite. An OutOfRangeError if its squares overflow or underflow.
         """
         Y_block = np.asarray(Y_block, dtype=self.dtype)
         mean = np.zeros(Y_block.shape[1])
@@ -177,6 +187,7 @@ class Design:
                     prepared[:, constant], squares[constant] = 0, 0
         underflowed = np.flatnonzero(squares == 0)
         squares[underflowed] = np.where(prepared[:, underflowed].any(axis=0), UNDERFLOWED, 0)
+        check_finite(squares, self.dtype, numbers)
         return prepared, mean, squares
 
     def gram(self) -> NDArray:
@@ -250,7 +261,9 @@ class Design:
                 q[target] = 0
         return q, rounding
 
-    def moments(self, Y_block) -> tuple[NDArray, NDArray, NDArray]:
+    def moments(
+        self, Y_block: NDArray, numbers: NDArray | None = None
+    ) -> tuple[NDArray, NDArray, NDArray]:
         """Multiply a block of targets with the features, without preparing it where that is safe.
 
         Centered features are orthogonal to constants except for rounding errors, which are known.
@@ -261,6 +274,8 @@ class Design:
         ----------
         Y_block : ndarray of shape (n_samples, n_targets)
             Targets.
+        numbers : ndarray of int of shape (n_targets,), default=None
+            Numbers of the targets, for errors; counted from 0 by default.
 
         Returns
         -------
@@ -268,6 +283,11 @@ class Design:
             Products of the prepared features and targets.
         means, squared_norms : ndarray of shape (n_targets,)
             Means of the targets; their squared norms, centered and weighted.
+
+        Raises
+        ------
+        ValueError
+            If a target is not finite. An OutOfRangeError if its squares overflow or underflow.
         """
         if self.centered and self.root_weight is None and not self.is_sparse:
             Y_block = np.asarray(Y_block, dtype=self.dtype)
@@ -278,8 +298,9 @@ class Design:
                 moderate = (raw <= 4 * squared_norms) & np.isfinite(raw)
                 moderate &= raw >= SMALLEST_SQUARE[self.dtype]
             if moderate.all():
+                check_finite(squared_norms, self.dtype, numbers)
                 return self.correlate(Y_block, squared_norms, mean)[0], mean, squared_norms
-        prepared, mean, squared_norms = self.targets(Y_block)
+        prepared, mean, squared_norms = self.targets(Y_block, numbers)
         return self.correlate(prepared, squared_norms)[0], mean, squared_norms
 
     def columns(self, index: NDArray) -> NDArray:

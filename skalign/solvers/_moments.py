@@ -39,7 +39,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from skalign.solvers._arguments import check_problem
 from skalign.solvers._combination import Combination, check_digits, check_same_shape, nothing
-from skalign.solvers._design import Design, check_finite
+from skalign.solvers._design import Design
 from skalign.solvers._feature_moments import FeatureMoments, prepared_like
 from skalign.solvers._target_blocks import target_blocks
 from skalign.solvers._types import Doubles, Floats, Indices
@@ -165,10 +165,7 @@ class Moments:
         ValueError
             If a target is not finite.
         """
-        q, means, squared_norms = design.moments(Y_block)
-        numbers = np.arange(len(means)) if numbers is None else numbers
-        check_finite(squared_norms, design.dtype, numbers)
-        return cls(features, q, means, squared_norms)
+        return cls(features, *design.moments(Y_block, numbers))
 
     @property
     def gram(self) -> Floats:

@@ -165,4 +165,6 @@ def solve_path(
                 put_in_path(path, k, block, solution)
     if sparse_output:
         path.coef[:] = [sparse.vstack(parts, format="csr") for parts in path.coef]
+    if penalty == "ols":  # no dual point is feasible
+        path.dual_gap[:] = np.nan
     return path

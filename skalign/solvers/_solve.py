@@ -61,7 +61,7 @@ def solve(
         Penalty.
     alpha : float or array-like of shape (n_targets,), default=0.1
         Strength of the penalty, one for all targets or one per target; infinite for targets that
-        stay empty: zero weights, and the mean as intercept. Ignored by "ols".
+        stay empty: zero weights, and the mean as intercept. "ols" ignores finite ones.
     l1_ratio : float or array-like of shape (n_targets,), default=0.5
         Share of the l1 penalty in "elasticnet", one for all targets or one per target.
     positive : bool, default=True
@@ -141,4 +141,6 @@ def solve(
             results = progress(results, total=len(blocks))
         for block, found in zip(blocks, results, strict=True):
             put_solution(solution, block, found)
+    if penalty == "ols":  # no dual point is feasible
+        solution.dual_gap[:] = np.nan
     return solution

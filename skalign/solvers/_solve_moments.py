@@ -126,6 +126,8 @@ def solve_moments(
     with closing(map_blocks(solve_one, blocks, n_jobs)) as results:
         for block, found in zip(blocks, results, strict=True):
             put_solution(solution, block, found)
+    if penalty == "ols":  # no dual point is feasible
+        solution.dual_gap[:] = np.nan
     return solution
 
 
@@ -234,6 +236,8 @@ def solve_moments_path(
         for block, found in zip(blocks, results, strict=True):
             for k, solution in enumerate(found):
                 put_in_path(path, k, block, solution)
+    if penalty == "ols":  # no dual point is feasible
+        path.dual_gap[:] = np.nan
     return path
 
 

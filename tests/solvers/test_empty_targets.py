@@ -113,12 +113,36 @@ def test_a_path_may_start_there(data, monkeypatch, penalty, positive, gram_featu
 
 
 @pytest.mark.parametrize("positive", [True, False])
-@pytest.mark.parametrize("alpha", [np.inf, np.nan, -1.0, "any", [1.0, 2.0, 3.0]])
-def test_ols_ignores_alpha(data, positive, alpha):
-    X, Y, _ = data
-    found = solve(X, Y, "ols", alpha, positive=positive)
-    np.testing.assert_array_equal(found.coef, solve(X, Y, "ols", 0.0, positive=positive).coef)
-    assert found.coef.any()
+def test_ols_ignores_finite_alphas(data, positive):
+    X, Y, weight = data
+    settings = {"positive": positive, "sample_weight": weight}
+    expected = solve(X, Y, "ols", 0.0, **settings)
+    assert expected.coef[~LEFT_EMPTY].any()
+    found = solve(X, Y, "ols", 9.0, **settings)
+    np.testing.assert_array_equal(found.coef, expected.coef)
+    alpha = np.where(LEFT_EMPTY, np.inf, 9.0)
+    moments = Moments.of(X, Y, weight)
+    for some in (
+        solve(X, Y, "ols", alpha, **settings),
+        solve_moments(moments, "ols", alpha, positive=positive),
+    ):
+        assert not some.coef[LEFT_EMPTY].any()
+        np.testing.assert_allclose(some.coef[~LEFT_EMPTY], expected.coef[~LEFT_EMPTY], atol=1e-10)
+        np.testing.assert_allclose(
+            some.intercept[LEFT_EMPTY], means_of(Y, weight, True)[LEFT_EMPTY]
+        )
+        assert some.converged.all()
+        assert not some.kkt_violation[LEFT_EMPTY].any()
+        assert np.isnan(some.dual_gap).all()
+        truth = certify(X, Y, some.coef, "ols", alpha, **settings)
+        assert truth.kkt_violation.max() < 1e-7
+        assert np.isnan(truth.dual_gap).all()
+    for path in (
+        solve_path(X, Y, "ols", [alpha], **settings),
+        solve_moments_path(moments, "ols", [alpha], positive=positive),
+    ):
+        np.testing.assert_allclose(path.coef[0], some.coef, atol=1e-10)
+        assert np.isnan(path.dual_gap).all()
 
 
 def test_extreme_targets_and_features_stay_empty_too(data):
