@@ -1,6 +1,6 @@
 """Reorientation, predictivity and noise ceilings, and scorers over them."""
 
-from skalign.metrics._alignment import Alignment, alignment, theta_without_penalty
+from skalign.metrics._alignment import Alignment, alignment
 from skalign.metrics._axis_alignment import AxisAlignment, axis_alignment
 from skalign.metrics._composition import LinearModelInside, linear_model_of
 from skalign.metrics._directions import (
@@ -91,7 +91,6 @@ __all__ = [
     "soft_matching",
     "split_half_reliability",
     "target_column",
-    "theta_without_penalty",
     "to_dense",
     "tuning_reorientation",
     "tuning_reorientation_parts",

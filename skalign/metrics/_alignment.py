@@ -105,40 +105,6 @@ def mean_over_targets(values: NDArray[np.float64], undefined: float) -> float:
     return float(np.where(np.isnan(values), undefined, values).mean())
 
 
-def theta_without_penalty(
-    penalized_theta: ArrayLike, empty_fraction: ArrayLike, *, undefined_theta: float = 2.0
-) -> NDArray[np.float64]:
-    """Mean theta of the fits that are not empty, from the mean in which empty fits are penalized.
-
-    Parameters
-    ----------
-    penalized_theta : array-like
-        Means over fits, in which an empty fit counts as `undefined_theta`.
-    empty_fraction : array-like
-        Fractions of the fits that are empty.
-    undefined_theta : float, default=2.0
-        The penalty.
-
-    Returns
-    -------
-    ndarray
-        Means over the fits that are not empty, from 0 to 2; NaN where all are. A fit that has
-        weights but no direction on the scored images still counts as `undefined_theta`.
-
-    Examples
-    --------
-    Three fits of theta .2, .4 and none at all:
-
-    >>> from skalign.metrics import theta_without_penalty
-    >>> theta_without_penalty(2.6 / 3, 1 / 3).round(6)
-    np.float64(0.3)
-    """
-    penalized, empty = np.asarray(penalized_theta), np.asarray(empty_fraction)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        theta = undefined_theta - (undefined_theta - penalized) / (1 - empty)
-    return np.where(empty < 1, np.clip(theta, 0, 2), np.nan)[()]
-
-
 def alignment(
     estimator: Any,
     X: Any,

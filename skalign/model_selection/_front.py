@@ -18,11 +18,15 @@ from skalign.metrics import (
     linear_model_of,
     pearson_r,
     target_column,
-    theta_without_penalty,
     tuning_reorientation,
 )
 from skalign.model_selection._pareto import pareto_optimal
-from skalign.model_selection._refit import last_iteration, read_score, theta_of
+from skalign.model_selection._search_scores import (
+    last_iteration,
+    read_score,
+    theta_of,
+    theta_without_penalty,
+)
 from skalign.utils import import_pandas, target_names
 
 EMPTY_THETA = 2.0  # value of an empty fit in penalized_theta: the worst
@@ -138,7 +142,7 @@ class AlignmentFront:
             params={name: _column(params, name) for name in names},
             r=r,
             r_se=r_se,
-            theta=theta_without_penalty(theta, empty_fraction, undefined_theta=penalty),
+            theta=theta_without_penalty(theta, empty_fraction, penalty),
             penalized_theta=theta + (EMPTY_THETA - penalty) * empty_fraction,
             n_active=read_score(results, "n_active", rows)[0],
             empty_fraction=empty_fraction,

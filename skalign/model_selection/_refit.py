@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -11,6 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skalign.model_selection._choice import check_tolerance, choose
+from skalign.model_selection._search_scores import (
+    last_iteration,
+    read_score,
+    score_names,
+    splits_of,
+    theta_of,
+)
 
 
 @dataclass(frozen=True)
@@ -236,48 +242,3 @@ def fewest_units(
     {'alpha': 9}
     """
     return _RefitRule("fewest_units", tolerance, r, "n_active", n_active)
-
-
-def last_iteration(cv_results: Mapping[str, Any]) -> NDArray[np.intp]:
-    """Rows that compare: all, or those with the most resources in a halving search."""
-    iteration = np.asarray(cv_results.get("iter", np.zeros(len(cv_results["params"]))))
-    return np.flatnonzero(iteration == iteration.max())
-
-
-def score_names(cv_results: Mapping[str, Any]) -> list[str]:
-    """Names of the test scores of a search."""
-    start = "mean_test_"
-    return sorted(key.removeprefix(start) for key in cv_results if key.startswith(start))
-
-
-def splits_of(cv_results: Mapping[str, Any], name: str) -> list[NDArray[Any]]:
-    """Values of a test score, (n_candidates,) for every split; none where it is missing."""
-    pattern = re.compile(rf"split\d+_test_{re.escape(name)}")
-    return [np.asarray(cv_results[key]) for key in cv_results if pattern.fullmatch(key)]
-
-
-def read_score(
-    cv_results: Mapping[str, Any], name: str, rows: NDArray[np.intp]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean of a score over splits, and its standard error, both NaN where a split has failed."""
-    splits = splits_of(cv_results, name)
-    if not splits:
-        raise ValueError(
-            f"cv_results must have the test score {name!r}; got {score_names(cv_results)}. Give "
-            "the search scoring=AlignmentScorer()."
-        )
-    scores = np.array([split[rows] for split in splits], dtype=np.float64)
-    scores[~np.isfinite(scores)] = np.nan
-    if len(scores) == 1:
-        return scores[0], np.full(rows.size, np.nan)
-    return scores.mean(axis=0), scores.std(axis=0, ddof=1) / np.sqrt(len(scores))
-
-
-def theta_of(neg_theta: NDArray[np.float64], name: str) -> NDArray[np.float64]:
-    """Theta from the score that is minus it."""
-    if (neg_theta > 0).any():
-        raise ValueError(
-            f"The score {name!r} must be minus theta, from -2 to 0, as AlignmentScorer and "
-            f"TuningReorientationScorer give it; got {neg_theta[neg_theta > 0][0]:.3g}."
-        )
-    return -neg_theta + 0.0  # not -0.0
