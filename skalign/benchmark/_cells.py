@@ -54,8 +54,8 @@ def fit_cell(problem: CellProblem, layers: FeaturesOfLayers) -> list[Row]:
     Returns
     -------
     list of dict
-        Rows of the table: where there are several layers, one for each, with the scores that it was
-        chosen by; last the test images'.
+        Rows of the table: one per layer, if there are several, with the scores that choose; last
+        that of the test images.
     """
     start = perf_counter()
     rows: list[Row] = []
@@ -65,11 +65,12 @@ def fit_cell(problem: CellProblem, layers: FeaturesOfLayers) -> list[Row]:
         rows, layer, fitted = _choose_layer(problem, layers)
     try:
         if layer is None:
-            raise ValueError(f"No layer could be fitted; of the first, {rows[0]['error']}")
+            first, error = rows[0]["layer"], rows[0]["error"]
+            raise ValueError(f"No layer could be fitted. The first, {first!r}: {error}")
         features = _given(layers[layer])
         if fitted is None:
             fitted = _fit(problem, features)
-        found = _score(fitted, features.test, problem.responses.test)
+        found = _score(fitted, features.test, problem.responses.test, "test")
         row = problem.row(layer, "test", fitted, start, scores=summarize([found]))
     except Exception as error:  # recorded: other cells go on
         row = problem.row(layer or "", "test", problem.encoder, start, error=error)
@@ -79,7 +80,7 @@ def fit_cell(problem: CellProblem, layers: FeaturesOfLayers) -> list[Row]:
 def _choose_layer(
     problem: CellProblem, layers: FeaturesOfLayers
 ) -> tuple[list[Row], str | None, Any | None]:
-    """Rows of all layers, the one with the largest r, and its encoder where that is fitted."""
+    """Rows of all layers, the layer with the largest r, and its encoder if that is fitted."""
     rows: list[Row] = []
     best, best_fitted, best_r = None, None, -np.inf
     partition = _choice_partition(problem, layers)
@@ -91,7 +92,8 @@ def _choose_layer(
                 _check_validation_is_held_out(problem.encoder)
                 fitted = _fit(problem, features)
                 assert features.validation is not None
-                found = [_score(fitted, features.validation, problem.responses.validation)]
+                Y = problem.responses.validation
+                found = [_score(fitted, features.validation, Y, partition)]
             else:
                 found = _score_folds(problem, features)
             estimator = problem.encoder if fitted is None else fitted
@@ -111,7 +113,7 @@ def _given(features: StandardizedParts | Failure) -> StandardizedParts:
 
 
 def _choice_partition(problem: CellProblem, layers: FeaturesOfLayers) -> str:
-    """Layers are chosen on validation images where both sides have them."""
+    """Choose layers on validation images if features and responses have them."""
     has_features = any(
         isinstance(features, StandardizedParts) and features.validation is not None
         for features in layers.values()
@@ -120,31 +122,31 @@ def _choice_partition(problem: CellProblem, layers: FeaturesOfLayers) -> str:
 
 
 def _score_folds(problem: CellProblem, features: StandardizedParts) -> list[Alignment]:
-    """Scores on held-out folds of the training images.
+    """Score on held-out folds of the training images.
 
-    Features and responses are standardized by all training images, those of the held-out fold too.
-    No test or validation image is among them, and all layers are alike in it.
+    Features and responses are standardized by all training images, those of the held-out fold
+    included. This is the same for all layers, and sees no test or validation image.
     """
     X, Y = features.train, problem.responses.train
     _check_images("train", X, Y)
     found = []
     for train, test in check_splits(problem.layer_cv, X, Y):
         fitted = _fit_encoder(problem.encoder, X[train], Y[train])
-        found.append(_score(fitted, X[test], Y[test]))
+        found.append(_score(fitted, X[test], Y[test], "train"))
     return found
 
 
 def _fit(problem: CellProblem, features: StandardizedParts) -> Any:
-    """Fit the encoder, with the validation images where it asks for them."""
+    """Fit the encoder, with the validation images if it asks for them."""
     responses = problem.responses
     _check_images("train", features.train, responses.train)
     if not validation_parameters(problem.encoder):
         return _fit_encoder(problem.encoder, features.train, responses.train)
     if features.validation is None or responses.validation is None:
         raise ValueError(
-            'encoder has cv="validation", but there are no validation '
-            f"{'features' if features.validation is None else 'responses'}: give them, or another "
-            "cv."
+            'encoder must have validation images for cv="validation"; got no validation '
+            f"{'features' if features.validation is None else 'responses'}. Give them, or take "
+            "another cv."
         )
     _check_images("validation", features.validation, responses.validation)
     fold = np.repeat([-1, 0], [len(features.train), len(features.validation)])
@@ -160,7 +162,10 @@ def _fit_encoder(encoder: Any, X: NDArray[Any], Y: NDArray[Any], split: Any = No
     encoder = clone(encoder)
     if names := validation_parameters(encoder):
         if split is None:
-            raise ValueError('encoder has cv="validation", but no validation images are given.')
+            raise ValueError(
+                'encoder must have validation images for cv="validation"; got none. Give '
+                "validation features and responses, or take another cv."
+            )
         encoder.set_params(**dict.fromkeys(names, split))
     return encoder.fit(X, Y)
 
@@ -180,21 +185,21 @@ def _check_validation_is_held_out(encoder: Any) -> None:
         refit = f"{name.removesuffix('cv')}refit"
         if parameters.get(refit) != "train":
             raise ValueError(
-                "encoder must not be fitted to the validation images where these choose the layer, "
-                f'but has {name}="validation" and {refit}={parameters.get(refit)!r}. Take '
+                "encoder must not be fitted to the validation images if these choose the layer; "
+                f'got {name}="validation" and {refit}={parameters.get(refit)!r}. Take '
                 'SparsePositiveEncoderCV(refit="train"), or folds of the training images as cv.'
             )
 
 
-def _score(fitted: Any, X: NDArray[Any], Y: Any) -> Alignment:
-    _check_images("scored", X, Y)
+def _score(fitted: Any, X: NDArray[Any], Y: Any, part: str) -> Alignment:
+    _check_images(part, X, Y)
     return alignment(fitted, X, Y)
 
 
 def _check_images(part: str, X: NDArray[Any], Y: NDArray[Any]) -> None:
     if len(X) != len(Y):
         raise ValueError(
-            f"Features and responses must be of the same images; of the {part} images there are "
-            f"{len(X)} and {len(Y)}. Name those that the subject saw as RegionResponses(..., "
-            "train_images=rows of the features)."
+            f"Features and responses must have the same images; got {len(X)} and {len(Y)} {part} "
+            f"images. Name those that the subject saw: RegionResponses(..., {part}_images=rows of "
+            "the features)."
         )

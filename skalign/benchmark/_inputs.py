@@ -8,15 +8,17 @@ from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
 
+from skalign.metrics import linear_model_of
+
 
 @dataclass(frozen=True, eq=False)
 class ModelFeatures:
     """Responses of a model's units to the images of a benchmark.
 
-    Every part is an array of shape (n_images, n_units); the path of a ``.npy`` file, which is
-    memory-mapped; or a callable without arguments that returns one of these. Of a model with
-    several layers every part is a dict from the names of the layers to these, or a callable that
-    returns one; all parts have the same layers.
+    Every part is an array of shape (n_images, n_units), the path of a ``.npy`` file, which is
+    memory-mapped, or a callable without arguments that returns one of these. If a model has several
+    layers, every part is a dict with names of layers as keys and such values, or a callable that
+    returns the dict. All parts have the same layers.
 
     Parameters
     ----------
@@ -27,15 +29,33 @@ class ModelFeatures:
     test : array, path, callable, or dict of these
         Features of the test images.
     localizer : array, path, callable, or dict of these, default=None
-        Features of the localizer images. Needed where units are localized.
+        Features of the localizer images. Required if units are localized.
     validation : array, path, callable, or dict of these, default=None
         Features of the validation images.
     key : str, default=None
-        Stands for the content of the features, such as a version of the model and of the images:
-        the store compares it in their place, so that a model with all its cells in the store is not
-        loaded at all. Which parts are given and the names of layers in dicts count beside it; not
-        layers that a callable returns: others need another key. If None, features are loaded to be
-        compared.
+        Text that stands for the content of the features, such as a version of the model and of the
+        images. The store compares the key, so that a model with all its cells in the store is not
+        loaded. The store also compares which parts are given, and the names of layers in dicts. It
+        cannot see which layers a callable returns: change the key with them. If None, the store
+        compares the features, and loads them to do so.
+
+    See Also
+    --------
+    run_benchmark : Fits encoders from the features to the responses of regions.
+
+    Examples
+    --------
+    Two layers from files, which are read when a worker needs them.
+
+    >>> from skalign.benchmark import ModelFeatures
+    >>> model = ModelFeatures(
+    ...     "alexnet",
+    ...     train={"fc6": "alexnet/fc6_train.npy", "fc7": "alexnet/fc7_train.npy"},
+    ...     test={"fc6": "alexnet/fc6_test.npy", "fc7": "alexnet/fc7_test.npy"},
+    ...     key="weights of 2024-05, images v2",
+    ... )
+    >>> sorted(model.train)
+    ['fc6', 'fc7']
     """
 
     name: str
@@ -50,14 +70,15 @@ class ModelFeatures:
 class RegionResponses:
     """Responses of a region's voxels in one subject.
 
-    Every part is an array of shape (n_images, n_targets), or (n_images,) of a single target; the
-    path of a ``.npy`` file, which is memory-mapped; or a callable without arguments that returns
-    one of these.
+    Every part is an array or a data frame of shape (n_images, n_targets), an array of shape
+    (n_images,) for a single target, the path of a ``.npy`` file, which is memory-mapped, or a
+    callable without arguments that returns one of these. Data frames must have the same columns in
+    the same order in all parts.
 
     Parameters
     ----------
     subject : str or int
-        The subject; its text in the table, so that 1 and "1" are the same.
+        The subject. The table has it as text, so that 1 and "1" are the same subject.
     name : str
         Name of the region.
     train : array, path or callable
@@ -68,13 +89,33 @@ class RegionResponses:
         Responses to the validation images.
     ceiling : NoiseCeiling, array, path or callable, default=None
         Noise ceiling of every voxel: a :class:`~skalign.metrics.NoiseCeiling` of unit "r", or an
-        array of shape (n_targets,) in units of r, from 0 to 1 or NaN where a voxel has none. The
-        region's is the mean over voxels that have one, NaN if none has.
+        array of shape (n_targets,) in units of r, from 0 to 1, with NaN for a voxel without a
+        ceiling. The table has the mean over the voxels that have a ceiling.
     train_images : array-like of shape (n_train_images,), default=None
-        Which rows of the models' training features are the images that this subject saw, in the
-        order of `train`. If None, all are.
+        Rows of the models' training features that belong to the rows of `train`: the images that
+        this subject saw. If None, features and responses have the same rows.
     validation_images, test_images : array-like, default=None
-        The same of the other parts.
+        The same for the other parts.
+
+    See Also
+    --------
+    run_benchmark : Fits encoders from the features of models to the responses.
+
+    Examples
+    --------
+    A subject who saw the images 0 and 2 of three training images, and both test images.
+
+    >>> import numpy as np
+    >>> from skalign.benchmark import RegionResponses
+    >>> region = RegionResponses(
+    ...     "subj01",
+    ...     "FFA",
+    ...     train=np.array([[0.3, 1.2], [0.1, -0.4]]),
+    ...     test=np.array([[0.8, 0.9], [-0.2, 0.5]]),
+    ...     train_images=[0, 2],
+    ... )
+    >>> region.train.shape
+    (2, 2)
     """
 
     subject: str | int
@@ -102,6 +143,11 @@ def check_arguments(
         "subjects and names of regions", [(str(region.subject), region.name) for region in regions]
     )
     _check_named(encoders, "encoders", "fit", "an estimator")
+    for name, encoder in encoders.items():
+        try:
+            linear_model_of(encoder)
+        except TypeError as error:
+            raise TypeError(f"encoders[{name!r}] must have a linear map inside: {error}") from error
     selectors = _mapping(units, "units")
     localized = {name: selector for name, selector in selectors.items() if selector is not None}
     _check_text("names in units", selectors)

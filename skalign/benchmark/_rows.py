@@ -6,9 +6,17 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.pipeline import Pipeline
+from sklearn.linear_model import (
+    ElasticNet,
+    ElasticNetCV,
+    Lasso,
+    LassoCV,
+    LinearRegression,
+    Ridge,
+    RidgeCV,
+)
 
-from skalign.metrics import Alignment
+from skalign.metrics import Alignment, linear_model_of
 from skalign.utils import import_pandas
 
 COLUMNS = (
@@ -72,13 +80,13 @@ def make_row(
     cell : Cell
         Names.
     estimator : estimator
-        The encoder, fitted where that went well.
+        The encoder, fitted if fitting succeeded.
     layer, partition : str
-        Where the scores are from.
+        Layer and images of the scores.
     scores : dict, default=None
-        As from `summarize`.
+        Result of `summarize`.
     ceiling, n_targets, seconds : float, int, float
-        As in the table.
+        Columns of the table.
     error : Exception, default=None
         Why there are no scores.
 
@@ -111,22 +119,22 @@ def summarize(found: Sequence[Alignment]) -> Row:
 
 
 def describe(estimator: Any) -> Row:
-    """Penalty, sign and strength of the linear model inside of an estimator, fitted or not.
+    """Penalty, sign and strength of the linear model inside an estimator, fitted or not.
 
     Parameters
     ----------
     estimator : estimator
-        Of skalign or of scikit-learn.
+        Anything that `linear_model_of` finds a linear model in.
 
     Returns
     -------
     dict
-        ``penalty``, ``positive`` and ``alpha``: the median of the targets that are not empty where
-        each has its own; NaN where there is none.
+        ``penalty``, ``positive`` and ``alpha``. If every target has an alpha of its own: the median
+        over targets that are not empty. NaN if there is none.
     """
-    model = _innermost(estimator)
+    model = linear_model_of(estimator).model
     parameters = model.get_params(deep=False) if hasattr(model, "get_params") else {}
-    penalty = parameters.get("penalty", _PENALTIES.get(type(model).__name__, type(model).__name__))
+    penalty = parameters.get("penalty", _PENALTIES.get(type(model), type(model).__name__))
     alphas = getattr(model, "alpha_", parameters.get("alpha"))
     return {
         "penalty": str(penalty),
@@ -144,24 +152,15 @@ def _median_alpha(alphas: Any) -> float:
     return float(np.median(alphas)) if alphas.size else np.nan
 
 
-_PENALTIES = {
-    "LinearRegression": "ols",
-    "Ridge": "ridge",
-    "RidgeCV": "ridge",
-    "Lasso": "lasso",
-    "LassoCV": "lasso",
-    "ElasticNet": "elasticnet",
-    "ElasticNetCV": "elasticnet",
+_PENALTIES: dict[type, str] = {
+    LinearRegression: "ols",
+    Ridge: "ridge",
+    RidgeCV: "ridge",
+    Lasso: "lasso",
+    LassoCV: "lasso",
+    ElasticNet: "elasticnet",
+    ElasticNetCV: "elasticnet",
 }
-
-
-def _innermost(estimator: Any) -> Any:
-    if isinstance(estimator, Pipeline):
-        return _innermost(estimator.steps[-1][1])
-    for name in ("best_estimator_", "regressor_", "estimator", "regressor"):
-        if (inner := getattr(estimator, name, None)) is not None:
-            return _innermost(inner)
-    return estimator
 
 
 def to_table(rows: Iterable[Row]) -> Any:

@@ -154,7 +154,9 @@ def test_all_layers_fail(layered, alpha):
     table = run_benchmark(**layered)
     assert table["error"].notna().all()
     assert table["layer"].tolist() == ["early", "middle", "late", ""]
-    assert table["error"][3].startswith("ValueError: No layer could be fitted; of the first, ")
+    assert table["error"][3].startswith(
+        "ValueError: No layer could be fitted. The first, 'early': "
+    )
 
 
 def test_empty_layers_do_not_win(layered):
@@ -210,7 +212,7 @@ def test_validation_as_cv_needs_validation_images(layered):
     problem["encoders"] = {"cv": SparsePositiveEncoderCV(cv="validation")}
     assert "no validation features" in run_benchmark(**problem)["error"][0]
     problem = without_validation(layered) | {"encoders": problem["encoders"]}
-    assert "no validation images" in run_benchmark(**problem)["error"][0]
+    assert "got none. Give validation" in run_benchmark(**problem)["error"][0]
 
 
 @pytest.mark.filterwarnings("ignore:.* targets were left empty:UserWarning")

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from numpy.testing import assert_equal
+from numpy.testing import assert_allclose, assert_equal
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.linear_model import (
     ElasticNet,
@@ -18,7 +18,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skalign import SparsePositiveEncoder, SparsePositiveEncoderCV
-from skalign.benchmark._rows import describe
+from skalign.benchmark._rows import describe, summarize
+from skalign.metrics import alignment
 
 NAN = np.nan
 
@@ -59,3 +60,17 @@ def test_chosen_alpha_of_targets_that_are_not_empty():
     assert describe(search)["alpha"] == 0.1
     for model in (RidgeCV(), LassoCV()):
         assert describe(model.fit(X, Y[:, 0]))["alpha"] == model.alpha_
+
+
+def test_scores_of_one_fit_are_those_of_alignment():
+    """Of folds alike in size: r, and all that counts empty targets, are means over folds."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((60, 3))
+    Y = X[:, [0, 1, 0]] * [1, 1, -1] + 0.1 * rng.standard_normal((60, 3))
+    fitted = SparsePositiveEncoder(alpha=0.1).fit(X, Y)
+    folds = [alignment(fitted, X[rows], Y[rows]) for rows in (slice(30), slice(30, None))]
+    assert summarize(folds[:1]) == folds[0].summary()
+    together = summarize(folds)
+    for name in ("r", "penalized_theta", "n_active", "empty_fraction"):
+        assert_allclose(together[name], np.mean([fold.summary()[name] for fold in folds]))
+    assert_allclose(together["theta"], np.mean([fold.theta[:2] for fold in folds]))

@@ -8,11 +8,20 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from sklearn.base import clone
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.decomposition import PCA
 from sklearn.linear_model import Lasso
+from sklearn.model_selection import GridSearchCV
+from sklearn.multioutput import MultiOutputRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skalign import SelectiveUnitLocalizer, SparsePositiveEncoder
+from skalign import (
+    AlignmentScorer,
+    SelectiveUnitLocalizer,
+    SparsePositiveEncoder,
+    SparsePositiveEncoderCV,
+)
 from skalign.benchmark import ModelFeatures, RegionResponses, run_benchmark
 from skalign.metrics import NoiseCeiling, alignment
 
@@ -47,7 +56,7 @@ def expected_table(problem):
         empty = found.n_active == 0
         theta = np.nan if empty.all() else found.theta[~empty].mean()
         penalized = (found.theta[~empty].sum() + 2 * empty.sum()) / 2
-        r = found.r[~empty].sum() / 2
+        r = np.nansum(found.r) / 2
         rows.append([r, theta, penalized, found.n_active.mean(), empty.mean()])
     return np.array(rows)
 
@@ -73,6 +82,26 @@ def test_is_that_of_a_loop(problem):
     assert set(table["n_targets"]) == {2}
     assert table["seconds"].between(1e-6, 60).all()
     assert table["error"].tolist() == [None] * 16
+
+
+@pytest.mark.filterwarnings("ignore:.* targets were left empty:UserWarning")
+def test_any_model_with_a_linear_map_inside(problem):
+    search = GridSearchCV(
+        make_pipeline(StandardScaler(), SparsePositiveEncoder()),
+        {"sparsepositiveencoder__alpha": [0.05, 0.2]},
+        cv=3,
+        scoring=AlignmentScorer(),
+        refit="r",
+    )
+    around = TransformedTargetRegressor(SparsePositiveEncoder(alpha=0.2), transformer=PCA(2))
+    each = MultiOutputRegressor(SparsePositiveEncoderCV(cv=3))
+    problem["encoders"] = {"search": search, "around": around, "each": each}
+    table = run_benchmark(**problem)
+    assert table["error"].isna().all()
+    assert set(table["penalty"]) == {"lasso"}
+    assert set(table["alpha"][table["encoder"] == "search"]) <= {0.05, 0.2}
+    names = ["r", "theta", "penalized_theta", "n_active", "empty_fraction"]
+    assert_allclose(table[names], expected_table(problem), rtol=1e-10, atol=1e-12)
 
 
 def test_matched_units_win(problem):
@@ -210,6 +239,22 @@ def test_single_target_in_one_dimension(problem):
     assert set(tables[0]["n_targets"]) == {1}
 
 
+def test_data_frames_have_the_same_voxels_in_all_parts(problem):
+    expected = scores(run_benchmark(**problem))
+    region = problem["regions"][1]
+    frames = {
+        part: pd.DataFrame(getattr(region, part), columns=["v1", "v2"])
+        for part in ("train", "validation", "test")
+    }
+    spoil(problem, "regions", **frames)
+    assert_frame_equal(scores(run_benchmark(**problem)), expected)
+    spoil(problem, "regions", test=frames["test"][["v2", "v1"]])
+    table = run_benchmark(**problem)
+    failed = table["region"] == "PPA"
+    assert table["error"][failed].str.contains(r"same voxels in the same order.*'v1', 'v2'").all()
+    assert table["error"][~failed].isna().all()
+
+
 @pytest.mark.parametrize(
     ("ceiling", "expected"),
     [
@@ -323,6 +368,14 @@ def test_progress_sees_every_cell(problem):
     assert seen == [16] * 16
 
 
+def test_progress_that_keeps_cells_is_refused(problem):
+    def progress(cells, total):
+        yield from list(cells)[3:]
+
+    with pytest.raises(ValueError, match=r"progress must yield every cell.*got all but 3"):
+        run_benchmark(**problem, progress=progress)
+
+
 def test_progress_of_rich(problem, capsys):
     track = pytest.importorskip("rich.progress").track
     run_benchmark(**problem, progress=track)
@@ -350,6 +403,11 @@ def test_progress_of_rich(problem, capsys):
         ({"encoders": {}}, ValueError, "encoders must have at least one entry"),
         ({"encoders": {"lasso": Lasso}}, TypeError, r"encoders\['lasso'\] must be an estimator"),
         ({"encoders": {"lasso": None}}, TypeError, r"encoders\['lasso'\] must be an estimator"),
+        (
+            {"encoders": {"pca": make_pipeline(PCA())}},
+            TypeError,
+            r"encoders\['pca'\] must have a linear map inside.*PCA",
+        ),
         ({"units": {"face": "face"}}, TypeError, r"units\['face'\] must be a SelectiveUnit.* None"),
         ({"layer_cv": 1}, ValueError, "layer_cv must be an int of at least 2.* got 1"),
         ({"layer_cv": "5"}, ValueError, "layer_cv must be an int of at least 2.* got '5'"),
