@@ -28,7 +28,7 @@ def bootstrap_alignment(
     method: Method = "auto",
     random_state: Any = None,
 ) -> AlignmentIntervals:
-    """Confidence intervals of r and theta of a fitted estimator.
+    """Estimate confidence intervals of r and theta of a fitted estimator.
 
     They say how much r and theta, of every target and averaged over targets, would vary with other
     held-out images, or with other targets. The fitted map stays as it is:
@@ -162,7 +162,7 @@ def bootstrap_alignment_difference(
     method: Method = "auto",
     random_state: Any = None,
 ) -> AlignmentIntervals:
-    """Confidence intervals of a difference in r and theta, in paired draws.
+    """Estimate confidence intervals of a difference in r and theta, in paired draws.
 
     For matched against mismatched units, such as face and scene units that predict a face region,
     or for signed against positive weights. Both sides have the same images and targets in every

@@ -31,9 +31,10 @@ def bootstrap_mean(
     method: Method = "auto",
     random_state: Any = None,
 ) -> ConfidenceInterval:
-    """Confidence interval of a mean over targets, or over subjects of their means over targets.
+    """Estimate the confidence interval of a mean over targets or over subjects.
 
-    For r or theta of every target, as :func:`skalign.metrics.alignment` gives them.
+    For r or theta of every target, as :func:`skalign.metrics.alignment` gives them. A subject
+    counts with the mean over its targets.
 
     Parameters
     ----------

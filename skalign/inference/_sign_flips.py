@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import check_random_state, check_scalar
 
 from skalign.inference._bootstrap_mean import differences_by_subject, means_of_subjects
-from skalign.inference._interval import N_RESAMPLES
+from skalign.inference._interval import N_RESAMPLES, IntervalRule
 from skalign.utils import check_number, import_pandas
 
 _LARGEST_EXACT = 14  # subjects: 2 ** 14 flips take milliseconds
@@ -150,17 +149,8 @@ def sign_flip_test(
     >>> round(found.p_value, 4), round(found.low, 2), round(found.high, 2)
     (0.0078, -0.23, -0.18)
     """
-    check_scalar(n_resamples, "n_resamples", (int, np.integer), min_val=2)
-    check_scalar(
-        confidence_level,
-        "confidence_level",
-        (float, np.floating),
-        min_val=0,
-        max_val=1,
-        include_boundaries="neither",
-    )
+    rule = IntervalRule(n_resamples, confidence_level, "auto", random_state).check()
     null_value = check_number(null_value, "null_value")
-    random_state = check_random_state(random_state)
     subjects = means_of_subjects(
         differences_by_subject(_as_arrays(values), _as_arrays(minus), "subjects")
     )
@@ -174,7 +164,7 @@ def sign_flip_test(
     flipped = (
         _all_subsets(n_subjects)
         if is_exact
-        else _random_subsets(n_subjects, int(n_resamples), random_state)
+        else _random_subsets(n_subjects, int(n_resamples), rule.random_state)
     )
     size = flipped.sum(axis=1)
     means = np.sort(flipped @ subjects / size)

@@ -15,7 +15,7 @@ from sklearn.multioutput import MultiOutputRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from skalign import SelectiveUnitLocalizer, SparsePositiveEncoder
+from skalign import SelectiveUnitLocalizer, SparsePositiveEncoder, SparsePositiveEncoderCV
 from skalign.inference import price_of_sign
 from skalign.metrics import alignment
 
@@ -259,3 +259,19 @@ def test_each_sign_chooses_its_alpha_unless_kept(data):
     assert_allclose(kept["positive"].r, alignment(fixed.fit(X, Y), X_test, Y_test).r)
     with pytest.raises(TypeError, match="keep_alpha must be True or False"):
         price_of_sign(chooser, *data, keep_alpha="yes")
+
+
+@pytest.mark.filterwarnings("ignore:1 of 4 targets were left empty")
+def test_a_cross_validated_encoder_chooses_for_every_target(data):
+    X, Y, X_test, Y_test = data
+    chooser = SparsePositiveEncoderCV(alphas=[0.3, 0.1, 0.03], cv=3)
+    price = price_of_sign(chooser, *data)
+    kept = price_of_sign(chooser, *data, keep_alpha=True)
+    alpha = chooser.fit(X, Y).alpha_
+    assert_array_equal(np.isnan(price["positive"].r), np.isinf(alpha))
+    assert np.isinf(alpha).sum() == 1
+    assert_allclose(kept["positive"].r, price["positive"].r, atol=1e-6)
+    fixed = SparsePositiveEncoder(alpha=alpha, positive=False).fit(X, Y)
+    assert_allclose(kept["signed"].r, alignment(fixed, X_test, Y_test).r)
+    assert_array_equal(np.isnan(kept["signed"].r), np.isinf(alpha))  # which empties that fit, too
+    assert abs(kept["signed"].r - price["signed"].r)[:3].max() > 1e-4

@@ -213,7 +213,6 @@ def test_choices_that_cannot_be_kept_are_refused():
     assert same(with_chosen_alpha(alike).estimator, LassoCV(alphas=[alike.estimators_[0].alpha_]))
 
 
-@pytest.mark.skipif(not hasattr(SparsePositiveEncoderCV, "fixed"), reason="lands with fixed()")
 @pytest.mark.parametrize("routing", [False, True])
 def test_a_cross_validated_encoder_keeps_alpha_of_every_target(routing):
     with config_context(enable_metadata_routing=routing):
