@@ -112,6 +112,25 @@ def test_data_frames_keep_their_target_names(data, encoder):
     assert encoder.target_names_in_.tolist() == names
 
 
+@pytest.mark.parametrize(("penalty", "positive"), ENCODERS)
+def test_infinite_alpha_leaves_a_target_empty(data, penalty, positive):
+    X, Y = data
+    weight = np.arange(1.0, 51.0)
+    settings = {"positive": positive}
+    encoder = SparsePositiveEncoder(penalty, [0.01, np.inf, 0.01, np.inf], **settings)
+    encoder.fit(X, Y + 5, weight)
+    assert not encoder.coef_[[1, 3]].any()
+    mean = np.average(Y + 5, axis=0, weights=weight)
+    np.testing.assert_allclose(encoder.intercept_[[1, 3]], mean[[1, 3]])
+    np.testing.assert_array_equal(encoder.n_iter_[[1, 3]], 1)
+    np.testing.assert_array_equal(encoder.kkt_violation_[[1, 3]], 0)
+    finite = SparsePositiveEncoder(penalty, 0.01, **settings).fit(X, Y + 5, weight)
+    np.testing.assert_allclose(encoder.coef_[[0, 2]], finite.coef_[[0, 2]], atol=1e-12)
+    alone = SparsePositiveEncoder(penalty, np.inf, fit_intercept=False, **settings).fit(X, Y[:, 0])
+    assert not alone.coef_.any()
+    assert alone.intercept_ == 0
+
+
 def test_integers_are_numbers():
     rng = np.random.default_rng(0)
     X, Y = rng.integers(-5, 5, (30, 4)), rng.integers(0, 100, (30, 2))
