@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils import check_array, check_consistent_length
 
 from skalign.solvers import Penalty, SolutionPath, solve_path
-from skalign.utils import check_sample_weight
+from skalign.utils import check_flag, check_sample_weight
 
 
 def sparse_positive_path(
@@ -97,9 +97,8 @@ def sparse_positive_path(
     >>> path.coef.shape, path.n_active[:, 0]
     ((3, 2, 8), array([0, 1, 4]))
     """
-    for name, value in (("positive", positive), ("fit_intercept", fit_intercept)):
-        if not isinstance(value, bool | np.bool_):
-            raise TypeError(f"{name} must be True or False; got {value!r}.")
+    check_flag(positive, "positive")
+    check_flag(fit_intercept, "fit_intercept")
     X = check_array(X, accept_sparse="csr", dtype=[np.float64, np.float32], input_name="X")
     y = check_array(y, ensure_2d=False, ensure_all_finite=False, input_name="y")
     check_consistent_length(X, y)

@@ -18,7 +18,7 @@ from skalign.metrics._directions import (
     check_responses,
     safe_scale,
 )
-from skalign.utils import check_number
+from skalign.utils import check_flag, check_number
 
 _SPARSE_DENSITY = 0.03  # below it, a sparse product is faster than a dense one
 _IMAGE_CHUNK = 128  # images of a sparse product that stays in cache
@@ -67,8 +67,7 @@ class ReorientationProblem:
         dtypes = features.dtype, self._targets.dtype, self._weights.dtype
         is_single = np.result_type(np.float32, *dtypes) == np.float32
         self.dtype = np.dtype(np.float32 if is_single else np.float64)
-        if not isinstance(center, bool | np.bool_):
-            raise TypeError(f"center must be True or False; got {center!r}.")
+        check_flag(center, "center")
         self._space = ImageSpace(n_images, sample_weight, center)
         self.features, self.alive = self._directions(features)
 

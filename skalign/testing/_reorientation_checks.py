@@ -12,6 +12,7 @@ import numpy as np
 
 from skalign.testing._measure_statements import STATEMENTS, Measure
 from skalign.testing._property_check import PropertyCheck, parametrize
+from skalign.utils import check_flag, check_number
 
 
 def reorientation_checks(
@@ -77,10 +78,8 @@ def reorientation_checks(
         raise TypeError(
             f"measure must be a callable measure(features, targets, weights); got {measure!r}."
         )
-    if not isinstance(center, bool | np.bool_):
-        raise TypeError(f"center must be True or False; got {center!r}.")
-    if not isinstance(undefined, Real):
-        raise TypeError(f"undefined must be a real number; got {undefined!r}.")
+    check_flag(center, "center")
+    check_number(undefined, "undefined")
     if not (isinstance(atol, Real) and 0 <= atol < np.inf):
         raise ValueError(f"atol must be a finite number, not negative; got {atol!r}.")
     declared = Measure(measure, bool(center), float(undefined), float(atol))
