@@ -7,7 +7,7 @@ from sklearn.model_selection import GridSearchCV, PredefinedSplit, cross_validat
 
 from skalign import AlignmentScorer, SparsePositiveEncoder, SparsePositiveEncoderCV
 from skalign.benchmark import ModelFeatures, RegionResponses, run_benchmark
-from skalign.inference import bootstrap_alignment
+from skalign.inference import alignment_null, bootstrap_alignment, price_of_sign
 from skalign.linear_model import sparse_positive_path
 from skalign.metrics import PearsonScorer, TuningReorientationScorer, alignment
 from skalign.model_selection import AlignmentFront
@@ -129,7 +129,24 @@ def test_front_of_a_path(data, summary):
 def test_bootstrap(data, fitted, summary):
     X, Y, _ = data
     found = bootstrap_alignment(fitted, X[100:], Y[100:], n_resamples=20, random_state=0)
-    assert_same({"r": found.r.estimate, "theta": found.theta.estimate}, summary)
+    names = ["r", "theta", "penalized_theta"]
+    assert_same({name: getattr(found, name).estimate for name in names}, summary)
+    assert_same({"empty_fraction": found.empty_fraction}, summary)
+
+
+def test_comparison(data, summary):
+    X, Y, _ = data
+    found = price_of_sign(SparsePositiveEncoder(alpha=ALPHA), X[:100], Y[:100], X[100:], Y[100:])
+    assert_same(found.summary()["positive"], summary)
+
+
+def test_null(data, summary):
+    X, Y, _ = data
+    encoder = SparsePositiveEncoder(alpha=ALPHA)
+    found = alignment_null(
+        encoder, X[:100], Y[:100], X[100:], Y[100:], n_resamples=3, random_state=0
+    )
+    assert_same({name: found.summary()[name] for name in summary}, summary)
 
 
 def test_row_of_a_benchmark(data, summary):
@@ -141,4 +158,4 @@ def test_row_of_a_benchmark(data, summary):
         [RegionResponses("1", "FFA", train=Y[:100], test=Y[100:])],
         {"lasso": SparsePositiveEncoder(alpha=ALPHA)},
     )
-    assert_same({name: table[name][0] for name in set(summary) & set(table.columns)}, summary)
+    assert_same({name: table[name][0] for name in summary}, summary)

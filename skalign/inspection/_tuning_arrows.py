@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array
 
 from skalign.inspection._palette import GREEN
-from skalign.metrics import linear_maps, tuning_reorientation
+from skalign.metrics import linear_maps, linear_model_of, tuning_reorientation
 from skalign.utils import import_pyplot
 
 
@@ -263,7 +263,8 @@ class TuningArrowsDisplay:
 
 
 def _name(estimator: Any) -> str:
-    penalty = getattr(estimator, "penalty", None)
+    model = linear_model_of(estimator).model
+    penalty = getattr(model, "penalty", None)
     if penalty is None:
-        return type(estimator).__name__
-    return f"{penalty}, {'positive' if estimator.positive else 'signed'} weights"
+        return type(model).__name__
+    return f"{penalty}, {'positive' if model.positive else 'signed'} weights"

@@ -77,6 +77,9 @@ def test_estimator_gives_weights_and_name():
     (theta,) = tuning_reorientation(toy.X, toy.y, encoder.coef_)  # to the target itself
     assert display.theta == theta
     assert display.ax_.get_title().startswith("ridge, signed weights\n")
+    piped = make_pipeline("passthrough", encoder)
+    title = TuningArrowsDisplay.from_estimator(piped, toy.X, toy.y).ax_.get_title()
+    assert title.startswith("ridge, signed weights\n")
     lasso = Lasso(0.5, fit_intercept=False).fit(toy.X, toy.y)
     title = TuningArrowsDisplay.from_estimator(lasso, toy.X, toy.y).ax_.get_title()
     assert title.startswith("Lasso\n")
