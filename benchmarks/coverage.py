@@ -105,15 +105,15 @@ def fixed(weights: np.ndarray) -> LinearRegression:
     return model
 
 
-def truth(images: Images, rng: RNG) -> dict[str, dict[str, float]]:
-    """R and theta of both maps, and their difference, over very many images."""
+def truths(images: Images, rng: RNG) -> dict[str, dict[str, float]]:
+    """Means of both maps, and their difference, and the first target, over very many images."""
     features, targets = images.draw(rng, N_TRUTH // images.group_size)
-    fitted, lesser = (
-        alignment(fixed(weights), features, targets).summary() for weights in (FITTED, LESSER)
-    )
+    fitted, lesser = (alignment(fixed(weights), features, targets) for weights in (FITTED, LESSER))
+    means, lesser_means = fitted.summary(), lesser.summary()
+    first = {"target_r": float(fitted.r[0]), "target_theta": float(fitted.theta[0])}
     return {
-        "one": fitted,
-        "difference": {name: fitted[name] - lesser[name] for name in ("r", "theta")},
+        "one": {"r": means["r"], "theta": means["theta"], **first},
+        "difference": {name: means[name] - lesser_means[name] for name in ("r", "theta")},
     }
 
 
@@ -122,7 +122,7 @@ def of_images(
 ) -> Iterator[Coverage]:
     """Intervals over images or groups: of one model, and of the difference of two."""
     rng = np.random.default_rng(seed)
-    true = truth(images, rng)
+    true = truths(images, rng)
     groups = images.groups()
     covered: dict[tuple[str, str, str], list[bool]] = {}
     for simulation in range(n_simulations):
@@ -139,10 +139,11 @@ def of_images(
             if simulation % 2:  # costs twice as much
                 found["difference"] = bootstrap_alignment_difference(sides, targets, **options)
             for what, intervals in found.items():
-                for measure in ("r", "theta"):
+                for measure, truth in true[what].items():
                     interval = getattr(intervals, measure)
-                    is_covered = interval.low <= true[what][measure] <= interval.high
-                    covered.setdefault((what, method, measure), []).append(bool(is_covered))
+                    low, high = np.ravel(interval.low)[0], np.ravel(interval.high)[0]
+                    of_interval = covered.setdefault((what, method, measure), [])
+                    of_interval.append(bool(low <= truth <= high))
     functions = {"one": "bootstrap_alignment", "difference": "bootstrap_alignment_difference"}
     for (what, method, measure), values in covered.items():
         yield summarize(images.name, f"{functions[what]}, {method}", measure, values)
@@ -200,7 +201,7 @@ SETTINGS: dict[str, Callable[[int, int, int], Iterator[Coverage]]] = {
     )
 } | {
     f"{n_subjects} subjects, {distribution}": partial(of_subjects, n_subjects, distribution)
-    for n_subjects in (4, 8, 12)
+    for n_subjects in (4, 8, 12, 30)
     for distribution in ("normal", "exponential")
 }
 
@@ -245,7 +246,7 @@ def main() -> None:
     for row in coverage_rows(n_simulations):
         low = "*" if row.coverage < LEVEL - 2 * row.standard_error else " "
         print(
-            f"{row.coverage:.3f} +- {row.standard_error:.3f}{low} {row.measure:8}{row.interval:45}"
+            f"{row.coverage:.3f} +- {row.standard_error:.3f}{low} {row.measure:13}{row.interval:45}"
             f"{row.setting}",
             flush=True,
         )
