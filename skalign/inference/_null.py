@@ -17,11 +17,11 @@ from skalign.inference._null_fits import Refits, Scoring
 from skalign.inference._null_moments import MomentFits
 from skalign.inference._null_result import AlignmentNull, Correction, NullName
 from skalign.inference._null_statistics import (
-    Significance,
+    PValues,
     center_draws,
     compare_at_equal_units,
     least_p_value,
-    significance,
+    p_values_of,
 )
 from skalign.inference._refits import RefittableModel, count_samples
 from skalign.metrics import Alignment, check_target, linear_model_of
@@ -301,12 +301,12 @@ def _test(
     r, theta, n_active = values[..., 0], values[..., 1], values[..., 2].astype(np.int64)
     tie = TIE * np.sqrt(np.finfo(draws.dtype).eps)
     is_tested = n_active[0] > 0
-    of_r = significance(center_draws(r), is_tested, correction, tie)
+    of_r = p_values_of(center_draws(r), is_tested, correction, tie)
     excess = np.full(r.shape[1], np.nan)
-    of_theta = Significance(excess, excess, excess, np.nan)
+    of_theta = PValues(excess, excess, excess, np.nan)
     if null != "images":
         residual, statistic = compare_at_equal_units(theta, n_active, tie)
-        of_theta, excess = significance(statistic, is_tested, correction, tie), residual[0]
+        of_theta, excess = p_values_of(statistic, is_tested, correction, tie), residual[0]
     return AlignmentNull(
         null=null,
         encoder=Alignment(r[0], theta[0], n_active[0], names),

@@ -20,7 +20,7 @@ ALONE = 1e-6  # 1 - leverage up to which the other rows do not determine the fit
 LEAST_SPREAD = 0.1  # least expected size of a residual, as a share of the mean size
 
 
-class Significance(NamedTuple):
+class PValues(NamedTuple):
     """P-values of one measure.
 
     Attributes
@@ -41,9 +41,9 @@ class Significance(NamedTuple):
     region_p_value: float
 
 
-def significance(
+def p_values_of(
     statistic: NDArray[np.float64], is_tested: NDArray[np.bool_], correction: str, tie: float
-) -> Significance:
+) -> PValues:
     """Test whether the observed row has larger values than the null rows.
 
     Parameters
@@ -60,7 +60,7 @@ def significance(
 
     Returns
     -------
-    Significance
+    PValues
         One-sided p-values.
     """
     observed, null = statistic[0], statistic[1:]
@@ -78,7 +78,7 @@ def significance(
     region = 1.0
     if not np.isnan(mean[0]):
         region = (1 + int((~(mean[1:] < mean[0] - tie)).sum())) / n_rows
-    return Significance(p_value, q_value, np.maximum(familywise, p_value), region)
+    return PValues(p_value, q_value, np.maximum(familywise, p_value), region)
 
 
 def least_p_value(n_resamples: int, n_arrangements: float) -> float:

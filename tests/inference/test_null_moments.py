@@ -1,15 +1,18 @@
 """Fits from moments against fits to the images, through the same call."""
 
+import pickle
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import Lasso
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skalign import SparsePositiveEncoder
-from skalign.inference import _null_moments, alignment_null
+from skalign import SparsePositiveEncoder, SparsePositiveEncoderCV
+from skalign.inference import _null, _null_moments, alignment_null
 from skalign.inference._null_fits import Refits
 
 NULLS = ["units", "rotation", "images"]
@@ -190,6 +193,31 @@ def test_models_that_are_fitted_to_the_images(data, encoder, monkeypatch):
     calls = count_refits(monkeypatch)
     run(encoder, data, "rotation")
     assert len(calls) == 4
+
+
+@pytest.mark.parametrize("null", NULLS)
+def test_kept_alphas_of_a_cross_validated_encoder(data, null, no_refit):
+    """They are chosen in one fit to the data, with whole groups."""
+    groups = np.arange(70) // 7
+    encoder = make_pipeline(StandardScaler(), SparsePositiveEncoderCV(cv=3))
+    found = run(encoder, data, null, groups=groups, keep_alpha=True)
+    chosen = SparsePositiveEncoderCV(cv=3).fit(
+        StandardScaler().fit_transform(data["X"]), data["y"], groups=groups
+    )
+    fixed = make_pipeline(StandardScaler(), chosen.fixed())
+    assert_same(found, run(fixed, data, null, groups=groups))
+
+
+@pytest.mark.parametrize("encoder", [Lasso(0.2), SparsePositiveEncoder(alpha=0.2)])
+@pytest.mark.parametrize("null", NULLS)
+def test_fits_may_be_sent_to_other_processes(data, encoder, null, monkeypatch):
+    expected = run(encoder, data, null)
+
+    def map_elsewhere(function, seeds, n_jobs):
+        yield from (pickle.loads(pickle.dumps(function))(seed) for seed in seeds)
+
+    monkeypatch.setattr(_null, "map_blocks", map_elsewhere)
+    assert_same(run(encoder, data, null), expected)
 
 
 def test_fits_that_stop_early_are_told(data):

@@ -13,7 +13,7 @@ from skalign.inference._null_statistics import (
     compare_at_equal_units,
     least_p_value,
     n_targets_for_discovery,
-    significance,
+    p_values_of,
 )
 
 TIE = 1e-9
@@ -89,7 +89,7 @@ def test_what_the_other_fits_do_not_determine_is_no_evidence():
     theta = np.array([[0.1, 0.1], [0.0, np.nan], [0.0, np.nan], [0.0, np.nan]])
     excess, statistic = compare_at_equal_units(theta, n_active, TIE)
     assert_array_equal(excess[0], 0)
-    found = significance(statistic, n_active[0] > 0, "bh", TIE)
+    found = p_values_of(statistic, n_active[0] > 0, "bh", TIE)
     assert_array_equal(found.p_value, 1)
     assert found.region_p_value == 1
 
@@ -99,7 +99,7 @@ def test_rounding_errors_are_ties():
     n_active = np.ones((20, 3), int)
     theta = 1e-15 * np.random.default_rng(0).standard_normal((20, 3))
     _, statistic = compare_at_equal_units(theta, n_active, TIE)
-    assert_array_equal(significance(statistic, np.ones(3, bool), "bh", TIE).p_value, 1)
+    assert_array_equal(p_values_of(statistic, np.ones(3, bool), "bh", TIE).p_value, 1)
 
 
 def explicit_p_values(statistic, is_tested):
@@ -130,7 +130,7 @@ def test_p_values(seed, n_resamples, n_targets, empty, correction):
     statistic = rng.integers(-3, 4, size=(1 + n_resamples, n_targets)).astype(float)  # with ties
     statistic[rng.random(statistic.shape) < empty] = np.nan
     is_tested = ~np.isnan(statistic[0])
-    found = significance(statistic, is_tested, correction, TIE)
+    found = p_values_of(statistic, is_tested, correction, TIE)
     p, familywise, region = explicit_p_values(statistic, is_tested)
     assert_allclose(found.p_value, p)
     assert_allclose(found.familywise_p_value, familywise)
@@ -140,7 +140,7 @@ def test_p_values(seed, n_resamples, n_targets, empty, correction):
 
 def test_observed_values_of_equal_size_up_to_rounding_are_ties():
     statistic = np.array([[1.0], [1.0 - 1e-12], [0.5], [0.5]])
-    assert_allclose(significance(statistic, np.ones(1, bool), "bh", TIE).p_value, 0.5)
+    assert_allclose(p_values_of(statistic, np.ones(1, bool), "bh", TIE).p_value, 0.5)
 
 
 def test_familywise_rate_and_region():
@@ -150,7 +150,7 @@ def test_familywise_rate_and_region():
     any_target, single, region = [], [], []
     for _ in range(n_sims):
         statistic = rng.standard_normal((40, n_targets)) + rng.standard_normal((40, 1))
-        found = significance(statistic, np.ones(n_targets, bool), "bh", TIE)
+        found = p_values_of(statistic, np.ones(n_targets, bool), "bh", TIE)
         single.append((found.p_value <= 0.05).any())
         any_target.append((found.familywise_p_value <= 0.05).any())
         region.append(found.region_p_value <= 0.05)
@@ -160,7 +160,7 @@ def test_familywise_rate_and_region():
     assert np.mean(single) > 0.2
     shifted = rng.standard_normal((100, n_targets))
     shifted[0] += 0.7
-    found = significance(shifted, np.ones(n_targets, bool), "bh", TIE)
+    found = p_values_of(shifted, np.ones(n_targets, bool), "bh", TIE)
     assert found.region_p_value == 0.01
     assert (found.familywise_p_value > 0.05).mean() > 0.9
 
