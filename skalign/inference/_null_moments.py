@@ -79,7 +79,7 @@ class SharedEncoder:
             for value in (self.encoder.alpha, self.encoder.l1_ratio)
         )
         return solve_moments(
-            moments if self.encoder.fit_intercept else _not_centered(moments),
+            moments if self.encoder.fit_intercept else moments.uncentered(),
             self.encoder.penalty,
             alpha,
             l1_ratio=l1_ratio,
@@ -261,25 +261,6 @@ def score_solution(solution: Solution, test: Moments, scoring: Scoring) -> Align
         cosine = np.where(norms > 0, product / norms / length[:, None], 0.0)
         theta = 1 - np.einsum("ij,ij->i", weight, cosine) / weight.sum(axis=1)
     return replace(found, theta=np.clip(theta, 0, 2))
-
-
-def _not_centered(moments: Moments) -> Moments:
-    """The same moments about zero, for fits without an intercept."""
-    features, total, dtype = moments.features, moments.total_weight, moments.q.dtype
-    gram = features.gram + (total * np.outer(features.means, features.means)).astype(dtype)
-    features = replace(
-        features,
-        gram=gram,
-        means=np.zeros_like(features.means),
-        norms=np.sqrt(features.norms**2 + total * features.means**2),
-        centered=False,
-    )
-    products = total * np.outer(moments.target_means, moments.features.means)
-    return replace(
-        moments.sharing(features, moments.q + products.astype(dtype)),
-        target_means=np.zeros_like(moments.target_means),
-        target_squared_norms=moments.target_squared_norms + total * moments.target_means**2,
-    )
 
 
 def _warn_of_unconverged(is_unconverged: NDArray[np.bool_]) -> None:

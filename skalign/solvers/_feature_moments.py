@@ -1,4 +1,21 @@
-"""The half of the moments that all targets share: that of the features."""
+"""The half of the moments that all targets share: that of the features.
+
+A fold of a cross-validation, whose blocks of targets share the features' half::
+
+    whole = Design.prepare(X, sample_weight=weight, center=True)
+    held_out = Design.prepare(X[test], sample_weight=weight[test], center=True)
+    all_features, test_features = FeatureMoments.of(whole), FeatureMoments.of(held_out)
+    features = all_features - test_features
+    if features.lost.size:
+        features = features.recomputed(X[train], weight[train])
+    for block in target_blocks(whole, n_targets):
+        of_all = Moments.of_block(whole, all_features, Y[:, block])
+        of_test = Moments.of_block(held_out, test_features, Y[test, block])
+        training = of_all.minus(of_test, features=features)
+        if training.lost_digits:
+            training = training.recomputed(X[train], Y[train, block], weight[train])
+        solution = solve_moments(training, "lasso", 0.1)
+"""
 
 from __future__ import annotations
 
@@ -13,6 +30,7 @@ from scipy.linalg import eigh
 from skalign.solvers._combination import Combination, check_digits, nothing
 from skalign.solvers._design import Design
 from skalign.solvers._types import Doubles, Floats, Indices
+from skalign.utils import check_sample_weight
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,13 +77,10 @@ class FeatureMoments:
         FeatureMoments
             Their moments.
         """
-        squares = design.norms**2
-        gram = design.gram()
-        squares[gram.diagonal() == 0] = 0  # constants
         return cls(
-            gram=gram,
+            gram=design.gram(),
             means=design.mean,
-            norms=np.sqrt(squares),
+            norms=design.norms,
             total_weight=design.total_weight,
             centered=design.centered,
             rounding=design.rounding,
@@ -127,6 +142,23 @@ class FeatureMoments:
         means = self.means * A if A.ndim == 1 else self.means @ A
         return replace(self, gram=gram, means=means, norms=norms)
 
+    def uncentered(self) -> FeatureMoments:
+        """Undo the centering: the moments about zero, for fits without an intercept.
+
+        Returns
+        -------
+        FeatureMoments
+            Moments of the same images and features.
+        """
+        products = self.total_weight * np.outer(self.means, self.means)
+        return replace(
+            self,
+            gram=self.gram + products.astype(self.gram.dtype),
+            means=np.zeros_like(self.means),
+            norms=np.sqrt(self.norms**2 + self.total_weight * self.means**2),
+            centered=False,
+        )
+
     def recomputed(self, X: Any, sample_weight: Doubles | None = None) -> FeatureMoments:
         """Compute the features in `lost` afresh.
 
@@ -151,7 +183,7 @@ class FeatureMoments:
         rows = design.cross(design.columns(self.lost))
         gram[self.lost], gram[:, self.lost] = rows, rows.T
         means[self.lost] = design.mean[self.lost]
-        norms[self.lost] = np.sqrt(np.maximum(gram.diagonal()[self.lost].astype(np.float64), 0))
+        norms[self.lost] = design.norms[self.lost]
         return replace(self, gram=gram, means=means, norms=norms, lost=nothing())
 
     def __add__(self, other: FeatureMoments) -> FeatureMoments:
@@ -199,4 +231,6 @@ def prepared_like(features: FeatureMoments, X: Any, sample_weight: Doubles | Non
     """Images, prepared as those were that the moments were taken of."""
     X = sparse.csr_array(X) if sparse.issparse(X) else np.asarray(X)
     X = X.astype(features.gram.dtype, copy=False)
+    if sample_weight is not None:
+        sample_weight = check_sample_weight(sample_weight, X.shape[0])
     return Design.prepare(X, sample_weight=sample_weight, center=features.centered)

@@ -1,29 +1,12 @@
 """Second moments: all that a positive or l1 problem asks of its images.
 
-A :class:`Moments` has two halves. The features' half (:class:`FeatureMoments`: ``X'X``, means,
-norms, sum of weights) is made once and shared by all targets. The targets' half (``X'Y``, means,
-squared norms) is made block by block. Adding takes in more images. Subtracting a held-out part
-leaves the training part of a fold:
+A :class:`Moments` has two halves. The features' half (:class:`FeatureMoments`) is made once and
+shared by all targets. The targets' half (``X'Y``, means, squared norms) is made block by block.
+Adding takes in more images. Subtracting a held-out part leaves the training part of a fold:
 
     X'X = A'A + B'B + (s_a s_b / (s_a + s_b)) (m_a - m_b) (m_a - m_b)'
 
 with means m and sums of weights s; without an intercept, ``X'X = A'A + B'B``.
-
-A fold of a cross-validation, whose blocks of targets share the features' half::
-
-    whole = Design.prepare(X, sample_weight=weight, center=True)
-    held_out = Design.prepare(X[test], sample_weight=weight[test], center=True)
-    all_features, test_features = FeatureMoments.of(whole), FeatureMoments.of(held_out)
-    features = all_features - test_features
-    if features.lost.size:
-        features = features.recomputed(X[train], weight[train])
-    for block in target_blocks(whole, n_targets):
-        of_all = Moments.of_block(whole, all_features, Y[:, block])
-        of_test = Moments.of_block(held_out, test_features, Y[test, block])
-        training = of_all.minus(of_test, features=features)
-        if training.lost_digits:
-            training = training.recomputed(X[train], Y[train, block], weight[train])
-        solution = solve_moments(training, "lasso", 0.1)
 
 A part that is subtracted may be centered although the whole is not: the held-out images of a fold
 whose Pearson's r is wanted beside a fit without an intercept.
@@ -73,12 +56,21 @@ class Moments:
 
     Examples
     --------
+    Two sessions, and the training part of a fold that holds out the first:
+
     >>> import numpy as np
-    >>> from skalign.solvers import Moments, solve_moments
+    >>> from skalign.solvers import Moments, solve, solve_moments
     >>> rng = np.random.default_rng(0)
     >>> X, Y = rng.standard_normal((60, 4)) + 5, rng.standard_normal((60, 2))
-    >>> sessions = Moments.of(X[:40], Y[:40]) + Moments.of(X[40:], Y[40:])
-    >>> bool(np.allclose(sessions.gram, Moments.of(X, Y).gram))
+    >>> first, second = Moments.of(X[:40], Y[:40]), Moments.of(X[40:], Y[40:])
+    >>> both = first + second
+    >>> bool(np.allclose(both.gram, Moments.of(X, Y).gram))
+    True
+    >>> training = both - first
+    >>> training.lost_digits
+    False
+    >>> solution = solve_moments(training, "lasso", 0.01)
+    >>> bool(np.allclose(solution.coef, solve(X[40:], Y[40:], "lasso", 0.01).coef))
     True
     """
 
@@ -159,11 +151,6 @@ class Moments:
         -------
         Moments
             Moments of the features and of the block.
-
-        Raises
-        ------
-        ValueError
-            If a target is not finite.
         """
         return cls(features, *design.moments(Y_block, numbers))
 
@@ -212,9 +199,9 @@ class Moments:
             )
         if features is not None:
             index = np.arange(self.q.shape[1])[features]
-            found = found.sharing(self.features.take(features), found.q[:, index])
             lost = np.flatnonzero(np.isin(index, self.lost_features))
-            found = replace(found, lost_features=lost)
+            found = found.sharing(self.features.take(features), found.q[:, index])
+            return replace(found, lost_features=lost)
         return found
 
     def sharing(self, features: FeatureMoments, q: Floats) -> Moments:
@@ -246,15 +233,29 @@ class Moments:
         -------
         Moments
             Moments of the new features and of the same targets.
-
-        Raises
-        ------
-        ValueError
-            If features have lost their digits.
         """
         check_digits(self.lost_features, "features")
         A = A.astype(self.q.dtype)
         return self.sharing(self.features.transformed(A), self.q * A if A.ndim == 1 else self.q @ A)
+
+    def uncentered(self) -> Moments:
+        """Undo the centering: the moments about zero, for fits without an intercept.
+
+        Returns
+        -------
+        Moments
+            Moments of the same images, features and targets.
+        """
+        products = self.total_weight * np.outer(self.target_means, self.features.means)
+        squares = self.total_weight * self.target_means**2
+        return Moments(
+            features=self.features.uncentered(),
+            q=self.q + products.astype(self.q.dtype),
+            target_means=np.zeros_like(self.target_means),
+            target_squared_norms=self.target_squared_norms + squares,
+            lost_features=self.lost_features,
+            lost_targets=self.lost_targets,
+        )
 
     def minus(self, other: Moments, *, features: FeatureMoments | None = None) -> Moments:
         """Subtract: ``a - b``, with a features' half that was made once.
@@ -277,12 +278,11 @@ class Moments:
         ValueError
             If the other is no part of these moments, or is not centered while these are.
         """
-        pair = Combination.of(self.features, other.features, -1)
+        pair, dtype = Combination.of(self.features, other.features, -1), self.q.dtype
         if features is None:
             features = self.features._combined(other.features, pair)
         found = self._combined(other, pair, features)
         found.q[:, self.features.norms == 0] = 0
-        dtype = self.q.dtype
         return replace(
             found,
             lost_features=pair.lost(self.features.norms**2, features.norms**2, dtype),

@@ -285,6 +285,17 @@ def test_linear_maps_are_those_of_the_images(data, fit_intercept):
         )
 
 
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_centering_is_undone(data, dtype, form):
+    X, Y, weight = (array.astype(dtype) for array in data)
+    X[:, 2] = 1.5
+    found = Moments.of(form(X), Y, weight).uncentered()
+    expected = reference(X, Y, weight, fit_intercept=False)
+    assert_equal_up_to_rounding(found, expected, expected)
+    assert not found.centered
+
+
 def test_errors_say_what_does_not_go_together(data):
     X, Y, _ = data
     moments = Moments.of(X, Y)
