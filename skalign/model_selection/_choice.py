@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array
 
+from skalign.utils import check_number
+
 Select = Literal["best", "one_se", "least_reorientation", "fewest_units"]
 
 
@@ -46,23 +48,24 @@ def choose(
         Predictivity, from -1 to 1; high is good. Candidates are ordered from the most to the
         least regularized. NaN: the candidate cannot be chosen.
     r_se : array-like of shape (n_candidates, n_targets), default=None
-        Standard error of `r`. Needed by "one_se" and by a `tolerance` in standard errors, and
-        looked at for the best candidate of a target only.
+        Standard error of `r`. Needed by "one_se" and by a `tolerance` in standard errors. Only that
+        of the best candidate of each target is used.
     theta : array-like of shape (n_candidates, n_targets), default=None
-        Tuning reorientation, from 0 to 2; low is aligned. NaN: the candidate is empty.
+        Tuning reorientation, from 0 to 2; low is aligned. NaN: the candidate is empty. Of a mean
+        over splits or targets, give the penalized theta, in which an empty fit counts as 2.
     n_active : array-like of shape (n_candidates, n_targets), default=None
         Number of active units, or its mean. 0 or NaN: the candidate is empty.
     tolerance : float or str, default="1se"
         How far below the best r a candidate may lie: a number is in units of r, a string such as
         "1se" or "0.5se" in standard errors of the best candidate.
     tie : float, default=1e-9
-        Largest difference in r, theta or number of units that is no more than rounding error and
-        must not decide. Take 1e-6 for scores of fits in single precision.
+        Largest difference in r, theta or number of units that counts as rounding error and does not
+        decide. Use 1e-6 for fits in single precision.
 
     Returns
     -------
     ndarray of shape (n_targets,), dtype intp
-        Index of the chosen candidate; -1 for a target without any that can be chosen.
+        Index of the chosen candidate; -1 for a target whose candidates are all empty or useless.
 
     Raises
     ------
@@ -70,8 +73,7 @@ def choose(
         If `tolerance` is neither a number nor a string.
     ValueError
         If `select` is unknown, an array that it needs is missing or has another shape than `r`, a
-        standard error is negative, or missing where it is needed, or `tolerance` is negative or
-        not finite.
+        standard error is negative or missing, or `tolerance` is negative or not finite.
 
     See Also
     --------
@@ -79,11 +81,10 @@ def choose(
 
     Notes
     -----
-    A candidate that is empty (as told by any of the arrays given) or no better than a constant
-    prediction, r at most 0, cannot be chosen, and is not the best either. Of equal candidates (r
-    and theta within `tie`) the first, most regularized one is taken. Theta alone misleads where few
-    units are active, for a single unit is its own prediction: that is why the rule looks at r
-    first.
+    A candidate is ignored if it is empty by any of the given arrays, or no better than a constant
+    prediction (r at most 0). Of equal candidates (r and theta within `tie`) the first, most
+    regularized one is chosen. The rules compare r first, because theta alone misleads where few
+    units are active: a single unit is its own prediction.
 
     On the path of one lasso, "least_reorientation" chooses nearly what "one_se" or "fewest_units"
     would: theta and the number of active units fall together as alpha grows. See the Notes of
@@ -110,7 +111,7 @@ def choose(
     >>> choose("least_reorientation", r, theta=theta, tolerance=0.2)
     array([ 0, -1])
     """
-    allowed = check_rule(select, tolerance)
+    allowed, tie = check_rule(select, tolerance), check_number(tie, "tie")
     r_table = _check(r, "r")
     given = {"r_se": r_se, "theta": theta, "n_active": n_active}
     tables: dict[str, NDArray[np.float64]] = {
@@ -125,8 +126,8 @@ def choose(
     }
     for name, is_needed in needs.items():
         if is_needed and name not in tables:
-            asked = "a tolerance in standard errors" if name == "r_se" else f'select="{select}"'
-            raise ValueError(f"{name} must be given for {asked}; got None.")
+            by = "a tolerance in standard errors" if name == "r_se" else f'select="{select}"'
+            raise ValueError(f"{name} must be given for {by}; got None.")
 
     eligible = r_table > 0
     if "theta" in tables:
@@ -149,7 +150,7 @@ def choose(
 
 
 def check_rule(select: Select, tolerance: float | str) -> Tolerance:
-    """Check a rule of `choose` before there is anything to choose from.
+    """Check a rule of :func:`choose` before there are candidates.
 
     Parameters
     ----------
@@ -218,8 +219,8 @@ def _largest_gap(
     se = np.where(is_left, np.take_along_axis(r_se, best[np.newaxis], axis=0)[0], 0)
     if not (se >= 0).all():
         raise ValueError(
-            "r_se must be a standard error, at least 0 and not NaN, where r is largest; "
-            f"got {se[~(se >= 0)][0]}. Where there is none (a single split), give an absolute "
-            "tolerance, in units of r."
+            "r_se must be at least 0 and not NaN where r is largest; got "
+            f"{se[~(se >= 0)][0]}. For a single split, which has no standard error, give a "
+            "tolerance in units of r."
         )
     return allowed.size * se
