@@ -126,7 +126,12 @@ R = [[0.1, 0.2], [0.3, 0.4]]
         ("best", {"n_active": [[1, 2]]}, ValueError, "n_active must have the shape"),
         ("one_se", {"r_se": [0.1, 0.2]}, ValueError, "Expected 2D array"),
         ("one_se", {"r_se": [[0, 0], [-0.1, 0]]}, ValueError, "r_se must be .* got -0.1"),
-        ("one_se", {"r_se": [[0, 0], [np.nan, 0]]}, ValueError, "got nan.* tolerance in units of r"),
+        (
+            "one_se",
+            {"r_se": [[0, 0], [np.nan, 0]]},
+            ValueError,
+            "got nan.* tolerance in units of r",
+        ),
         ("best", {"tolerance": -0.1}, ValueError, "tolerance must be .*got -0.1"),
         ("best", {"tolerance": np.nan}, ValueError, "tolerance must be .*got nan"),
         ("best", {"tolerance": np.inf}, ValueError, "tolerance must be"),

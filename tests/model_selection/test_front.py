@@ -1,6 +1,7 @@
 """Fronts and their tables against the searches, encoders and paths that they are made from."""
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -58,6 +59,14 @@ def test_front_by_hand():
     front = make_front(r, theta, n_active)
     assert_array_equal(front.on_front, [True, True, True, True, True, False, False])
     assert_array_equal(make_front([0.5, 0.4], [0.3, 0.3], [3, 3]).on_front, [True, False])
+
+
+def test_a_candidate_does_not_get_on_the_front_by_empty_targets():
+    front = make_front([0.5, 0.5], [0.1, 0.4], [3, 3])  # the first is lower in theta
+    front = replace(
+        front, penalized_theta=np.array([1.05, 0.4]), empty_fraction=np.array([0.5, 0.0])
+    )
+    assert_array_equal(front.on_front, [False, True])
 
 
 @pytest.fixture(scope="module")
