@@ -147,14 +147,14 @@ def alignment_null(
     simulations 5 % tests then rejected 8 to 18 % of true null hypotheses.
 
     **Equal numbers of active units.** A fit of few units has a low theta, whatever they are: a
-    single unit is its own prediction. For each target theta is therefore regressed on
-    :math:`(1, \log k, \log^2 k)` over the observed fit and all null fits together, with k active
-    units, and the residuals are divided by the size that is expected at that k (a regression of
-    their absolute values on :math:`(1, \log k)`). Their ranks give the p-value. ``excess_theta`` is
-    the residual of the observed fit. The evenness of the weights is not matched: one unit that
-    outweighs all others lowers theta, too.
+    single unit is its own prediction. Each fit is therefore compared with all others of its target,
+    the observed fit and null fits alike: a regression of their theta on
+    :math:`(1, \log k, \log^2 k)` says what to expect with k active units, and a regression of the
+    absolute residuals on :math:`(1, \log k)` how far fits are from that. Residuals over their
+    expected size are ranked. ``excess_theta`` is the residual of the observed fit. The evenness of
+    the weights is not matched: one unit that outweighs all others lowers theta, too.
 
-    **P-values** are one-sided. With n resamples and residuals e they are [1]_
+    **P-values** are one-sided. With n resamples and ranked residuals e they are [1]_
 
     .. math:: p_\theta = \frac{1 + \#\{e_{null} \leq e\}}{1 + n}, \quad
        p_r = \frac{1 + \#\{r_{null} \geq r\}}{1 + n}.
@@ -185,8 +185,8 @@ def alignment_null(
     zero, keep their place. Null fits are sparser than the encoder's or empty, so that they say
     nothing about theta: its p-values are NaN.
 
-    A pipeline step that has data of its own, such as the stimuli of a localizer, does not fit
-    rotated features or units of a pool: apply it first.
+    Rotated features and units of a pool have no names, and a pipeline step that has data of its
+    own, such as the stimuli of a localizer, does not fit them: apply such steps first.
 
     References
     ----------
@@ -266,8 +266,8 @@ def _check_test_responses(y_test: ArrayLike, y: NDArray[Any]) -> NDArray[Any]:
     observed = np.asarray(check_array(y_test, ensure_2d=False, input_name="y_test"))
     if observed.ndim != y.ndim or observed.shape[1:] != y.shape[1:]:
         raise ValueError(
-            f"y_test must have the {y[:1].size} target(s) of y, and as many dimensions; got shape "
-            f"{observed.shape}."
+            f"y_test must have the {y[:1].size} target(s) of y, in as many dimensions; got shapes "
+            f"{observed.shape} and {y.shape}. Give both as 2-D arrays."
         )
     return observed
 

@@ -184,7 +184,7 @@ class RandomRotation(NullDraws):
 
     def products(self, drawn: NDArray[Any], q: NDArray[Any]) -> NDArray[Any]:
         """See the base class."""
-        return q @ drawn.astype(q.dtype)
+        return np.asarray(q @ drawn.astype(q.dtype))
 
 
 class ShuffledImages(NullDraws):

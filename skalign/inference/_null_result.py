@@ -71,7 +71,7 @@ class AlignmentNull:
     @property
     def n_empty(self) -> NDArray[np.int64]:
         """Number of null fits without any active unit, (n_targets,)."""
-        return np.count_nonzero(self.null_n_active == 0, axis=0)
+        return np.asarray(np.count_nonzero(self.null_n_active == 0, axis=0))
 
     def n_targets_for_discovery(self, rate: float = 0.05) -> int:
         """Count the targets at the least p-value that make discoveries possible.

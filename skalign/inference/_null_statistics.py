@@ -125,7 +125,7 @@ def n_targets_for_discovery(least: float, n_targets: int, correction: str, rate:
 def center_draws(r: NDArray[np.float64]) -> NDArray[np.float64]:
     """Subtract the mean of each target over all rows; an empty fit counts as 0."""
     r = np.nan_to_num(r)
-    return r - r.mean(axis=0)
+    return np.asarray(r - r.mean(axis=0))
 
 
 def compare_at_equal_units(
@@ -194,7 +194,7 @@ def _deleted_residuals(
     basis = basis * (singular > RANK_TOLERANCE * singular[:, :1])[:, np.newaxis]
     residual = values - np.einsum("tij,tj->ti", basis, np.einsum("tij,ti->tj", basis, values))
     left = 1 - np.einsum("tij,tij->ti", basis, basis)
-    return np.divide(residual, left, out=np.zeros_like(residual), where=left > ALONE)
+    return np.asarray(np.divide(residual, left, out=np.zeros_like(residual), where=left > ALONE))
 
 
 def _mean_of_defined(values: NDArray[np.float64]) -> NDArray[np.float64]:

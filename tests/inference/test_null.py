@@ -7,11 +7,13 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import false_discovery_control
+from sklearn import config_context
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.compose import TransformedTargetRegressor
+from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import Lasso
+from sklearn.linear_model import Lasso, LinearRegression, Ridge
 from sklearn.model_selection import GridSearchCV
+from sklearn.multioutput import MultiOutputRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -430,6 +432,50 @@ def test_table_and_summary(data):
     assert_allclose(summary["excess_theta"], np.nanmean(found.excess_theta))
     assert (summary["n_resamples"], summary["least_p_value"]) == (40, 1 / 41)
     assert summary["n_targets_for_discovery"] == 2  # of three
+
+
+def test_frame_whose_columns_have_transformers_of_their_own(data):
+    """Only the responses are permuted, so that features may come in any form."""
+    columns = [f"unit {k}" for k in range(6)]
+    frames = data | {name: pd.DataFrame(data[name], columns=columns) for name in ("X", "X_test")}
+    scaler = ColumnTransformer([("some", StandardScaler(), columns[:4])])
+    found = run(make_pipeline(scaler, Lasso(0.1, positive=True)), frames, "images")
+    some = data | {name: data[name][:, :4] for name in ("X", "X_test")}
+    expected = run(make_pipeline(StandardScaler(), Lasso(0.1, positive=True)), some, "images")
+    assert_allclose(found.null_r, expected.null_r)
+    with pytest.raises(ValueError, match="Specifying the columns"):
+        run(make_pipeline(scaler, Lasso()), frames, "rotation")
+
+
+def test_metadata_routing(data):
+    weight = np.random.default_rng(0).random(60)
+    expected = run(SparsePositiveEncoder(), data, "rotation", sample_weight=weight)
+    with config_context(enable_metadata_routing=True):
+        encoder = SparsePositiveEncoder().set_fit_request(sample_weight=True)
+        assert_allclose(
+            run(encoder, data, "rotation", sample_weight=weight).null_r, expected.null_r
+        )
+        pipeline = make_pipeline(StandardScaler().set_fit_request(sample_weight=True), encoder)
+        found = run(pipeline, data, "rotation", sample_weight=weight)
+        scaler = StandardScaler().fit(data["X"], sample_weight=weight)
+        fitted = SparsePositiveEncoder().fit(
+            scaler.transform(data["X"]), data["y"], sample_weight=weight
+        )
+    own = alignment(fitted, scaler.transform(data["X_test"]), data["y_test"])
+    assert_allclose(found.encoder.theta, own.theta)
+
+
+@pytest.mark.parametrize("encoder", [LinearRegression(), Ridge(), MultiOutputRegressor(Lasso(0.2))])
+@pytest.mark.parametrize("null", NULLS)
+def test_other_linear_models(data, encoder, null):
+    found = run(encoder, data, null, n_resamples=19)
+    own = alignment(encoder.fit(data["X"], data["y"]), data["X_test"], data["y_test"])
+    assert_allclose(found.encoder.theta, own.theta)
+    if null == "images":
+        assert (found.p_value_r[:2] == 0.05).all()
+    elif isinstance(encoder, LinearRegression) and null == "rotation":
+        assert_allclose(found.null_r, np.broadcast_to(own.r, (19, 3)))  # blind to axes
+        assert_array_equal(found.p_value_r, 1)
 
 
 def test_names_of_targets(data):
