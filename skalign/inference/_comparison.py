@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from skalign.metrics import Alignment, check_target_names
-from skalign.utils import target_names
+from skalign.utils import check_sample_weight, target_names
 
 Measure = Literal["r", "theta", "n_active"]
 
@@ -116,6 +116,15 @@ class AlignmentComparison:
             frame["r_difference"] = self.difference("r")
             frame["theta_difference"] = self.difference("theta")
         return frame
+
+
+def check_test_weight(
+    test_sample_weight: ArrayLike | None, n_samples: int
+) -> NDArray[np.float64] | None:
+    """Weights of the samples that are scored, named as the user gave them."""
+    if test_sample_weight is None:
+        return None
+    return check_sample_weight(test_sample_weight, n_samples, "test_sample_weight")
 
 
 def check_test_targets(y: ArrayLike, y_test: ArrayLike) -> NDArray[np.object_] | None:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from sklearn.utils import check_array, check_random_state
 
-from skalign.inference._comparison import AlignmentComparison, check_test_targets
+from skalign.inference._comparison import AlignmentComparison, check_test_targets, check_test_weight
 from skalign.inference._refits import RefittableModel, count_samples
 from skalign.metrics import Alignment, alignment
 from skalign.utils import check_flag
@@ -132,6 +132,7 @@ def alignment_against_control(
         )
     check_flag(keep_alpha, "keep_alpha")
     names = check_test_targets(y, y_test)
+    test_weight = check_test_weight(test_sample_weight, count_samples(X_test))
     if X_control is None:
         X_control, X_control_test = _random_features(X, X_test, check_random_state(random_state))
     model = RefittableModel(encoder, count_samples(X), sample_weight, groups, fit_params)
@@ -142,7 +143,7 @@ def alignment_against_control(
     ):
         fitted = model.fit(training, y)
         found = alignment(
-            fitted, test, y_test, target=target, center=center, sample_weight=test_sample_weight
+            fitted, test, y_test, target=target, center=center, sample_weight=test_weight
         )
         sides[side] = replace(found, target_names=names)
         if keep_alpha:

@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from skalign.inference._comparison import check_test_weight
 from skalign.inference._interval import IntervalRule
 from skalign.metrics import (
     Alignment,
@@ -61,8 +62,8 @@ class ScoredImages:
         self.over, self.target = over, check_target(target)
         self.center = check_flag(center, "center")
         self.given_y, self.y = y, check_responses(y, "y")
-        self.weight = test_sample_weight
-        self.images = ImagesToDraw(len(self.y), test_sample_weight, groups)
+        self.weight = check_test_weight(test_sample_weight, len(self.y))
+        self.images = ImagesToDraw(len(self.y), self.weight, groups)
         if over == "images" and self.images.n_groups < 2:
             name = "images with a weight" if groups is None else "groups of images with a weight"
             raise ValueError(

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
-from skalign.inference._comparison import AlignmentComparison, check_test_targets
+from skalign.inference._comparison import AlignmentComparison, check_test_targets, check_test_weight
 from skalign.inference._refits import RefittableModel, count_samples
 from skalign.metrics import Alignment, alignment, linear_maps, linear_model_of
 from skalign.utils import check_flag, import_pandas
@@ -187,6 +187,7 @@ def price_of_sign(
     """
     check_flag(keep_alpha, "keep_alpha")
     names = check_test_targets(y, y_test)
+    test_weight = check_test_weight(test_sample_weight, count_samples(X_test))
     model = RefittableModel(encoder, count_samples(X), sample_weight, groups, fit_params)
     name = _positive_parameter(encoder)
     if keep_alpha:
@@ -196,7 +197,7 @@ def price_of_sign(
     sides: dict[str, Alignment] = {}
     for side, fit in (("signed", signed), ("positive", positive)):
         found = alignment(
-            fit, X_test, y_test, target=target, center=center, sample_weight=test_sample_weight
+            fit, X_test, y_test, target=target, center=center, sample_weight=test_weight
         )
         sides[side] = replace(found, target_names=names)
     maps = linear_maps(signed, X_test, y_test, "observed")  # which predicts nothing anew

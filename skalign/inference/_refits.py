@@ -19,7 +19,7 @@ from sklearn.utils.validation import has_fit_parameter
 
 from skalign.metrics import linear_model_of
 from skalign.model_selection import check_splits
-from skalign.utils import check_sample_weight
+from skalign.utils import check_groups, check_sample_weight
 
 _ROUTING = "enable_metadata_routing"
 
@@ -60,12 +60,8 @@ class RefittableModel:
             weight = check_sample_weight(self.sample_weight, self.n_samples)
             arguments[self._name_of_weight()] = weight
         if self.groups is not None:
+            check_groups(self.groups, self.n_samples)
             groups = np.asarray(self.groups)
-            if groups.shape != (self.n_samples,):
-                raise ValueError(
-                    f"groups must be 1-D, one label per sample, {self.n_samples} here; got shape "
-                    f"{groups.shape}."
-                )
             object.__setattr__(self, "groups", groups)
             name = _argument_name(self.estimator, "groups")
             if name is not None:

@@ -11,7 +11,7 @@ from scipy import sparse
 from sklearn.utils import check_random_state
 
 from skalign.metrics._directions import bounded_slices
-from skalign.utils import check_sample_weight
+from skalign.utils import check_groups, check_sample_weight
 
 
 class ImagesToDraw:
@@ -59,13 +59,8 @@ class ImagesToDraw:
         self.n_images = self.n_groups = self.weight.size
         self.groups: NDArray[np.intp] | None = None
         if groups is not None:
-            groups = np.asarray(groups)
-            if groups.shape != (n_images,):
-                raise ValueError(
-                    f"groups must be 1-D, one label per image, {n_images} here; got shape "
-                    f"{groups.shape}."
-                )
-            labels, self.groups = np.unique(groups[self.kept], return_inverse=True)
+            numbers = check_groups(groups, n_images)
+            labels, self.groups = np.unique(numbers[self.kept], return_inverse=True)
             self.n_groups = len(labels)
 
     def of_groups(self, values: NDArray[Any]) -> NDArray[Any]:

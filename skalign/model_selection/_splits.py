@@ -11,6 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import GroupKFold, check_cv
 from sklearn.utils import check_consistent_length
 
+from skalign.utils import check_groups
+
 N_FOLDS = 5  # of cv=None, as in scikit-learn
 
 Split = tuple[NDArray[np.intp], NDArray[np.intp]]  # training and test samples
@@ -64,7 +66,7 @@ def check_splits(
     [1 3 4 5] [0 2]
     """
     n_samples = X.shape[0] if hasattr(X, "shape") else len(X)
-    labels = None if groups is None else _check_groups(groups, n_samples)
+    labels = None if groups is None else check_groups(groups, n_samples)
     if labels is not None and (cv is None or isinstance(cv, Integral)):
         cv = _group_folds(cv, labels)
     check_consistent_length(X, y)
@@ -91,18 +93,6 @@ def check_splits(
         if labels is not None:
             _check_whole_groups(cv, split, number, labels)
     return splits
-
-
-def _check_groups(groups: ArrayLike, n_samples: int) -> NDArray[np.intp]:
-    """Labels of the samples, numbered from zero."""
-    labels = np.asarray(groups)
-    if labels.shape != (n_samples,):
-        raise ValueError(
-            f"groups must be 1-D, one label per sample, {n_samples} here; got shape {labels.shape}."
-        )
-    if (labels != labels).any():
-        raise ValueError("groups must have a label for every sample; got NaN.")
-    return np.unique(labels, return_inverse=True)[1]
 
 
 def _group_folds(cv: Any, labels: NDArray[np.intp]) -> GroupKFold:

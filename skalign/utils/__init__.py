@@ -1,13 +1,14 @@
 """What every package may use: blocks in threads, optional imports, checks of arguments."""
 
 from skalign.utils._blas_threads import single_threaded_blas, single_threaded_blas_if_small
-from skalign.utils._checks import check_flag, check_number, check_sample_weight
+from skalign.utils._checks import check_flag, check_groups, check_number, check_sample_weight
 from skalign.utils._optional import import_pandas, import_pyplot
 from skalign.utils._target_names import target_names
 from skalign.utils._threads import check_interrupt, map_blocks
 
 __all__ = [
     "check_flag",
+    "check_groups",
     "check_interrupt",
     "check_number",
     "check_sample_weight",

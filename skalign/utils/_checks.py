@@ -1,4 +1,4 @@
-"""Checks of arguments that several packages take: flags, numbers and sample weights."""
+"""Checks of arguments that several packages take: flags, numbers, sample weights and groups."""
 
 from __future__ import annotations
 
@@ -115,3 +115,39 @@ def check_sample_weight(
             f"{weight.min():g} to {weight.max():g}."
         )
     return weight
+
+
+def check_groups(groups: ArrayLike, n_samples: int) -> NDArray[np.intp]:
+    """Check that every sample has a group, and number the groups.
+
+    Parameters
+    ----------
+    groups : array-like of shape (n_samples,)
+        Label of the group of every sample, such as its run, session or subject.
+    n_samples : int
+        Number of labels that there must be.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+        Number of the group of every sample, from 0 in the order of the labels.
+
+    Raises
+    ------
+    ValueError
+        If there is not one label per sample, or a label is NaN.
+
+    Examples
+    --------
+    >>> from skalign.utils import check_groups
+    >>> check_groups(["run 2", "run 1", "run 2"], 3)
+    array([1, 0, 1])
+    """
+    labels = np.asarray(groups)
+    if labels.shape != (n_samples,):
+        raise ValueError(
+            f"groups must be 1-D, one label per sample, {n_samples} here; got shape {labels.shape}."
+        )
+    if (labels != labels).any():
+        raise ValueError("groups must have a label for every sample; got NaN.")
+    return np.unique(labels, return_inverse=True)[1]

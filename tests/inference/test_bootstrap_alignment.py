@@ -287,7 +287,8 @@ def test_equal_seeds_draw_equal_images(arrays):
             ValueError,
             "groups must be None",
         ),
-        ({"groups": GROUPS[:3]}, ValueError, "groups must be 1-D, one label per image, 16"),
+        ({"groups": GROUPS[:3]}, ValueError, "groups must be 1-D, one label per sample, 16"),
+        ({"groups": np.full(16, np.nan)}, ValueError, "groups must have a label for every"),
         ({"groups": np.ones(16)}, ValueError, "at least 2 groups of images"),
         ({"target": "true"}, ValueError, "target must be"),
         ({"center": 1}, TypeError, "center must be"),
@@ -295,7 +296,7 @@ def test_equal_seeds_draw_equal_images(arrays):
         ({"n_resamples": 1}, ValueError, "n_resamples == 1, must be >= 2"),
         ({"n_resamples": 9.0}, TypeError, "n_resamples must be an instance of"),
         ({"confidence_level": 1.0}, ValueError, "confidence_level == 1.0, must be < 1"),
-        ({"test_sample_weight": [1, 2]}, ValueError, "one weight per sample, 16"),
+        ({"test_sample_weight": [1, 2]}, ValueError, "test_sample_weight must be 1-D, one weight"),
         ({"random_state": "a"}, ValueError, "cannot be used to seed"),
     ],
 )

@@ -115,6 +115,8 @@ def test_bad_control_features(data):
     X, Y, X_test, Y_test = data
     with pytest.raises(ValueError, match="must be given together"):
         alignment_against_control(SparsePositiveEncoder(), *data, X_control=X)
+    with pytest.raises(ValueError, match="test_sample_weight must be 1-D, one weight"):
+        alignment_against_control(SparsePositiveEncoder(), *data, test_sample_weight=[1, 2])
     as_sparse = sparse.csr_array(X), Y, sparse.csr_array(X_test), Y_test
     with pytest.raises(TypeError, match="dense"):
         alignment_against_control(SparsePositiveEncoder(), *as_sparse)

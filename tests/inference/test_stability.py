@@ -238,7 +238,7 @@ def test_frames_sparse_and_lists_are_taken(planted):
             ValueError,
             "at least two images, or groups where given; got 0.5 of 1",
         ),
-        ({"groups": [1, 2]}, ValueError, "one label per image, 120 here"),
+        ({"groups": [1, 2]}, ValueError, "one label per sample, 120 here"),
     ],
 )
 def test_errors_name_the_parameter(planted, options, error, message):

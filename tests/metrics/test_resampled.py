@@ -156,7 +156,7 @@ def test_errors_name_the_argument(arguments, options, message):
 
 
 def test_groups_of_the_wrong_length():
-    with pytest.raises(ValueError, match="groups must be 1-D, one label per image, 3 here"):
+    with pytest.raises(ValueError, match="groups must be 1-D, one label per sample, 3 here"):
         ImagesToDraw(3, None, [1, 2])
 
 
