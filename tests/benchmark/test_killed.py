@@ -84,6 +84,19 @@ def test_killed_run_resumes_where_it_was(tmp_path, monkeypatch):
     )
 
 
+class Noting(Ridge):
+    """Notes the number of units and the sum of the responses of every fit."""
+
+    def __init__(self, alpha=1.0, log=None):
+        super().__init__(alpha)
+        self.log = log
+
+    def fit(self, X, y):
+        with self.log.open("a") as log:
+            log.write(f"{X.shape[1]} {y[:10].sum():.6f}\n")
+        return super().fit(X, y)
+
+
 class Deadly(Ridge):
     """Kills its process if there are five units, unless the test itself runs in it."""
 
@@ -106,24 +119,30 @@ def test_workers_that_die_do_not_lose_the_table(problem, tmp_path, n_models):
     problem = {
         "models": models,
         "regions": problem["regions"],
-        "encoders": {**problem["encoders"], "deadly": Deadly(home=os.getpid())},
+        "encoders": {
+            "noting": Noting(log=tmp_path / "fits.log"),
+            **problem["encoders"],
+            "deadly": Deadly(home=os.getpid()),
+        },
     }
     with (
         joblib.parallel_config("loky", n_jobs=2),
         pytest.warns(UserWarning, match="did not give back.*TerminatedWorker") as caught,
     ):
-        table = run_benchmark(**problem, store=tmp_path)
+        table = run_benchmark(**problem, store=tmp_path / "store")
+    fits = (tmp_path / "fits.log").read_text().splitlines()
+    assert fits.count(next(fit for fit in fits if fit.startswith("5 "))) == 1  # stored, and found
     assert len(caught) == 1
     assert caught[0].filename == __file__
-    assert len(table) == 6 * n_models
+    assert len(table) == 8 * n_models
     failed = table["error"].notna()
-    assert table["error"][failed].str.startswith("TerminatedWorkerError: ").all()
+    assert table["error"][failed].str.startswith("TerminatedWorkerError: ", na=False).all()
     assert failed[(table["encoder"] == "deadly") & (table["model"] == "deadly")].all()
     assert not failed[table["model"] != "deadly"].any()
-    stored = read_store(tmp_path)
+    stored = read_store(tmp_path / "store")
     assert (~failed).sum() <= len(stored) < len(table)
-    assert not stored.duplicated(["model", "region", "encoder"]).any()  # none computed twice
-    again = run_benchmark(**problem, store=tmp_path)
+    assert not stored.duplicated(["model", "region", "encoder"]).any()
+    again = run_benchmark(**problem, store=tmp_path / "store")
     expected = run_benchmark(**problem)
     assert_frame_equal(again.drop(columns="seconds"), expected.drop(columns="seconds"))
     assert set(stored["seconds"]) < set(again["seconds"])
@@ -140,4 +159,4 @@ def test_task_that_cannot_be_sent_is_said(problem):
         pytest.warns(UserWarning, match="Workers did not give back 8 cells.*PicklingError"),
     ):
         table = run_benchmark(**problem)
-    assert table["error"].str.startswith("PicklingError: ").all()
+    assert table["error"].str.startswith("PicklingError: ", na=False).all()
