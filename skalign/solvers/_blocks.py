@@ -3,53 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from skalign.solvers._certificate import certify_residual, rounding_violation
-from skalign.solvers._design import Design
+from skalign.solvers._design import Design, OutOfRangeError
 from skalign.solvers._feature_moments import FeatureMoments
 from skalign.solvers._gram_space import has_closed_form, solve_in_gram_space
 from skalign.solvers._least_squares import least_squares_solver
 from skalign.solvers._moments import Moments
 from skalign.solvers._penalties import PenaltyStrengths
+from skalign.solvers._prepared_targets import PreparedTargets
 from skalign.solvers._solution import Solution, empty_solution, put_solution
-from skalign.solvers._types import Doubles, Flags, Floats, Indices
+from skalign.solvers._types import Floats, Indices
+from skalign.solvers._units import (
+    solution_in_units,
+    strengths_in_units,
+    targets_in_range,
+)
 from skalign.solvers._working_set import solve_working_set
 
 GRAM_BYTES = 2**30
 GRAM_FEATURES = 1024  # a Gram this small always pays
 GRAM_FEATURES_PER_TARGET = 8
-
-
-class PreparedTargets(NamedTuple):
-    """A block of targets, prepared for one design.
-
-    Attributes
-    ----------
-    q : ndarray of shape (n_targets, n_features)
-        Features times targets.
-    means, squared_norms : ndarray of shape (n_targets,)
-        Means of the targets; squared norms when centered and weighted.
-    images : ndarray of shape (n_samples, n_targets) or None
-        The centered, weighted targets themselves; None where their moments are all that is asked.
-    """
-
-    q: Floats
-    means: Doubles
-    squared_norms: Doubles
-    images: Any = None
-
-    def take(self, targets: Flags) -> PreparedTargets:
-        """Some of the targets."""
-        return PreparedTargets(
-            self.q[targets],
-            self.means[targets],
-            self.squared_norms[targets],
-            None if self.images is None else self.images[:, targets],
-        )
 
 
 class BlockSolver:
@@ -97,6 +75,9 @@ class BlockSolver:
     ) -> None:
         self._design = design
         self._positive, self._tol, self._max_iter = positive, tol, max_iter
+        if design.exponent:
+            no_units = np.zeros(len(strengths.l1), int)
+            strengths = strengths_in_units(strengths, design.exponent, no_units)
         closed = has_closed_form(strengths, positive=positive)
         self._least_squares = (
             least_squares_solver(design, strengths.l2[closed]) if closed.any() else None
@@ -149,6 +130,15 @@ class BlockSolver:
         PreparedTargets
             All that the block is solved from.
         """
+        try:
+            return self._prepare(Y_block, numbers)
+        except OutOfRangeError:
+            if not np.isfinite(Y_block).all():
+                raise
+            Y_block, exponents = targets_in_range(Y_block)
+            return self._prepare(Y_block, numbers)._replace(exponents=exponents)
+
+    def _prepare(self, Y_block: NDArray[Any], numbers: Indices | None) -> PreparedTargets:
         design = self._design
         if self._features is not None and self._least_squares is None:
             return PreparedTargets(*design.moments(Y_block, numbers))
@@ -174,13 +164,16 @@ class BlockSolver:
             Weights of the block under a penalty.
         """
         if self._features is not None and self._least_squares is None:
-            yield from self._solve_in_gram_space(targets, penalties, None)
+            penalties = [self._in_units(targets, penalty) for penalty in penalties]
+            for solution in self._solve_in_gram_space(targets, penalties, None):
+                yield self._in_numbers(targets, solution)
             return
         coef = None
         for penalty in penalties:
-            solution = self.solve(targets, penalty, None if coef is None else coef.copy())
+            penalty = self._in_units(targets, penalty)
+            solution = self._solve(targets, penalty, None if coef is None else coef.copy())
             coef = solution.coef
-            yield solution
+            yield self._in_numbers(targets, solution)
 
     def solve(
         self, targets: PreparedTargets, penalty: PenaltyStrengths, coef: Floats | None
@@ -201,6 +194,30 @@ class BlockSolver:
         Solution
             Weights of the block.
         """
+        if coef is not None and self._units_matter(targets):
+            shift = self._design.exponent - np.broadcast_to(targets.exponents, len(coef))
+            coef = np.nan_to_num(np.ldexp(coef, shift[:, None]))
+        solution = self._solve(targets, self._in_units(targets, penalty), coef)
+        return self._in_numbers(targets, solution)
+
+    def _units_matter(self, targets: PreparedTargets) -> bool:
+        return bool(self._design.exponent or np.any(targets.exponents))
+
+    def _in_units(self, targets: PreparedTargets, penalty: PenaltyStrengths) -> PenaltyStrengths:
+        if not self._units_matter(targets):
+            return penalty
+        of_targets = np.broadcast_to(targets.exponents, len(targets.q))
+        return strengths_in_units(penalty, self._design.exponent, of_targets)
+
+    def _in_numbers(self, targets: PreparedTargets, solution: Solution) -> Solution:
+        if not self._units_matter(targets):
+            return solution
+        of_targets = np.broadcast_to(targets.exponents, len(targets.q))
+        return solution_in_units(solution, self._design.exponent, of_targets)
+
+    def _solve(
+        self, targets: PreparedTargets, penalty: PenaltyStrengths, coef: Floats | None
+    ) -> Solution:
         closed = has_closed_form(penalty, positive=self._positive)
         others = ~closed & ~penalty.empty
         if closed.all():
@@ -215,7 +232,7 @@ class BlockSolver:
         for some in (closed, others):
             if some.any():
                 start = None if coef is None else coef[some]
-                part = self.solve(targets.take(some), penalty.take(some), start)
+                part = self._solve(targets.take(some), penalty.take(some), start)
                 put_solution(merged, some, part)
         return merged
 

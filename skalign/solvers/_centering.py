@@ -8,6 +8,8 @@ from scipy import sparse
 
 # Columns that vary by no more than this fraction of their mean may be constant.
 NEARLY_CONSTANT = 1e-6
+# Squares below may have lost digits.
+UNDERFLOW = float(np.finfo(np.float64).tiny / np.finfo(np.float64).eps)
 
 
 def column_sums(A: Any, weight: NDArray | None = None) -> NDArray[np.float64]:
@@ -80,13 +82,14 @@ def constant_columns(
     """
     # A mean is accumulated in float64 and then rounded to the type of the column.
     eps = 4 * np.finfo(A.dtype).eps + 16 * np.finfo(np.float64).eps
-    finite = np.isfinite(squares)
-    constant = finite & (squares <= total * (eps * mean) ** 2)
-    # The mean of a million equal numbers is off by more than that.
-    nearly = finite & ~constant & (squares <= total * (NEARLY_CONSTANT * mean) ** 2)
-    for column in np.flatnonzero(nearly):
-        values = A[:, column] if weight is None else A[weight > 0, column]
-        constant[column] = values.min() == values.max()
+    finite, held = np.isfinite(squares), squares >= UNDERFLOW
+    constant = finite & held & (squares <= total * (eps * mean) ** 2)
+    # The mean of a million equal numbers is off by more than that, and squares may underflow.
+    near = (squares <= total * (NEARLY_CONSTANT * mean) ** 2) | ~held
+    unsure = np.flatnonzero(finite & ~constant & near)
+    if unsure.size:
+        values = A[:, unsure] if weight is None else A[weight > 0][:, unsure]
+        constant[unsure] = values.min(axis=0) == values.max(axis=0)
     return constant
 
 

@@ -32,7 +32,8 @@ def check_finite(squared_norms: NDArray, dtype: np.dtype, numbers: NDArray | Non
     if not finite.all():
         raise OutOfRangeError(
             f"Input y contains NaN, infinity or values too large for {dtype}, first in target "
-            f"{numbers[~finite][0]}. Drop or impute the targets or samples concerned."
+            f"{numbers[~finite][0]}. Drop or impute the targets or samples concerned, or "
+            "scale y."
         )
     held = (squared_norms >= SMALLEST_SQUARE[dtype]) | (squared_norms == 0)
     if not held.all():
@@ -67,6 +68,9 @@ class Design:
         What rounding leaves of the sums of dense, centered, unweighted features.
     offset : ndarray of shape (n_features,) or None
         What is still to be taken off sparse features.
+    exponent : int
+        The features here are ``2**-exponent`` times those of the user: not 0 where the floating
+        type cannot hold their squares.
     """
 
     X: Any
@@ -77,6 +81,7 @@ class Design:
     norms: NDArray
     sums: NDArray | None
     offset: NDArray | None = None
+    exponent: int = 0
 
     @classmethod
     def prepare(cls, X, *, sample_weight, center) -> "Design":

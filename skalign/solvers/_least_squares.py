@@ -208,13 +208,17 @@ def _through_lsqr(design: Design) -> Solver:
         )
 
     def solve_one(y: NDArray, strength: float) -> NDArray:
+        size = np.linalg.norm(y)
+        if size == 0:
+            return np.zeros(n_features)
+        y = y / size  # LSQR compares with absolute bounds
         coef = iterate(y, strength, 1.0)  # from zero, so the minimizer of minimum norm
         gradient = design.cross((y - design.predict(coef[None])[:, 0])[:, None])[0]
         violation = np.abs(gradient - strength * coef)
         # Columns of small norm may be missed, unless all are brought to one norm.
-        if (violation > 0.01 * TOL[dtype] * norms * np.linalg.norm(y)).any():
+        if (violation > 0.01 * TOL[dtype] * norms).any():
             coef = iterate(y, strength, powers_of_two(np.hypot(norms, np.sqrt(strength))))
-        return np.where(norms > 0, coef, 0)
+        return np.where(norms > 0, size * coef, 0)
 
     def solve(prepared: NDArray, q: NDArray, l2: NDArray) -> NDArray:
         prepared = prepared.astype(np.float64)

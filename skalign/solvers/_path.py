@@ -14,11 +14,11 @@ from scipy import sparse
 from skalign.solvers._alpha_grids import check_alphas, l1_alphas, l1_share, l2_alphas
 from skalign.solvers._arguments import check_problem, check_stopping
 from skalign.solvers._blocks import BlockSolver
-from skalign.solvers._design import Design
 from skalign.solvers._penalties import Penalty, penalty_strengths
 from skalign.solvers._solution import Solution, SolutionPath, put_in_path, room_for_path
 from skalign.solvers._target_blocks import target_blocks
 from skalign.solvers._types import Floats
+from skalign.solvers._units import design_in_range
 from skalign.utils import map_blocks, single_threaded_blas_if_small
 
 
@@ -106,13 +106,13 @@ def solve_path(
     """
     X, Y, weight, _ = check_problem(X, Y, sample_weight, None, "coef")
     n_features, n_targets = X.shape[1], Y.shape[1]
-    design = Design.prepare(X, sample_weight=weight, center=fit_intercept)
+    design = design_in_range(X, sample_weight=weight, center=fit_intercept)
     total = design.total_weight
     tol, max_iter = check_stopping(tol, max_iter, design.dtype)
     penalty_strengths(penalty, 1.0, l1_ratio, n_targets=1, total_weight=total)  # checks
     grid = check_alphas(alphas, n_targets)
     if isinstance(grid, int) and not l1_share(penalty, l1_ratio):
-        grid = l2_alphas(grid, design, penalty)
+        grid = np.ldexp(l2_alphas(grid, design, penalty), 2 * design.exponent)
     some = np.ones((1, 1)) if isinstance(grid, int) else grid
     strengths = penalty_strengths(
         penalty, some.ravel(), l1_ratio, n_targets=some.size, total_weight=total
@@ -138,6 +138,7 @@ def solve_path(
                     positive=positive,
                     total_weight=total,
                 )
+                block_alphas = np.ldexp(block_alphas, design.exponent + targets.exponents)
             else:
                 block_alphas = np.broadcast_to(grid, (n_alphas, n_targets))[:, block]
             penalties = [

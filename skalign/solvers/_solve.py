@@ -12,11 +12,11 @@ from scipy import sparse
 
 from skalign.solvers._arguments import check_problem, check_stopping
 from skalign.solvers._blocks import BlockSolver
-from skalign.solvers._design import Design
 from skalign.solvers._penalties import Penalty, penalty_strengths
 from skalign.solvers._solution import Solution, empty_solution, put_solution
 from skalign.solvers._target_blocks import target_blocks
 from skalign.solvers._types import Floats
+from skalign.solvers._units import design_in_range
 from skalign.utils import map_blocks, single_threaded_blas_if_small
 
 
@@ -116,7 +116,7 @@ def solve(
     """
     X, Y, weight, coef_init = check_problem(X, Y, sample_weight, coef_init, "coef_init")
     n_features, n_targets = X.shape[1], Y.shape[1]
-    design = Design.prepare(X, sample_weight=weight, center=fit_intercept)
+    design = design_in_range(X, sample_weight=weight, center=fit_intercept)
     strengths = penalty_strengths(
         penalty, alpha, l1_ratio, n_targets=n_targets, total_weight=design.total_weight
     )
