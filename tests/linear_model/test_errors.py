@@ -18,8 +18,6 @@ ERRORS = {
     "infinity in X": ({}, {"X": np.inf}, ValueError, "Input X contains infinity"),
     "NaN in y": ({}, {"y": np.nan}, ValueError, TOO_LARGE),
     "infinity in y": ({}, {"y": -np.inf}, ValueError, TOO_LARGE),
-    "overflow in y": ({}, {"y": 1e200}, ValueError, TOO_LARGE),
-    "overflow in X": ({}, {"X": 1e200}, ValueError, "values too large for float64"),
     "short y": (
         {},
         {"y": np.ones((N_SAMPLES - 1, 2))},
