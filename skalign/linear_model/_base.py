@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags, check_array, check_consistent_length
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -24,7 +22,9 @@ FLOATS = [np.float64, np.float32]
 class LinearEncoder(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, BaseEstimator):
     """Linear map to many targets, fitted with a certificate."""
 
-    def _check_data(self, X: Any, y: Any, sample_weight: Any) -> tuple[Any, NDArray, Any]:
+    def _check_data(
+        self, X: Any, y: Any, sample_weight: Any
+    ) -> tuple[Any, NDArray[Any], NDArray[np.float64] | None]:
         for name in ("positive", "fit_intercept"):
             check_flag(getattr(self, name), name)
         if y is None:
@@ -58,7 +58,6 @@ class LinearEncoder(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, Base
         self.n_iter_ = solution.n_iter
         self.kkt_violation_ = solution.kkt_violation
         self.dual_gap_ = solution.dual_gap
-        self._warn_unless_converged(solution)
 
     def predict(self, X: Any) -> NDArray[np.floating]:
         """Predict the responses of all targets.
@@ -75,7 +74,7 @@ class LinearEncoder(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, Base
         """
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
-        predicted = safe_sparse_dot(X, self.coef_.T, dense_output=True)
+        predicted: NDArray[np.floating] = safe_sparse_dot(X, self.coef_.T, dense_output=True)
         predicted += self.intercept_  # in place: predictions of all targets are large
         return predicted
 
@@ -85,34 +84,7 @@ class LinearEncoder(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, Base
         check_is_fitted(self)
         return sparse.csr_array(np.atleast_2d(self.coef_))
 
-    def _warn_unless_converged(self, solution: Solution) -> None:
-        if solution.converged.all():
-            return
-        unconverged = np.flatnonzero(~solution.converged)
-        gap = solution.dual_gap[unconverged]
-        worst = solution.kkt_violation[unconverged].max()
-        largest_gap = "none known" if np.isnan(gap).all() else f"{np.nanmax(gap):.2g}"
-        if (solution.n_iter[unconverged] >= self.max_iter).any():
-            remedy = "Increase max_iter."
-        else:
-            remedy = (
-                "Rounding allows no more: the features are nearly collinear. Add a ridge penalty, "
-                f"or increase tol{'' if self.coef_.dtype == np.float64 else ', or use float64'}."
-            )
-        warnings.warn(
-            f"{unconverged.size} of {solution.converged.size} targets did not reach the "
-            f"tolerance: largest KKT violation {worst:.2g}, largest "
-            f"duality gap {largest_gap} (targets {first_of(unconverged)}). {remedy}",
-            ConvergenceWarning,
-            stacklevel=5,
-        )
-
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-
-def first_of(targets: NDArray[np.intp]) -> str:
-    """Numbers of the first five targets, for a message."""
-    return ", ".join(map(str, targets[:5])) + (", ..." if targets.size > 5 else "")

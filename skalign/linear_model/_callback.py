@@ -1,14 +1,26 @@
 """Progress through scikit-learn's callbacks; experimental there, so imported only here."""
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
 
-from sklearn.callback import CallbackSupportMixin, with_callbacks
+from sklearn.callback import CallbackSupportMixin
+from sklearn.callback import with_callbacks as _with_callbacks
+
+Fit = TypeVar("Fit", bound=Callable[..., Any])
+Result = TypeVar("Result")
 
 __all__ = ["CallbackSupportMixin", "begin_tasks", "end_fit", "with_callbacks"]
 
 
-def begin_tasks(estimator, results: Iterable, *, total: int, **data: Any) -> Iterator:
+def with_callbacks(fit: Fit) -> Fit:
+    """Decorate a `fit` whose estimator takes callbacks."""
+    decorated: Fit = _with_callbacks(fit)
+    return decorated
+
+
+def begin_tasks(
+    estimator: Any, results: Iterable[Result], *, total: int, **data: Any
+) -> Iterator[Result]:
     """Pass `results` on; every one of the `total` is a task of the estimator's callbacks.
 
     Parameters
@@ -37,7 +49,7 @@ def begin_tasks(estimator, results: Iterable, *, total: int, **data: Any) -> Ite
         task.call_on_fit_task_end(estimator=estimator)
 
 
-def end_fit(estimator, **data: Any) -> None:
+def end_fit(estimator: Any, **data: Any) -> None:
     """Tell the callbacks that the estimator is fitted.
 
     Parameters

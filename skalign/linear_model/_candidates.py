@@ -74,13 +74,12 @@ class CandidateGrid:
         if penalty == "ols":
             given = np.zeros((1, 1))
         ratios = _check_l1_ratios(penalty, l1_ratio)
-        is_number = isinstance(given, int)
         return cls(
             penalty,
             positive,
-            n_steps=given if is_number else len(given),
+            n_steps=given if isinstance(given, int) else len(given),
             l1_ratios=ratios,
-            alphas=(None if is_number else given,) * len(ratios),
+            alphas=(None if isinstance(given, int) else given,) * len(ratios),
             alpha_per_target=alpha_per_target,
         )
 

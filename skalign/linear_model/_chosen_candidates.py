@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skalign.linear_model._cross_validation import CrossValidation
-from skalign.model_selection import choose
+from skalign.model_selection import Select, choose
 
 # Differences of r and theta up to here are rounding errors.
 TIE = {np.dtype(np.float64): 1e-9, np.dtype(np.float32): 1e-6}
@@ -14,7 +14,7 @@ TIE = {np.dtype(np.float64): 1e-9, np.dtype(np.float32): 1e-6}
 
 def choose_candidates(
     found: CrossValidation,
-    select: str,
+    select: Select,
     tolerance: float | str,
     *,
     alpha_per_target: bool,

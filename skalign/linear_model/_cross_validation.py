@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,6 +91,21 @@ class CrossValidation:
     moments: list[Moments] | None
     blocks: list[slice]
 
+    def table(self, l1_ratios: NDArray[np.float64]) -> dict[str, NDArray[Any]]:
+        """Alphas and scores of all candidates, as ``cv_results_`` has them."""
+        return {
+            "param_alpha": self.alphas,
+            "param_l1_ratio": l1_ratios,
+            "mean_test_r": self.scores.r,
+            "se_test_r": self.scores.r_se,
+            "mean_test_r2": self.scores.r2,
+            "mean_test_theta": self.scores.theta,
+            "mean_test_penalized_theta": self.scores.penalized_theta,
+            "mean_test_n_active": self.scores.n_active,
+            "empty_fraction": self.scores.empty_fraction,
+            "max_kkt_violation": self.scores.kkt_violation,
+        }
+
 
 def cross_validate(
     problem: CrossValidationProblem,
@@ -125,7 +140,8 @@ def cross_validate(
     """
     design = problem.design()
     # Of many small products even one worker is better off without BLAS threads: hence the 2.
-    limit = single_threaded_blas_if_small(*design.X.shape, 2)
+    n_samples, n_features = design.X.shape
+    limit = single_threaded_blas_if_small(n_samples, n_features, 2)
     with limit, limit, ExitStack() as stack:
         samples = AllSamples(design, None)
         is_closed_form = not (problem.positive or grid.has_l1_penalty)

@@ -4,35 +4,50 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import fields
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from skalign.linear_model._cross_validation import CrossValidation
-from skalign.linear_model._cross_validation_problem import CrossValidationProblem, Split
+from skalign.linear_model._cross_validation_problem import CrossValidationProblem
 from skalign.solvers import Moments, Solution, solve, solve_moments
 from skalign.utils import map_blocks
 
 
-def fit_to_all(
+def check_refit(refit: Any, n_splits: int) -> None:
+    """Raise ValueError unless the samples of the final fit are known."""
+    if refit not in ("all", "train"):
+        raise ValueError(f'refit must be "all" or "train"; got {refit!r}.')
+    if refit == "train" and n_splits != 1:
+        raise ValueError(
+            f'refit must be "all" where cv makes several splits, {n_splits} here; got "train". '
+            "For a single split take PredefinedSplit, which makes one of a validation set."
+        )
+
+
+def fit_chosen(
     problem: CrossValidationProblem,
     found: CrossValidation,
     alpha: NDArray[np.float64],
     l1_ratio: NDArray[np.float64],
     *,
+    train: NDArray[np.intp] | None,
     n_jobs: int | None,
 ) -> Solution:
-    """Fit every target to all samples, from the moments that the cross-validation took.
+    """Fit every target at its own alpha.
 
     Parameters
     ----------
     problem : CrossValidationProblem
         Data and encoder.
     found : CrossValidation
-        Moments of all samples, where a Gram serves.
+        Moments of all samples, where a Gram serves; they are used up.
     alpha, l1_ratio : ndarray of shape (n_targets,)
         Strength of the penalty, infinite for targets that are left empty, and share of l1.
+    train : ndarray of int or None
+        Samples of a training part; None fits all samples.
     n_jobs : int or None
         Number of threads over blocks of targets.
 
@@ -41,75 +56,65 @@ def fit_to_all(
     Solution
         Weights and their certificates.
     """
-    if found.moments is None:
-        return _solve_images(problem, problem.sample_weight, alpha, l1_ratio, n_jobs=n_jobs)
-
-    def solve_one(item: tuple[slice, Moments]) -> Solution:
-        block, moments = item
-        return solve_moments(
-            moments,
-            problem.penalty,
-            alpha[block],
-            l1_ratio=l1_ratio[block],
-            positive=problem.positive,
-            tol=problem.tol,
-            max_iter=problem.max_iter,
-            n_jobs=1,
-        )
-
-    items: list[Any] = list(zip(found.blocks, found.moments, strict=True))
-    found.moments.clear()  # they are as large as the weights: each is let go after its fit
-    n_features, dtype = problem.X.shape[1], problem.X.dtype
-    whole = Solution(
-        coef=np.empty((problem.n_targets, n_features), dtype),
-        intercept=np.empty(problem.n_targets, dtype),
-        n_iter=np.empty(problem.n_targets, np.int32),
-        kkt_violation=np.empty(problem.n_targets),
-        dual_gap=np.empty(problem.n_targets),
-        converged=np.empty(problem.n_targets, bool),
-    )
-    with closing(map_blocks(solve_one, items, n_jobs)) as results:
-        for k, part in enumerate(results):
-            for field in fields(part):
-                getattr(whole, field.name)[found.blocks[k]] = getattr(part, field.name)
-            items[k] = None
-    return whole
-
-
-def fit_to_training_part(
-    problem: CrossValidationProblem,
-    split: Split,
-    alpha: NDArray[np.float64],
-    l1_ratio: NDArray[np.float64],
-    *,
-    n_jobs: int | None,
-) -> Solution:
-    """Fit every target to the training part of a split, as `fit_to_all` does to all samples."""
-    # By weights, so that targets are still read block by block.
-    weight = np.bincount(split[0], minlength=problem.Y.shape[0]).astype(np.float64)
-    if problem.sample_weight is not None:
-        weight *= problem.sample_weight
-    return _solve_images(problem, weight, alpha, l1_ratio, n_jobs=n_jobs)
-
-
-def _solve_images(
-    problem: CrossValidationProblem,
-    sample_weight: NDArray[np.float64] | None,
-    alpha: NDArray[np.float64],
-    l1_ratio: NDArray[np.float64],
-    *,
-    n_jobs: int | None,
-) -> Solution:
+    settings: dict[str, Any] = {
+        "positive": problem.positive,
+        "tol": problem.tol,
+        "max_iter": problem.max_iter,
+    }
+    if train is None and found.moments is not None:
+        items: list[Any] = [
+            (moments, alpha[block], l1_ratio[block])
+            for block, moments in zip(found.blocks, found.moments, strict=True)
+        ]
+        found.moments.clear()
+        return _fit_blocks(problem, found.blocks, items, settings, n_jobs)
+    weight = problem.sample_weight
+    if train is not None:  # by weights, so that targets are still read block by block
+        times = np.bincount(train, minlength=problem.Y.shape[0]).astype(np.float64)
+        weight = times if weight is None else times * weight
     return solve(
         problem.X,
         problem.Y,
         problem.penalty,
         alpha,
         l1_ratio=l1_ratio,
-        positive=problem.positive,
         fit_intercept=problem.fit_intercept,
-        sample_weight=sample_weight,
-        tol=problem.tol,
-        max_iter=problem.max_iter,
+        sample_weight=weight,
         n_jobs=n_jobs,
+        **settings,
     )
+
+
+def _fit_blocks(
+    problem: CrossValidationProblem,
+    blocks: list[slice],
+    items: list[Any],
+    settings: dict[str, Any],
+    n_jobs: int | None,
+) -> Solution:
+    """Fit block by block; moments, which are as large as the weights, are let go one by one."""
+    n_targets, dtype = problem.n_targets, problem.X.dtype
+    whole = Solution(
+        coef=np.empty((n_targets, problem.X.shape[1]), dtype),
+        intercept=np.empty(n_targets, dtype),
+        n_iter=np.empty(n_targets, np.int32),
+        kkt_violation=np.empty(n_targets),
+        dual_gap=np.empty(n_targets),
+        converged=np.empty(n_targets, bool),
+    )
+    fit_block = partial(_fit_block, problem.penalty, settings)
+    with closing(map_blocks(fit_block, items, n_jobs)) as parts:
+        for k, part in enumerate(parts):
+            for field in fields(part):
+                getattr(whole, field.name)[blocks[k]] = getattr(part, field.name)
+            items[k] = None
+    return whole
+
+
+def _fit_block(
+    penalty: Any,
+    settings: dict[str, Any],
+    item: tuple[Moments, NDArray[np.float64], NDArray[np.float64]],
+) -> Solution:
+    moments, alpha, l1_ratio = item
+    return solve_moments(moments, penalty, alpha, l1_ratio=l1_ratio, n_jobs=1, **settings)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -217,7 +217,10 @@ class FittedFold:
         return _merged(found)
 
     def _score_images(
-        self, Y_test: NDArray[np.floating], predicted: NDArray[np.floating], coef: NDArray
+        self,
+        Y_test: NDArray[np.floating],
+        predicted: NDArray[np.floating],
+        coef: NDArray[np.floating],
     ) -> MomentScores:
         weight = self._problem.weight_of(self._test)
         theta = tuning_reorientation(
@@ -258,7 +261,7 @@ def _table(
 
 def _merged(of_ratios: list[FoldScores]) -> FoldScores:
     """Scores of all l1_ratios, which take turns within a step."""
-    merged = []
+    merged: list[Any] = []
     for tables in zip(*of_ratios, strict=True):
         if tables[0] is None:
             merged.append(None)

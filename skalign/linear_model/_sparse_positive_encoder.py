@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from skalign.linear_model._base import LinearEncoder
 from skalign.linear_model._callback import begin_tasks, end_fit, with_callbacks
+from skalign.linear_model._fit_warnings import warn_of_unconverged
 from skalign.solvers import Penalty, solve
 
 
@@ -200,5 +201,6 @@ class SparsePositiveEncoder(LinearEncoder):
         )
         self._keep_names(given_X, given_y)
         self._keep(y, solution)
+        warn_of_unconverged(solution, self.max_iter)
         end_fit(self, **data)
         return self

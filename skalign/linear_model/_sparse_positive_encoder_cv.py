@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import warnings
 from functools import partial
 from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
-from skalign.linear_model._base import LinearEncoder, first_of
+from skalign.linear_model._base import LinearEncoder
 from skalign.linear_model._callback import begin_tasks, end_fit, with_callbacks
 from skalign.linear_model._candidates import CandidateGrid
 from skalign.linear_model._chosen_candidates import choose_candidates
 from skalign.linear_model._cross_validation import CrossValidation, cross_validate
 from skalign.linear_model._cross_validation_problem import CrossValidationProblem
-from skalign.linear_model._final_fit import fit_to_all, fit_to_training_part
+from skalign.linear_model._final_fit import check_refit, fit_chosen
+from skalign.linear_model._fit_warnings import (
+    warn_of_drowned,
+    warn_of_empty,
+    warn_of_unconverged,
+    warn_of_unconverged_folds,
+)
 from skalign.linear_model._sparse_positive_encoder import SparsePositiveEncoder
-from skalign.linear_model._target_scales import DROWNED
-from skalign.model_selection import check_rule, check_splits
+from skalign.model_selection import Select, check_rule, check_splits
 from skalign.solvers import Penalty, check_stopping
 from skalign.utils import check_flag
 
@@ -28,10 +31,9 @@ from skalign.utils import check_flag
 class SparsePositiveEncoderCV(LinearEncoder):
     r"""SparsePositiveEncoder that chooses alpha by cross-validation, for every target.
 
-    Every candidate (an alpha, with an l1_ratio for "elasticnet") is fitted to the training part of
-    every split and scored on the held-out part: by Pearson's r, by the tuning reorientation theta
-    of its predictions, and by its number of active units. `select` then takes a candidate for every
-    target, which is fitted to all samples.
+    Every candidate, an alpha and an l1_ratio, is fitted to the training part of every split and
+    scored on the held-out part: by Pearson's r, by the tuning reorientation theta of its
+    predictions, and by its number of active units. `select` takes a candidate for every target.
 
     Parameters
     ----------
@@ -51,9 +53,8 @@ class SparsePositiveEncoderCV(LinearEncoder):
     l1_ratio : float or array-like of shape (n_l1_ratios,), default=0.5
         Share of the l1 penalty in "elasticnet", or several to choose from for every target.
     cv : int, cross-validation generator or iterable, default=None
-        Any of scikit-learn's. None makes 5 folds;
-        :class:`~sklearn.model_selection.PredefinedSplit` is a validation set. With `groups` in
-        `fit`, a number of folds or None makes folds of whole groups.
+        Any of scikit-learn's, such as :class:`~sklearn.model_selection.PredefinedSplit` for a
+        validation set. None makes 5 folds. With `groups` in `fit`, folds are of whole groups.
     select : {"best", "one_se", "least_reorientation", "fewest_units"}, default="best"
         The rule:
 
@@ -68,10 +69,9 @@ class SparsePositiveEncoderCV(LinearEncoder):
         as "0.5se" in standard errors of the best r.
     alpha_per_target : bool, default=True
         Whether every target gets an alpha of its own. If not, scores are averaged over targets, and
-        a number of alphas makes one grid, of the largest alpha of any target at every step.
+        the grid has the largest alpha of any target at every step.
     refit : {"all", "train"}, default="all"
-        Whether the weights that are kept are fitted to all samples or, with a single split, to its
-        training part alone.
+        Samples that the weights are fitted to: all or, with a single split, its training part.
     center : bool, default=False
         Whether theta centers features and predictions over images.
     positive : bool, default=True
@@ -79,8 +79,7 @@ class SparsePositiveEncoderCV(LinearEncoder):
     fit_intercept : bool, default=True
         Whether to fit an intercept.
     tol : float, default=None
-        Bound on the violation of the optimality conditions; by default 1e-7 in float64 and 1e-4
-        in float32.
+        Bound on the KKT violation; by default 1e-7 in float64 and 1e-4 in float32.
     max_iter : int, default=10000
         Bound on the iterations of one fit.
     n_jobs : int, default=None
@@ -96,8 +95,8 @@ class SparsePositiveEncoderCV(LinearEncoder):
     best_index_ : ndarray of shape (n_targets,)
         Index of the chosen candidate; -1 for a target that was left empty.
     empty_targets_ : ndarray of int
-        Targets that were left empty: no candidate predicts them better than a constant or, without
-        `alpha_per_target`, the candidate for all has no weights for them.
+        Targets that were left empty: no candidate predicts them better than a constant, or the one
+        candidate for all targets has no weights for them.
     cv_results_ : dict of ndarray
         One row per candidate, the most penalized first and, at the same step of the grid, the
         largest l1_ratio first. All but the second are of shape (n_candidates, n_targets):
@@ -108,8 +107,8 @@ class SparsePositiveEncoderCV(LinearEncoder):
         - ``"mean_test_r2"``: coefficient of determination. Unlike r it sees shrinkage.
         - ``"mean_test_theta"``: mean over the folds that have a theta; NaN if none has.
         - ``"mean_test_penalized_theta"``: mean over all folds, where an empty fit counts as 2.
-        - ``"mean_test_n_active"``: mean number of active units.
-        - ``"empty_fraction"``: fraction of the folds whose fit is empty.
+        - ``"mean_test_n_active"``, ``"empty_fraction"``: mean number of active units; fraction of
+          the folds whose fit is empty.
         - ``"max_kkt_violation"``: largest violation of the optimality conditions in any fold.
     coef_ : ndarray of shape (n_targets, n_features) or (n_features,)
         Weights; 1-D if y was.
@@ -126,37 +125,33 @@ class SparsePositiveEncoderCV(LinearEncoder):
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features seen in fit, if they were all strings.
     target_names_in_ : ndarray of shape (n_targets,)
-        Names of the targets seen in fit, if `y` was a data frame or a series and they were all
-        strings.
+        Names of the targets seen in fit, if `y` was a frame or series and they were all strings.
 
     See Also
     --------
     SparsePositiveEncoder : The encoder, at a given alpha.
-    sparse_positive_path : All alphas on the same data.
     skalign.model_selection.choose : The rules, over any arrays of scores.
     skalign.model_selection.AlignmentFront : A table of ``cv_results_``.
     sklearn.linear_model.LassoCV : One target, chosen by mean squared error.
 
     Notes
     -----
-    Pearson's r does not see shrinkage: a fit that predicts a tenth of every response has the r of
-    one that predicts all of it. The rules that prefer a strong penalty therefore choose weights
-    that are too small. Look at ``"mean_test_r2"`` where the size of predictions matters.
+    Pearson's r does not see shrinkage: weights that are ten times too small have the same r. Look
+    at ``"mean_test_r2"`` where the size of predictions matters.
 
     A candidate cannot be chosen if it is empty in all folds, if it is empty on all samples (with
-    ``refit="all"``), or if its mean r is not above 0. The rules compare the penalized theta. Every
-    test part needs two samples. The standard error of r is that of its mean over folds. With a
-    single split it comes from a bootstrap over the held-out samples; averaged over targets, it is
-    the mean of their errors, which is an upper bound.
+    ``refit="all"``), or if its mean r is not above 0. The rules compare the penalized theta. The
+    standard error of r is that of its mean over folds. With a single split it comes from a
+    bootstrap over the held-out samples; for all targets together, it is the mean of their errors,
+    an upper bound.
 
     Where training parts are the complements of held-out parts, ``X'X`` and ``X'y`` of a training
     part are those of all samples minus those of the held-out part, and r, R2 and theta come from
-    the latter. So `fit` reads the samples once. Features and targets that lose nearly all their
-    norm in the subtraction are computed from the training samples. Other splitters, sparse `X`, and
-    OLS and ridge without signs (closed forms) are fitted fold by fold.
+    the latter: `fit` reads the samples once. Features and targets that lose nearly all their norm
+    are computed from the training samples. Other splitters, sparse `X`, and OLS and ridge without
+    sign constraints (closed forms) are fitted fold by fold.
 
-    The scores of the chosen candidate are optimistic, since it was chosen by them: report r and
-    theta on samples that `fit` has not seen.
+    Chosen scores are optimistic: report r and theta on samples that `fit` has not seen.
 
     References
     ----------
@@ -185,7 +180,7 @@ class SparsePositiveEncoderCV(LinearEncoder):
         *,
         l1_ratio: float | ArrayLike = 0.5,
         cv: Any = None,
-        select: Literal["best", "one_se", "least_reorientation", "fewest_units"] = "best",
+        select: Select = "best",
         tolerance: float | str = "1se",
         alpha_per_target: bool = True,
         refit: Literal["all", "train"] = "all",
@@ -248,13 +243,14 @@ class SparsePositiveEncoderCV(LinearEncoder):
         Warns
         -----
         UserWarning
-            If targets were left empty.
+            If targets were left empty, or have a mean of more than 1e12 times their spread (1e6
+            times in float32).
         ConvergenceWarning
             If targets did not reach `tol` within `max_iter` iterations, in a fold or in the final
             fit.
         """
         given_X, given_y = X, y
-        X, y, sample_weight = self._check_data(X, y, sample_weight)
+        X, y, weight = self._check_data(X, y, sample_weight)
         Y = y.reshape(len(y), -1)
         check_flag(self.center, "center")
         check_rule(self.select, self.tolerance)
@@ -266,13 +262,13 @@ class SparsePositiveEncoderCV(LinearEncoder):
             alpha_per_target=self.alpha_per_target,
             n_targets=Y.shape[1],
         )
-        splits = check_splits(self.cv, X, y, sample_weight=sample_weight, groups=groups)
-        self._check_refit(len(splits))
+        splits = check_splits(self.cv, X, y, sample_weight=weight, groups=groups)
+        check_refit(self.refit, len(splits))
         tol, max_iter = check_stopping(self.tol, self.max_iter, X.dtype)
         problem = CrossValidationProblem(
             X=X,
             Y=Y,
-            sample_weight=sample_weight,
+            sample_weight=weight,
             penalty=self.penalty,
             positive=self.positive,
             fit_intercept=self.fit_intercept,
@@ -280,7 +276,7 @@ class SparsePositiveEncoderCV(LinearEncoder):
             max_iter=max_iter,
             center=self.center,
         )
-        data = {"X": X, "y": y, "metadata": {"sample_weight": sample_weight, "groups": groups}}
+        data = {"X": X, "y": y, "metadata": {"sample_weight": weight, "groups": groups}}
         found = cross_validate(
             problem,
             splits,
@@ -289,27 +285,27 @@ class SparsePositiveEncoderCV(LinearEncoder):
             n_jobs=self.n_jobs,
             progress=partial(begin_tasks, self, **data),
         )
+        train = splits[0][0] if self.refit == "train" else None
         best = choose_candidates(
             found,
             self.select,
             self.tolerance,
             alpha_per_target=self.alpha_per_target,
-            fits_all_samples=self.refit == "all",
+            fits_all_samples=train is None,
             dtype=X.dtype,
         )
         alpha = np.where(best < 0, np.inf, found.alphas[best, np.arange(len(best))])
         l1_ratio = grid.l1_ratio_of_candidates[best]
-        if self.refit == "all":
-            solution = fit_to_all(problem, found, alpha, l1_ratio, n_jobs=self.n_jobs)
-        else:
-            solution = fit_to_training_part(problem, splits[0], alpha, l1_ratio, n_jobs=self.n_jobs)
-        is_empty = ~solution.coef.any(axis=1)
+        solution = fit_chosen(problem, found, alpha, l1_ratio, train=train, n_jobs=self.n_jobs)
         self._keep_names(given_X, given_y)
         self._keep(y, solution)
-        self._keep_choice(y, grid, np.where(is_empty, -1, best), found)
+        best = np.where(solution.coef.any(axis=1), best, -1)
+        self._keep_choice(best, grid, found, single=y.ndim == 1)
         self.n_splits_ = len(splits)
-        self._warn_of_folds(found, tol)
-        self._warn_of_targets(found, X.dtype)
+        warn_of_unconverged(solution, max_iter)
+        warn_of_unconverged_folds(found.scores.kkt_violation, tol)
+        warn_of_drowned(found.drowned, len(best), X.dtype)
+        warn_of_empty(self.empty_targets_, len(best), alpha_per_target=grid.alpha_per_target)
         end_fit(self, **data)
         return self
 
@@ -340,75 +336,16 @@ class SparsePositiveEncoderCV(LinearEncoder):
             n_jobs=self.n_jobs,
         )
 
-    def _check_refit(self, n_splits: int) -> None:
-        if self.refit not in ("all", "train"):
-            raise ValueError(f'refit must be "all" or "train"; got {self.refit!r}.')
-        if self.refit == "train" and n_splits != 1:
-            raise ValueError(
-                f'refit must be "all" where cv makes several splits, {n_splits} here; got "train". '
-                "For a single split take PredefinedSplit, which makes one of a validation set."
-            )
-
     def _keep_choice(
-        self,
-        y: NDArray[Any],
-        grid: CandidateGrid,
-        best: NDArray[np.intp],
-        found: CrossValidation,
+        self, best: NDArray[np.intp], grid: CandidateGrid, found: CrossValidation, *, single: bool
     ) -> None:
-        scores, l1_ratios = found.scores, grid.l1_ratio_of_candidates
+        l1_ratios = grid.l1_ratio_of_candidates
         if self.penalty != "elasticnet":
             l1_ratios = np.full_like(l1_ratios, np.nan)
         alpha = np.where(best < 0, np.inf, found.alphas[best, np.arange(len(best))])
         l1_ratio = np.where(best < 0, np.nan, l1_ratios[best])
         self.best_index_ = best
         self.empty_targets_ = np.flatnonzero(best < 0)
-        self.alpha_ = float(alpha[0]) if y.ndim == 1 else alpha
-        self.l1_ratio_ = float(l1_ratio[0]) if y.ndim == 1 else l1_ratio
-        self.cv_results_ = {
-            "param_alpha": found.alphas,
-            "param_l1_ratio": l1_ratios,
-            "mean_test_r": scores.r,
-            "se_test_r": scores.r_se,
-            "mean_test_r2": scores.r2,
-            "mean_test_theta": scores.theta,
-            "mean_test_penalized_theta": scores.penalized_theta,
-            "mean_test_n_active": scores.n_active,
-            "empty_fraction": scores.empty_fraction,
-            "max_kkt_violation": scores.kkt_violation,
-        }
-
-    def _warn_of_folds(self, found: CrossValidation, tol: float) -> None:
-        violation = found.scores.kkt_violation
-        missed = np.flatnonzero((violation > tol).any(axis=0))
-        if missed.size:
-            warnings.warn(
-                f"In the folds, {missed.size} of {violation.shape[1]} targets did not reach the "
-                f"tolerance at every alpha (targets {first_of(missed)}): largest KKT violation "
-                f'{violation.max():.2g}; all are in cv_results_["max_kkt_violation"]. '
-                "Their scores may be off. Increase max_iter, or leave out the smallest alphas.",
-                ConvergenceWarning,
-                stacklevel=4,
-            )
-
-    def _warn_of_targets(self, found: CrossValidation, dtype: np.dtype) -> None:
-        n_targets, empty, drowned = len(self.best_index_), self.empty_targets_, found.drowned
-        if drowned.size:
-            warnings.warn(
-                f"{drowned.size} of {n_targets} targets have a mean of more than "
-                f"{DROWNED[dtype]:g} times their spread (targets {first_of(drowned)}): few digits "
-                f"of the spread are left in {dtype}. Subtract the mean before.",
-                UserWarning,
-                stacklevel=4,
-            )
-        if empty.size:
-            why = "no candidate predicts them better than a constant"
-            if not self.alpha_per_target:
-                why += ", or the one that suits all leaves them empty"
-            warnings.warn(
-                f"{empty.size} of {n_targets} targets were left empty: {why} (targets "
-                f"{first_of(empty)}; all are in empty_targets_). Their r counts as 0. Look at "
-                "their noise ceiling, or drop them.",
-                UserWarning,
-                stacklevel=4,
-            )
+        self.alpha_ = float(alpha[0]) if single else alpha
+        self.l1_ratio_ = float(l1_ratio[0]) if single else l1_ratio
+        self.cv_results_ = found.table(l1_ratios)

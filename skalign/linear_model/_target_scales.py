@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,7 +14,7 @@ LEAST_SIZE = {np.dtype(np.float64): 1e-145, np.dtype(np.float32): 1e-30}
 
 
 def check_scales(
-    Y_block: NDArray,
+    Y_block: NDArray[Any],
     numbers: NDArray[np.intp],
     means: NDArray[np.float64],
     squared_norms: NDArray[np.float64],

@@ -46,7 +46,7 @@ class MomentScores(NamedTuple):
 
 
 def scores_of_moments(
-    moments: Moments, coef: NDArray, intercept: NDArray, *, center: bool
+    moments: Moments, coef: NDArray[np.floating], intercept: NDArray[np.floating], *, center: bool
 ) -> MomentScores:
     """Score linear maps on images that are known by their moments.
 

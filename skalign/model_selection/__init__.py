@@ -1,6 +1,6 @@
 """Which encoder to keep: splits, choice rules, refit rules for searches, front of candidates."""
 
-from skalign.model_selection._choice import check_rule, choose
+from skalign.model_selection._choice import Select, check_rule, choose
 from skalign.model_selection._front import AlignmentFront
 from skalign.model_selection._pareto import pareto_optimal
 from skalign.model_selection._refit import fewest_units, least_reorientation
@@ -8,6 +8,7 @@ from skalign.model_selection._splits import check_splits
 
 __all__ = [
     "AlignmentFront",
+    "Select",
     "check_rule",
     "check_splits",
     "choose",
