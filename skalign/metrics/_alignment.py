@@ -125,16 +125,16 @@ def alignment(
     ----------
     estimator : estimator
         Fitted, with a linear model inside.
-    X : {array-like, sparse matrix} of shape (n_images, n_features)
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
         Held-out images: the estimator should not have been fitted to them.
-    y : array-like of shape (n_images, n_targets) or (n_images,)
+    y : array-like of shape (n_samples, n_targets) or (n_samples,)
         Observed responses. If their targets have names, as the columns of a data frame do, these
         must be those that the estimator was fitted to, in their order.
     target : {"predicted", "observed"}, default="predicted"
         Whether theta compares the features with the predicted or with the observed responses.
     center : bool, default=False
         Whether theta centers features and targets over images.
-    sample_weight : array-like of shape (n_images,), default=None
+    sample_weight : array-like of shape (n_samples,), default=None
         Weights of the images in r and theta.
     undefined_r : float, default=nan
         Value of r for a target whose predicted or observed responses are constant.

@@ -54,7 +54,7 @@ def scores_of_moments(
     ----------
     moments : Moments
         Centered moments of the images and of the observed responses.
-    coef : ndarray of shape (n_targets, n_units)
+    coef : ndarray of shape (n_targets, n_features)
         Weights.
     intercept : ndarray of shape (n_targets,)
         Intercepts.

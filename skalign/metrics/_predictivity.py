@@ -27,11 +27,11 @@ def pearson_r(
 
     Parameters
     ----------
-    y_true : array-like of shape (n_images, n_targets) or (n_images,)
+    y_true : array-like of shape (n_samples, n_targets) or (n_samples,)
         Observed responses.
-    y_pred : array-like of shape (n_images, n_targets) or (n_images,)
+    y_pred : array-like of shape (n_samples, n_targets) or (n_samples,)
         Predicted responses.
-    sample_weight : array-like of shape (n_images,), default=None
+    sample_weight : array-like of shape (n_samples,), default=None
         Weights :math:`s_i` of the images, also in the means.
     undefined : float, default=nan
         Value for a target whose observed or predicted responses are constant, up to rounding error.
@@ -80,11 +80,11 @@ def pearson_r(
     undefined = check_number(undefined, "undefined")
     if y_true.shape != y_pred.shape:
         raise ValueError(
-            f"y_pred must have the shape (n_images, n_targets) of y_true, {y_true.shape}; "
+            f"y_pred must have the shape (n_samples, n_targets) of y_true, {y_true.shape}; "
             f"got {y_pred.shape}."
         )
-    n_images, n_targets = y_true.shape
-    space = ImageSpace(n_images, sample_weight, center=True)
+    n_samples, n_targets = y_true.shape
+    space = ImageSpace(n_samples, sample_weight, center=True)
     if space.n_images < 2:
         warnings.warn(
             "r is not defined with fewer than two images; every target counts as undefined.",
@@ -92,7 +92,7 @@ def pearson_r(
             stacklevel=2,
         )
     r = np.empty(n_targets)
-    for block in bounded_slices(n_targets, 8 * n_images):
+    for block in bounded_slices(n_targets, 8 * n_samples):
         observed, is_varied = space.directions(y_true[:, block], "y_true")
         predicted, is_predicted = space.directions(y_pred[:, block], "y_pred")
         cosine = np.einsum("ij,ij->j", observed, predicted)

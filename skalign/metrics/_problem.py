@@ -30,9 +30,9 @@ class ReorientationBlock:
     """A block of targets, ready for products."""
 
     index: slice
-    targets: NDArray[Any]  # (n_images, block), unit norm
+    targets: NDArray[Any]  # (n_samples, block), unit norm
     defined: NDArray[np.bool_]  # (block,), whether the target has a direction
-    weights: Any  # (block, n_units), absolute, each row in a safe scale; dense or csc
+    weights: Any  # (block, n_features), absolute, each row in a safe scale; dense or csc
     total: NDArray[Any]  # (block,), their sum; NaN where theta is undefined
 
 
@@ -52,28 +52,29 @@ class ReorientationProblem:
         self._targets = check_responses(targets, "targets")
         self._weights = _check_weights(weights)
         self._undefined = check_number(undefined, "undefined")
-        n_images, self.n_units = features.shape
+        n_samples, self.n_features = features.shape
         self.n_targets = self._targets.shape[1]
-        if len(self._targets) != n_images:
+        if len(self._targets) != n_samples:
             raise ValueError(
-                f"targets must have one row per image of features, {n_images}; "
+                f"targets must have one row per sample of features, {n_samples}; "
                 f"got {len(self._targets)} rows."
             )
-        if self._weights.shape != (self.n_targets, self.n_units):
+        shape = self.n_targets, self.n_features
+        if self._weights.shape != shape:
             raise ValueError(
-                f"weights must have shape (n_targets, n_units) = {self.n_targets, self.n_units}, "
-                f"scikit-learn's layout of coef_; got shape {self._weights.shape}."
+                f"weights must have shape (n_targets, n_features) = {shape}, scikit-learn's layout "
+                f"of coef_; got shape {self._weights.shape}."
             )
         dtypes = features.dtype, self._targets.dtype, self._weights.dtype
         is_single = np.result_type(np.float32, *dtypes) == np.float32
         self.dtype = np.dtype(np.float32 if is_single else np.float64)
         check_flag(center, "center")
-        self._space = ImageSpace(n_images, sample_weight, center)
+        self._space = ImageSpace(n_samples, sample_weight, center)
         self.features, self.alive = self._directions(features)
 
     @cached_property
     def feature_chunks(self) -> list[tuple[slice, NDArray[Any]]]:
-        """Chunks of images and their features, (n_units, n_chunk), for the sparse product."""
+        """Chunks of images and their features, (n_features, n_chunk), for the sparse product."""
         starts = range(0, len(self.features), _IMAGE_CHUNK)
         chunks = [slice(start, start + _IMAGE_CHUNK) for start in starts]
         return [(images, np.ascontiguousarray(self.features[images].T)) for images in chunks]
@@ -82,9 +83,9 @@ class ReorientationProblem:
         if sparse.issparse(features):
             directions, alive = self._space.directions(features, "features")
             return directions.astype(self.dtype), alive
-        directions = np.empty((self._space.n_images, self.n_units), self.dtype)
-        alive = np.empty(self.n_units, dtype=bool)
-        for units in bounded_slices(self.n_units, len(features)):
+        directions = np.empty((self._space.n_images, self.n_features), self.dtype)
+        alive = np.empty(self.n_features, dtype=bool)
+        for units in bounded_slices(self.n_features, len(features)):
             block = self._space.directions(features[:, units], "features")
             directions[:, units], alive[units] = block
         return directions, alive
@@ -94,7 +95,7 @@ class ReorientationProblem:
         length = 8 * self._space.n_images
         buffer = None
         if not sparse.issparse(self._weights):
-            length = max(length, self.n_units)
+            length = max(length, self.n_features)
         for index in bounded_slices(self.n_targets, length):
             weights = self._weights[index]
             if _sparse_pays(weights):
@@ -113,7 +114,7 @@ class ReorientationProblem:
     ) -> tuple[NDArray[Any], NDArray[Any]]:
         """Absolute weights of the units that have a direction, in a safe scale, and their sums."""
         absolute, total = buffer[: len(weights)], np.empty(len(weights))
-        for rows in bounded_slices(len(weights), self.n_units, _CACHE_BYTES):
+        for rows in bounded_slices(len(weights), self.n_features, _CACHE_BYTES):
             values = np.abs(weights[rows], out=absolute[rows], dtype=self.dtype)
             if not self.alive.all():
                 with np.errstate(invalid="ignore"):  # infinity times zero: not finite either

@@ -34,16 +34,16 @@ def tuning_reorientation(
 
     Parameters
     ----------
-    features : {array-like, sparse matrix} of shape (n_images, n_units)
+    features : {array-like, sparse matrix} of shape (n_samples, n_features)
         Responses of the units to the images, as they reach the linear map.
-    targets : array-like of shape (n_images, n_targets) or (n_images,)
+    targets : array-like of shape (n_samples, n_targets) or (n_samples,)
         Responses that the map reaches. The paper takes the responses that it predicts for held-out
         images. With the observed responses, theta also counts the errors of the prediction.
-    weights : {array-like, sparse matrix} of shape (n_targets, n_units) or (n_units,)
+    weights : {array-like, sparse matrix} of shape (n_targets, n_features) or (n_features,)
         Weights of the map, in scikit-learn's layout. Sparse weights stay sparse.
     center : bool, default=False
         Whether to center features and targets over images, which makes the cosine Pearson's r.
-    sample_weight : array-like of shape (n_images,), default=None
+    sample_weight : array-like of shape (n_samples,), default=None
         Weights of the images in the inner products, and in the means if ``center``.
     undefined : float, default=nan
         Value for a target without weights, or without a direction.
@@ -126,16 +126,16 @@ class ReorientationParts:
     ----------
     theta : ndarray of shape (n_targets,)
         Tuning reorientation, from 0 to 2.
-    distance : ndarray of shape (n_targets, n_units)
+    distance : ndarray of shape (n_targets, n_features)
         Cosine distance of every unit to every target, from 0 (tuned alike) through 1 (orthogonal)
         to 2 (opposite). It does not depend on the weights. NaN where the unit or the target has no
         direction.
-    contribution : ndarray of shape (n_targets, n_units)
+    contribution : ndarray of shape (n_targets, n_features)
         Contribution of each unit to theta: its share of the absolute weight times its distance.
         Rows sum to theta; NaN where theta is undefined.
     target_names : ndarray of shape (n_targets,), default=None
         Names of the targets, where known.
-    unit_names : ndarray of shape (n_units,), default=None
+    unit_names : ndarray of shape (n_features,), default=None
         Names of the units, where known.
     """
 
@@ -159,10 +159,10 @@ class ReorientationParts:
         ImportError
             If pandas is missing.
         """
-        n_targets, n_units = self.distance.shape
+        n_targets, n_features = self.distance.shape
         columns = {
-            "target": np.repeat(target_column(self.target_names, n_targets), n_units),
-            "unit": np.tile(target_column(self.unit_names, n_units), n_targets),
+            "target": np.repeat(target_column(self.target_names, n_targets), n_features),
+            "unit": np.tile(target_column(self.unit_names, n_features), n_targets),
             "distance": self.distance.ravel(),
             "contribution": self.contribution.ravel(),
         }
@@ -182,15 +182,15 @@ def tuning_reorientation_parts(
 
     Parameters
     ----------
-    features : {array-like, sparse matrix} of shape (n_images, n_units)
+    features : {array-like, sparse matrix} of shape (n_samples, n_features)
         Responses of the units to the images, as they reach the linear map.
-    targets : array-like of shape (n_images, n_targets) or (n_images,)
+    targets : array-like of shape (n_samples, n_targets) or (n_samples,)
         Responses that the map reaches: the predicted or the observed ones.
-    weights : {array-like, sparse matrix} of shape (n_targets, n_units) or (n_units,)
+    weights : {array-like, sparse matrix} of shape (n_targets, n_features) or (n_features,)
         Weights of the map, in scikit-learn's layout.
     center : bool, default=False
         Whether to center features and targets over images, which makes the cosine Pearson's r.
-    sample_weight : array-like of shape (n_images,), default=None
+    sample_weight : array-like of shape (n_samples,), default=None
         Weights of the images in the inner products, and in the means if ``center``.
     undefined : float, default=nan
         Value of theta for a target without weights, or without a direction.
@@ -198,7 +198,7 @@ def tuning_reorientation_parts(
     Returns
     -------
     ReorientationParts
-        ``theta`` (n_targets,), and ``distance`` and ``contribution`` (n_targets, n_units), both
+        ``theta`` (n_targets,), and ``distance`` and ``contribution`` (n_targets, n_features), both
         dense.
 
     Raises
@@ -241,7 +241,7 @@ def tuning_reorientation_parts(
     """
     names, unit_names = target_names(targets), target_names(features)
     problem = ReorientationProblem(features, targets, weights, center, sample_weight, undefined)
-    shape = problem.n_targets, problem.n_units
+    shape = problem.n_targets, problem.n_features
     distance, contribution = np.empty(shape, problem.dtype), np.empty(shape, problem.dtype)
     theta = np.empty(problem.n_targets)
     for block in problem.blocks():

@@ -30,9 +30,9 @@ def pearson_r_standard_error(
 
     Parameters
     ----------
-    y_true, y_pred : array-like of shape (n_images, n_targets) or (n_images,)
+    y_true, y_pred : array-like of shape (n_samples, n_targets) or (n_samples,)
         Observed and predicted responses.
-    sample_weight : array-like of shape (n_images,), default=None
+    sample_weight : array-like of shape (n_samples,), default=None
         Weights of the images in r. All images of positive weight are drawn equally often.
     n_resamples : int, default=200
         Number of draws, at least 2.
@@ -62,7 +62,7 @@ def pearson_r_standard_error(
     y_true, y_pred = check_responses(y_true, "y_true"), check_responses(y_pred, "y_pred")
     if y_true.shape != y_pred.shape:
         raise ValueError(
-            f"y_pred must have the shape (n_images, n_targets) of y_true, {y_true.shape}; "
+            f"y_pred must have the shape (n_samples, n_targets) of y_true, {y_true.shape}; "
             f"got {y_pred.shape}."
         )
     images = ImagesToDraw(len(y_true), sample_weight)
@@ -83,7 +83,7 @@ def pearson_r_of_draws(
     ----------
     draws : ImageDraws
         Of the images below.
-    observed, predicted : ndarray of shape (n_images, n_targets)
+    observed, predicted : ndarray of shape (n_samples, n_targets)
         Responses; a block of targets.
 
     Returns
@@ -124,9 +124,9 @@ class ReorientationOfDraws:
     ----------
     draws : ImageDraws
         Of the images below.
-    features : {ndarray, sparse matrix} of shape (n_images, n_units)
+    features : {ndarray, sparse matrix} of shape (n_samples, n_features)
         Features that reach the linear map.
-    weights : {ndarray, sparse matrix} of shape (n_targets, n_units)
+    weights : {ndarray, sparse matrix} of shape (n_targets, n_features)
         Its weights.
     center : bool
         Whether features and targets are centered on their mean in the draw.
@@ -159,7 +159,7 @@ class ReorientationOfDraws:
 
         Parameters
         ----------
-        targets : ndarray of shape (n_images, n_block)
+        targets : ndarray of shape (n_samples, n_block)
             Responses of the block that the map reaches.
         block : slice
             Their rows in the weights.

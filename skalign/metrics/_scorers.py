@@ -105,11 +105,11 @@ class TuningReorientationScorer(_Scorer):
         ----------
         estimator : estimator
             Fitted, with a linear model inside.
-        X : {array-like, sparse matrix} of shape (n_images, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Held-out images: the estimator should not have been fitted to them.
-        y : array-like of shape (n_images, n_targets) or (n_images,)
+        y : array-like of shape (n_samples, n_targets) or (n_samples,)
             Observed responses.
-        sample_weight : array-like of shape (n_images,), default=None
+        sample_weight : array-like of shape (n_samples,), default=None
             Weights of the images.
 
         Returns
@@ -183,11 +183,11 @@ class PearsonScorer(_Scorer):
         ----------
         estimator : estimator
             Any fitted regressor.
-        X : {array-like, sparse matrix} of shape (n_images, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Held-out images: the estimator should not have been fitted to them.
-        y : array-like of shape (n_images, n_targets) or (n_images,)
+        y : array-like of shape (n_samples, n_targets) or (n_samples,)
             Observed responses.
-        sample_weight : array-like of shape (n_images,), default=None
+        sample_weight : array-like of shape (n_samples,), default=None
             Weights of the images.
 
         Returns
@@ -289,11 +289,11 @@ class AlignmentScorer(_Scorer):
         ----------
         estimator : estimator
             Fitted, with a linear model inside.
-        X : {array-like, sparse matrix} of shape (n_images, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Held-out images: the estimator should not have been fitted to them.
-        y : array-like of shape (n_images, n_targets) or (n_images,)
+        y : array-like of shape (n_samples, n_targets) or (n_samples,)
             Observed responses.
-        sample_weight : array-like of shape (n_images,), default=None
+        sample_weight : array-like of shape (n_samples,), default=None
             Weights of the images in r and theta.
 
         Returns

@@ -214,15 +214,15 @@ class AlignmentFront:
         ----------
         path : record
             Result of :func:`~skalign.linear_model.sparse_positive_path`.
-        X : {array-like, sparse matrix} of shape (n_images, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Held-out images: the path should not have been fitted to them.
-        y : array-like of shape (n_images, n_targets) or (n_images,)
+        y : array-like of shape (n_samples, n_targets) or (n_samples,)
             Observed responses.
         per_target : bool, default=False
             Whether every target has a front of its own. By default targets are averaged.
         center : bool, default=False
             Whether theta, taken to the predicted responses, centers features and predictions.
-        sample_weight : array-like of shape (n_images,), default=None
+        sample_weight : array-like of shape (n_samples,), default=None
             Weights of the images in r and theta.
 
         Returns

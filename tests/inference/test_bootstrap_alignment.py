@@ -308,7 +308,7 @@ def test_errors_name_the_parameter(arrays, options, error, message):
 @pytest.mark.parametrize(
     ("index", "replacement", "message"),
     [
-        (0, np.ones((3, 5)), "one row per image of features"),
+        (0, np.ones((3, 5)), "one row per sample of features"),
         (1, np.ones((N_IMAGES, 2)), "y_pred must have the shape"),
         (0, np.full((N_IMAGES, 5), np.nan), "features must be finite"),
     ],

@@ -340,7 +340,7 @@ def test_memory_mapped_targets_are_read_in_blocks(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"targets": np.ones((4, 2))}, ValueError, "targets must have one row per image"),
+        ({"targets": np.ones((4, 2))}, ValueError, "targets must have one row per sample"),
         ({"weights": np.ones((3, 2))}, ValueError, r"weights must have shape .* = \(2, 3\)"),
         ({"weights": np.ones(3)}, ValueError, r"weights must have shape .* got shape \(1, 3\)"),
         ({"weights": sparse.csr_array((3, 2))}, ValueError, "weights must have shape"),
