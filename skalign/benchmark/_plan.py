@@ -29,7 +29,7 @@ Fingerprints = Mapping[Cell, str | None]  # None: what the cell depends on canno
 
 @dataclass(frozen=True, eq=False)
 class CellSettings:
-    """What all cells share."""
+    """Encoders, folds and store, which all cells share."""
 
     encoders: Mapping[str, Any]
     layer_cv: Any

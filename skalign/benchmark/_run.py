@@ -80,7 +80,8 @@ def run_benchmark(
             Names. The layer of a model without named layers is "". The subject 1 is "1".
         penalty, positive, alpha : str, bool, float
             Those of the encoder. If it chose an alpha for every target: the median over targets
-            that are not empty. NaN if it has none.
+            that are not empty. NaN if it has none. Of a ``MultiOutputRegressor``: those of its
+            first target.
         partition : {"train", "validation", "test"}
             Images of the scores. Every cell has one row "test", of the chosen layer. The other rows
             are the scores that the layer was chosen by.

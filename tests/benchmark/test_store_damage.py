@@ -37,6 +37,7 @@ def resume(problem, store):
         warnings.simplefilter("always")
         table = run_benchmark(**problem, store=store)
     said = [str(warning.message) for warning in caught]
+    assert all(warning.filename == __file__ for warning in caught)
     return table.drop(columns="seconds"), (~table["seconds"].isin(before)).sum(), said
 
 
@@ -56,8 +57,11 @@ def test_flipped_bits_give_no_other_rows(problem, store):
         damaged = bytearray(written)
         damaged[place] ^= 1 << bit
         path.write_bytes(damaged)
-        with pytest.warns(UserWarning, match=rf"do not hold.*{path.name} \([23] of [345] cells"):
+        with pytest.warns(
+            UserWarning, match=rf"do not hold.*{path.name} \([23] of [345] cells"
+        ) as caught:
             table = read_store(store)
+        assert caught[0].filename == __file__
         n_lost = 2 if written[place : place + 1] == b"\n" else 1
         assert len(expected) - len(table) == n_lost or place == len(written) - 1
         kept = expected["seconds"].isin(table["seconds"])
