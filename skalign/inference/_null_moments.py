@@ -22,7 +22,7 @@ from skalign.inference._null_draws import NullDraws, TrainingAndTest
 from skalign.inference._null_fits import Scoring
 from skalign.inference._refits import RefittableModel
 from skalign.linear_model import SparsePositiveEncoder
-from skalign.metrics import Alignment, scores_of_moments
+from skalign.metrics import scores_of_moments
 from skalign.solvers import Design, FeatureMoments, Moments, Solution, solve_moments
 
 SHARED_BYTES = 2**30  # larger moments are not kept
@@ -205,7 +205,13 @@ class MomentFits:
                 for moments, features in ((of_training, training), (of_test, test))
             )
             found = self.encoder.fit(of_training, part)
-            score = score_solution(found, of_test, self.scoring)
+            score = scores_of_moments(
+                of_test,
+                found.coef,
+                found.intercept,
+                center=self.scoring.center,
+                target=self.scoring.target,
+            )
             values[part] = np.column_stack([score.r, score.theta, score.n_active])
             is_unconverged[part] = ~found.converged
         if is_unconverged.any():
@@ -226,41 +232,6 @@ class MomentFits:
             for moments in (training, test)
         )
         return of_training, of_test
-
-
-def score_solution(solution: Solution, test: Moments, scoring: Scoring) -> Alignment:
-    """Alignment over the test images, from their moments.
-
-    Parameters
-    ----------
-    solution : Solution
-        Weights and intercepts.
-    test : Moments
-        Moments of the scored images, centered.
-    scoring : Scoring
-        How fits are scored; its responses are not read.
-
-    Returns
-    -------
-    Alignment
-        What :func:`skalign.metrics.alignment` finds on the images.
-    """
-    coef, features, total = solution.coef, test.features, test.total_weight
-    scores = scores_of_moments(test, coef, solution.intercept, center=scoring.center)
-    found = Alignment(scores.r, scores.theta, scores.n_active)
-    if scoring.target == "predicted":
-        return found
-    mean, observed_mean = np.zeros(coef.shape[1]), np.zeros(len(coef))
-    if not scoring.center:
-        mean, observed_mean = features.means, test.target_means
-    norms = np.sqrt(features.norms**2 + total * mean**2)
-    length = np.sqrt(test.target_squared_norms + total * observed_mean**2)
-    weight = np.abs(coef) * (norms > 0)
-    product = test.q + total * np.outer(observed_mean, mean)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        cosine = np.where(norms > 0, product / norms / length[:, None], 0.0)
-        theta = 1 - np.einsum("ij,ij->i", weight, cosine) / weight.sum(axis=1)
-    return replace(found, theta=np.clip(theta, 0, 2))
 
 
 def _warn_of_unconverged(is_unconverged: NDArray[np.bool_]) -> None:

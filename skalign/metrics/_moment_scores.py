@@ -7,7 +7,7 @@ times ``(m'w + b)^2`` and ``m_i (m'w + b)`` is added.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,7 @@ class MomentScores(NamedTuple):
         Pearson correlation and coefficient of determination of observed and predicted responses;
         NaN where undefined.
     theta : ndarray of shape (n_targets,)
-        Tuning reorientation to the predictions; NaN where undefined.
+        Tuning reorientation; NaN where undefined.
     n_active : ndarray of shape (n_targets,)
         Number of nonzero weights.
 
@@ -46,7 +46,12 @@ class MomentScores(NamedTuple):
 
 
 def scores_of_moments(
-    moments: Moments, coef: NDArray[np.floating], intercept: NDArray[np.floating], *, center: bool
+    moments: Moments,
+    coef: NDArray[np.floating],
+    intercept: NDArray[np.floating],
+    *,
+    center: bool,
+    target: Literal["predicted", "observed"] = "predicted",
 ) -> MomentScores:
     """Score linear maps on images that are known by their moments.
 
@@ -59,7 +64,9 @@ def scores_of_moments(
     intercept : ndarray of shape (n_targets,)
         Intercepts.
     center : bool
-        Whether theta centers features and predictions over images.
+        Whether theta centers features and responses over images.
+    target : {"predicted", "observed"}, default="predicted"
+        Whether theta is taken to the predicted or to the observed responses.
 
     Returns
     -------
@@ -83,8 +90,9 @@ def scores_of_moments(
     feature_means = moments.features.means
     predicted_means = coef @ feature_means + intercept
     bias = moments.target_means - predicted_means
+    reached_means = predicted_means if target == "predicted" else moments.target_means
     if center:
-        feature_means, predicted_means = np.zeros_like(feature_means), np.zeros(len(coef))
+        feature_means, reached_means = np.zeros_like(feature_means), np.zeros(len(coef))
     norms = np.sqrt(gram.diagonal() + total_weight * feature_means**2)
     inverse = np.zeros_like(norms, dtype=np.float64)
     np.divide(1, norms, out=inverse, where=norms > 0)
@@ -100,8 +108,10 @@ def scores_of_moments(
     residual = squared_norms - 2 * covariance + variance + total_weight * bias**2
     np.divide(residual, squared_norms, out=r2, where=squared_norms > 0)
 
-    aligned += total_weight * predicted_means * (absolute @ (inverse * feature_means))
-    length = np.sqrt(variance + total_weight * predicted_means**2)
+    if target == "observed":
+        aligned, variance = (absolute * moments.q) @ inverse, squared_norms
+    aligned += total_weight * reached_means * (absolute @ (inverse * feature_means))
+    length = np.sqrt(variance + total_weight * reached_means**2)
     total = length * (absolute @ (norms > 0))
     np.divide(aligned, total, out=theta, where=total > 0)
     return MomentScores(np.clip(r, -1, 1), 1 - r2, np.clip(1 - theta, 0, 2), n_active)

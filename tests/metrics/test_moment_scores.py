@@ -24,16 +24,19 @@ def images():
 @pytest.mark.parametrize("sparsity", ["dense", "few"])
 @pytest.mark.parametrize("center", [False, True])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_equal_those_of_the_images(images, weighted, center, sparsity):
+@pytest.mark.parametrize("target", ["predicted", "observed"])
+def test_equal_those_of_the_images(images, target, weighted, center, sparsity):
     X, Y, coef, intercept, weight = images
     if sparsity == "few":
         coef[:, 2:] = 0
     weight = weight if weighted else None
-    scores = scores_of_moments(Moments.of(X, Y, weight), coef, intercept, center=center)
+    moments = Moments.of(X, Y, weight)
+    scores = scores_of_moments(moments, coef, intercept, center=center, target=target)
     predicted = X @ coef.T + intercept
     r = pearson_r(Y, predicted, sample_weight=weight)
     assert_allclose(scores.r, r, atol=1e-12)
-    theta = tuning_reorientation(X, predicted, coef, center=center, sample_weight=weight)
+    reached = predicted if target == "predicted" else Y
+    theta = tuning_reorientation(X, reached, coef, center=center, sample_weight=weight)
     assert_allclose(scores.theta, theta, atol=1e-12)
     r2 = r2_score(Y, predicted, sample_weight=weight, multioutput="raw_values")
     assert_allclose(scores.r2[:5], r2[:5], atol=1e-11)
