@@ -62,12 +62,10 @@ class SharedEncoder:
             "sample_weight"
         }:
             return None
-        flags = found.positive, found.fit_intercept
-        shapes = np.shape(found.alpha), np.shape(found.l1_ratio)
-        if not all(isinstance(flag, bool) for flag in flags) or not {*shapes} <= {(), (n_targets,)}:
+        if not _is_valid(found, n_targets):
             return None  # its own fit says what is wrong
         l1_ratio = {"lasso": 1.0, "elasticnet": found.l1_ratio}.get(found.penalty, 0.0)
-        has_l1 = np.all(np.asarray(found.alpha) * np.asarray(l1_ratio) > 0)
+        has_l1 = np.all(np.multiply(found.alpha, l1_ratio) > 0)
         if not (found.positive or has_l1):
             return None  # least squares without signs is more accurate from the images
         return cls(found, scaler, model.arguments.get("sample_weight"))
@@ -232,6 +230,14 @@ class MomentFits:
             for moments in (training, test)
         )
         return of_training, of_test
+
+
+def _is_valid(encoder: SparsePositiveEncoder, n_targets: int) -> bool:
+    flags = encoder.positive, encoder.fit_intercept
+    strengths = [np.asarray(value) for value in (encoder.alpha, encoder.l1_ratio)]
+    return all(isinstance(flag, bool) for flag in flags) and all(
+        value.dtype.kind in "iuf" and value.shape in ((), (n_targets,)) for value in strengths
+    )
 
 
 def _warn_of_unconverged(is_unconverged: NDArray[np.bool_]) -> None:

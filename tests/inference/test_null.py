@@ -556,6 +556,7 @@ def test_bad_arguments(data, changes, message):
         ({"encoder": StandardScaler()}, "linear regressor"),
         ({"encoder": SparsePositiveEncoder(positive="yes")}, "positive must be True or False"),
         ({"center": 1}, "center must be True or False"),
+        ({"encoder": SparsePositiveEncoder(alpha="0.1")}, "alpha must"),
         ({"keep_alpha": "yes"}, "keep_alpha must be True or False"),
     ],
 )
