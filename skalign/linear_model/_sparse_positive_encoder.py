@@ -14,7 +14,7 @@ from skalign.solvers import Penalty, solve
 
 
 class SparsePositiveEncoder(LinearEncoder):
-    r"""Linear map from features to many targets, its weights positive and sparse.
+    r"""Linear map from features to many targets, with positive and sparse weights.
 
     For every target (voxel, neuron, unit) y, on centered and weighted data,
 
@@ -28,18 +28,19 @@ class SparsePositiveEncoder(LinearEncoder):
                  alpha (1 - l1_ratio)/2 |w|^2``
     ============ ==================================================== =================
 
-    over ``w >= 0`` where `positive`, with n the number of samples or the sum of their weights.
-    An `alpha` therefore means what it means in the estimator of that name; note that ridge's is
-    not divided by n. Positive weights cannot flip a feature's tuning and sparse ones can hardly
-    rotate it: what such a map predicts well is in the features already [1]_.
+    over ``w >= 0`` if `positive`, with n the number of samples or the sum of their weights. An
+    `alpha` means what it means in scikit-learn's estimator of that name; ridge's loss is not
+    divided by n. Positive weights cannot flip the tuning of a feature, and sparse weights can
+    hardly rotate it: the features already have what such a map predicts well [1]_.
 
     Parameters
     ----------
     penalty : {"ols", "ridge", "lasso", "elasticnet"}, default="lasso"
         Penalty on the weights.
     alpha : float or array-like of shape (n_targets,), default=0.1
-        Strength of the penalty, one for all targets or one per target; not looked at by "ols".
-        On standardized data a lasso with ``alpha >= 1`` is always empty.
+        Strength of the penalty, one for all targets or one per target. On standardized data a
+        lasso with ``alpha >= 1`` is always empty. An infinite alpha leaves a target empty: all
+        weights are zero, and the intercept is the mean. "ols" ignores other alphas.
     l1_ratio : float or array-like of shape (n_targets,), default=0.5
         Share of the l1 penalty in "elasticnet", from 0 to 1; one for all targets or one per target.
     positive : bool, default=True
@@ -47,15 +48,15 @@ class SparsePositiveEncoder(LinearEncoder):
     fit_intercept : bool, default=True
         Whether to fit an intercept, which is neither penalized nor bounded.
     tol : float, default=None
-        Bound on the violation of the optimality conditions, as a correlation of a feature with
-        the target: rescaling either changes nothing. By default 1e-7 in float64 and 1e-4 in
-        float32; what is reached is usually far smaller.
+        Bound on the violation of the optimality conditions (KKT), which is a correlation of a
+        feature with the residual: no rescaling of features or targets changes it. By default 1e-7
+        in float64 and 1e-4 in float32. Fits usually reach far smaller violations.
     max_iter : int, default=10000
         Bound on the iterations of one target: rounds of the active set plus Newton steps.
     n_jobs : int, default=None
         Number of threads over blocks of targets. None is 1 unless in a
-        :func:`joblib.parallel_config`; -1 uses all processors. BLAS is held to one thread
-        meanwhile, so that nothing is oversubscribed.
+        :func:`joblib.parallel_config`; -1 uses all processors. During `fit` BLAS uses one thread,
+        so that no processor has more than one to run.
 
     Attributes
     ----------
@@ -66,19 +67,18 @@ class SparsePositiveEncoder(LinearEncoder):
     intercept_ : float or ndarray of shape (n_targets,)
         Intercepts; zero without `fit_intercept`.
     n_iter_ : ndarray of shape (n_targets,)
-        Iterations of every target; 1 for closed forms.
+        Iterations of every target; 1 for closed forms and for empty targets.
     kkt_violation_ : ndarray of shape (n_targets,)
-        Violation of the optimality conditions that was reached; 0 is exact.
+        Violation of the optimality conditions by the weights; 0 is exact.
     dual_gap_ : ndarray of shape (n_targets,)
-        Upper bound on how far the objective above lies from its minimum, in its own units; NaN
-        without any penalty, where none is known.
+        Upper bound on the distance of the objective above from its minimum, in its own units; NaN
+        without a penalty, where no bound is known.
     n_features_in_ : int
         Number of features seen in fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features seen in fit, if they were all strings.
     target_names_in_ : ndarray of shape (n_targets,)
-        Names of the targets seen in fit, if `y` was a data frame or a series and they were all
-        strings.
+        Names of the targets seen in fit, if `y` was a frame or series and they were all strings.
 
     See Also
     --------
@@ -89,27 +89,28 @@ class SparsePositiveEncoder(LinearEncoder):
 
     Notes
     -----
-    Progress shows with ``encoder.set_callbacks(sklearn.callback.ProgressBar())`` (needs rich), a
-    task for every block of targets; in a search, set the callback on the search.
+    ``encoder.set_callbacks(sklearn.callback.ProgressBar())`` shows progress (needs rich), with a
+    task for every block of targets. In a search, set the callback on the search.
 
-    Targets are read block by block in `fit`, but a search or cross-validation of scikit-learn
-    copies ``y[train]`` in every fold, and predictions are of the size of ``y``: split targets that
-    exceed memory yourself.
+    `fit` reads targets block by block. But a search or cross-validation of scikit-learn copies
+    ``y[train]`` in every fold, and predictions are as large as ``y``: if they exceed memory, fit
+    some targets at a time.
 
-    All targets share ``X'X`` where it pays. For each, coordinate descent on an active set finds
-    the support and a Cholesky factor the exact weights on it; it stops when
+    All targets share ``X'X`` where that costs less than it saves. For every target, coordinate
+    descent on an active set finds the support, and a Cholesky factor the exact weights on it. The
+    fit stops when
 
-    - ``|g_i - l1 sign(w_i)|`` over active features and
-    - ``g_i - l1`` (``|g_i| - l1`` where signs are free) over the others,
+    - ``|g_i - l1 sign(w_i)|`` of active features and
+    - ``g_i - l1`` (``|g_i| - l1`` without sign constraints) of the others,
 
-    with ``g = X'(y - Xw) - l2 w``, are at most `tol` times ``|x_i| |y|``. Sign-free OLS and ridge
-    are closed forms: a Cholesky factor of the Gram where its condition allows, else an SVD of X
-    (LSQR if X is sparse), of minimum norm where the solution is not unique. Other penalties give
-    one of the minimizers there.
+    with ``g = X'(y - Xw) - l2 w``, are at most `tol` times ``|x_i| |y|``. OLS and ridge without
+    sign constraints are closed forms: a Cholesky factor of the Gram if its condition allows, else
+    an SVD of X (LSQR if X is sparse), of minimum norm if the solution is not unique. Other
+    penalties then give one of the minimizers.
 
-    A column without variance gets no weight when an intercept is fitted. A constant target, or
-    one that no feature correlates with positively, is left empty: all weights zero, which is the
-    solution, not a failure. Look at how many there are.
+    A constant column gets no weight if an intercept is fitted. A constant target is left empty, and
+    under positive weights a target that correlates positively with no feature: zero weights are the
+    solution then, not a failure. Count the empty targets before you average over targets.
 
     References
     ----------

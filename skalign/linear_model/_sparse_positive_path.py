@@ -27,7 +27,7 @@ def sparse_positive_path(
     max_iter: int = 10_000,
     n_jobs: int | None = None,
 ) -> SolutionPath:
-    """Weights of many targets at many strengths of the penalty.
+    """Fit the weights of many targets at many strengths of the penalty.
 
     Every fit starts from the one at the next larger alpha, and all share ``X'X`` and ``X'y``.
 
@@ -40,13 +40,16 @@ def sparse_positive_path(
     penalty : {"ols", "ridge", "lasso", "elasticnet"}, default="lasso"
         Penalty, as in :class:`SparsePositiveEncoder`.
     alphas : int or array-like of shape (n_alphas,) or (n_alphas, n_targets), default=10
-        Strengths, sorted here in descending order, or their number. By number they suit the data:
+        Strengths, which are sorted in descending order, or their number. A number makes a grid
+        that suits the data:
 
-        - "lasso": evenly spaced in the logarithm over two decades, from every target's own
-          alpha_max, the least alpha at which it is empty.
-        - "elasticnet": from alpha_max, too. Every alpha takes the same share of the weight of the
-          target's leading feature, were it alone, as that of lasso does.
-        - "ridge": over six decades, from the largest eigenvalue of the features' (centered) Gram.
+        - "lasso": evenly spaced in the logarithm over two decades, from the least alpha at which
+          the target is empty.
+        - "elasticnet": from the least alpha at which the target is empty. The k-th alpha takes the
+          same share of the weight of the target's leading feature, were it alone, as the k-th
+          alpha of lasso does.
+        - "ridge": evenly spaced in the logarithm over six decades, from the largest eigenvalue of
+          the Gram of the (centered) features.
         - "ols": one alpha, 0.
     l1_ratio : float, default=0.5
         Share of the l1 penalty in "elasticnet".
@@ -57,8 +60,7 @@ def sparse_positive_path(
     sample_weight : array-like of shape (n_samples,), default=None
         Weights of the samples.
     sparse_output : bool, default=False
-        Whether weights are kept as sparse arrays, in memory that grows with the number of active
-        units only.
+        Whether weights are sparse arrays: they take memory for active units only.
     tol : float, default=None
         Bound on the KKT violation; by default 1e-7 in float64 and 1e-4 in float32.
     max_iter : int, default=10000
@@ -73,6 +75,8 @@ def sparse_positive_path(
 
     Raises
     ------
+    TypeError
+        If an argument is of the wrong type.
     ValueError
         If an argument is not valid: its name is in the message.
 
@@ -82,9 +86,9 @@ def sparse_positive_path(
 
     Notes
     -----
-    A target that correlates positively with no feature is empty at any alpha under positive
-    weights; its alphas are those that it would get with signs free. A path does not warn about
-    fits that stop early: look at its ``converged``.
+    Under positive weights a target that correlates positively with no feature is empty at any
+    alpha. Its grid is the one without sign constraints. A path does not warn of fits that stop
+    early: look at its ``converged``.
 
     Examples
     --------
@@ -105,7 +109,16 @@ def sparse_positive_path(
     if sample_weight is not None:
         sample_weight = check_sample_weight(sample_weight, X.shape[0])
     return solve_path(
-        X, y.reshape(len(y), -1), penalty, alphas, l1_ratio=l1_ratio, positive=positive,
-        fit_intercept=fit_intercept, sample_weight=sample_weight, tol=tol, max_iter=max_iter,
-        sparse_output=sparse_output, n_jobs=n_jobs,
-    )  # fmt: skip
+        X,
+        y.reshape(len(y), -1),
+        penalty,
+        alphas,
+        l1_ratio=l1_ratio,
+        positive=positive,
+        fit_intercept=fit_intercept,
+        sample_weight=sample_weight,
+        tol=tol,
+        max_iter=max_iter,
+        sparse_output=sparse_output,
+        n_jobs=n_jobs,
+    )

@@ -82,6 +82,24 @@ def test_grids_start_at_alpha_max(data, penalty, positive):
         assert_allclose(path.alphas[1:] / path.alphas[:-1], 100**-0.25)
 
 
+@pytest.mark.parametrize(("penalty", "positive"), ENCODERS)
+def test_infinite_alphas_are_empty(data, penalty, positive):
+    X, Y, weight = data
+    path = sparse_positive_path(
+        X, Y, penalty, alphas=[0.1, np.inf], positive=positive, sample_weight=weight
+    )
+    n_empty = len(path.alphas) - 1
+    finite = sparse_positive_path(
+        X, Y, penalty, alphas=[0.1], positive=positive, sample_weight=weight
+    )
+    assert_array_equal(path.alphas[:n_empty], np.inf)
+    assert_array_equal(path.n_active[:n_empty], 0)
+    mean = np.average(Y, axis=0, weights=weight)
+    assert_allclose(path.intercept[:n_empty], np.broadcast_to(mean, (n_empty, 7)))
+    assert_allclose(path.coef[-1], finite.coef[0], atol=1e-9)
+    assert path.converged.all()
+
+
 def test_a_target_that_nothing_pulls_up_is_empty_at_every_alpha():
     X = np.abs(np.random.default_rng(0).standard_normal((30, 4)))
     Y = np.c_[-X @ np.full(4, 3.0), np.ones(30)]
