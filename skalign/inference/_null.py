@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array, check_random_state, check_scalar
 
 from skalign.inference._comparison import check_test_targets
@@ -133,6 +134,11 @@ def alignment_null(
         missing or too small, groups that trade responses have different sizes, or the targets of
         `y` and `y_test` have different names.
 
+    Warns
+    -----
+    ConvergenceWarning
+        If fits did not reach the tolerance of the encoder.
+
     See Also
     --------
     alignment_baselines : What theta is low or high compared to.
@@ -230,11 +236,11 @@ def alignment_null(
     check_test_targets(y, y_test)
     responses = np.asarray(y)
     observed = _check_test_responses(y_test, responses)
-    for name, features, images in (("y", X, responses), ("y_test", X_test, observed)):
+    for name, features, images in (("", X, responses), ("_test", X_test, observed)):
         if count_samples(features) != len(images):
             raise ValueError(
-                f"{name} must have one row per image of its features, {count_samples(features)} "
-                f"here; got {len(images)} rows."
+                f"y{name} must have one row per image of X{name}, {count_samples(features)} here; "
+                f"got {len(images)} rows."
             )
     weight, test_weight = (
         None if given is None else check_sample_weight(given, len(images), name)
@@ -275,7 +281,7 @@ def _check_test_responses(y_test: ArrayLike, y: NDArray[Any]) -> NDArray[Any]:
 def _fit_all(
     fits: Refits | MomentFits, seeds: list[int], n_jobs: int | None
 ) -> NDArray[np.float64]:
-    """Values of the observed fit, row 0, and of all null fits, (1 + n_resamples, n_targets, 3)."""
+    """Values of the observed fit, row 0, and of all null fits, (1 + n_resamples, n_targets, 4)."""
     observed = fits.observed()
     values = np.empty((1 + len(seeds), *observed.shape))
     values[0] = observed
@@ -286,6 +292,14 @@ def _fit_all(
         resamples = stack.enter_context(closing(map_blocks(fits.resample, seeds, n_jobs)))
         for row, found in enumerate(resamples, start=1):
             values[row] = found
+    n_unconverged = np.count_nonzero(values[..., 3])
+    if n_unconverged:
+        warnings.warn(
+            f"{n_unconverged} of {values[..., 3].size} fits of a target did not reach the "
+            "tolerance. Increase max_iter or tol of the encoder.",
+            ConvergenceWarning,
+            stacklevel=3,
+        )
     return values
 
 

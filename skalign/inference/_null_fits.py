@@ -39,7 +39,8 @@ class Scoring:
 class Refits:
     """Fits of a model to the data as they are and to null data.
 
-    A fit is described by r, theta and number of active units of every target, (n_targets, 3).
+    A fit is described by r, theta, number of active units and lack of convergence of every target,
+    (n_targets, 4). Models that do not converge warn themselves, so that the last is 0 here.
 
     Attributes
     ----------
@@ -74,4 +75,4 @@ class Refits:
             center=scoring.center,
             sample_weight=scoring.sample_weight,
         )
-        return np.column_stack([found.r, found.theta, found.n_active])
+        return np.column_stack([found.r, found.theta, found.n_active, np.zeros(found.r.size)])

@@ -7,13 +7,11 @@ diagonal of the Gram. So a null fit reads no image, and all null fits share ``X'
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import gen_batches
@@ -193,8 +191,7 @@ class MomentFits:
             self.encoder.scale(features, factors, center) for features in (training, test)
         )
         n_images, n_targets = self.Y.shape
-        values = np.empty((n_targets, 3))
-        is_unconverged = np.zeros(n_targets, bool)
+        values = np.empty((n_targets, 4))
         largest = max(n_images, 4 * factors.size)
         for part in gen_batches(n_targets, max(1, PART_BYTES // (8 * largest))):
             of_training, of_test = self._products(drawn, part)
@@ -210,10 +207,7 @@ class MomentFits:
                 center=self.scoring.center,
                 target=self.scoring.target,
             )
-            values[part] = np.column_stack([score.r, score.theta, score.n_active])
-            is_unconverged[part] = ~found.converged
-        if is_unconverged.any():
-            _warn_of_unconverged(is_unconverged)
+            values[part] = np.column_stack([score.r, score.theta, score.n_active, ~found.converged])
         return values
 
     def _products(self, drawn: NDArray[Any] | None, part: slice) -> tuple[Moments, Moments]:
@@ -237,13 +231,4 @@ def _is_valid(encoder: SparsePositiveEncoder, n_targets: int) -> bool:
     strengths = [np.asarray(value) for value in (encoder.alpha, encoder.l1_ratio)]
     return all(isinstance(flag, bool) for flag in flags) and all(
         value.dtype.kind in "iuf" and value.shape in ((), (n_targets,)) for value in strengths
-    )
-
-
-def _warn_of_unconverged(is_unconverged: NDArray[np.bool_]) -> None:
-    warnings.warn(
-        f"{np.count_nonzero(is_unconverged)} of {is_unconverged.size} targets did not reach the "
-        "tolerance in a fit to null data. Increase max_iter or tol of the encoder.",
-        ConvergenceWarning,
-        stacklevel=2,
     )

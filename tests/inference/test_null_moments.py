@@ -4,6 +4,8 @@ import pickle
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
@@ -221,5 +223,38 @@ def test_fits_may_be_sent_to_other_processes(data, encoder, null, monkeypatch):
 
 
 def test_fits_that_stop_early_are_told(data):
-    with pytest.warns(ConvergenceWarning, match="Increase max_iter"):
+    with pytest.warns(ConvergenceWarning, match=r"\d+ of 15 fits .* Increase max_iter") as told:
         run(SparsePositiveEncoder(alpha=0.01, max_iter=1, tol=1e-12), data, "rotation")
+    assert len(told) == 1
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 2**31 - 1),
+    shape=st.tuples(st.integers(5, 25), st.integers(2, 12), st.integers(1, 4)),
+    null=st.sampled_from(NULLS),
+    alpha=st.sampled_from([1e-3, 0.1, 1.0]),
+    positive=st.booleans(),
+    is_scaled=st.booleans(),
+    offset=st.sampled_from([0.0, 1.0, 30.0]),
+)
+def test_random_problems(seed, shape, null, alpha, positive, is_scaled, offset):
+    n_images, n_units, n_targets = shape
+    rng = np.random.default_rng(seed)
+    pool = rng.standard_normal((2 * n_images, n_units + 2)) * rng.exponential(size=n_units + 2)
+    pool += offset * rng.standard_normal(n_units + 2)
+    if rng.random() < 0.3:
+        pool = np.maximum(pool, 0)
+    Y = rng.standard_normal((2 * n_images, n_targets)) + offset
+    data = {
+        "X": pool[:n_images, :n_units], "X_test": pool[n_images:, :n_units],
+        "pool": pool[:n_images], "pool_test": pool[n_images:],
+        "y": Y[:n_images], "y_test": Y[n_images:],
+    }  # fmt: skip
+
+    def make(kind):
+        encoder = kind("elasticnet", alpha, positive=positive)
+        return make_pipeline(StandardScaler(), encoder) if is_scaled else encoder
+
+    found, expected = (run(make(k), data, null) for k in (SparsePositiveEncoder, FittedToImages))
+    assert_same(found, expected, atol=1e-6)
