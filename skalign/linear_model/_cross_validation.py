@@ -149,14 +149,19 @@ def cross_validate(
             samples = AllSamples(design, FeatureMoments.of(design))
         grid = grid.fitted_to(design)
         blocks = list(target_blocks(design, problem.n_targets, n_copies=4 + grid.n_steps))
+        known: list[TargetsOfAllSamples | None] = [None] * len(blocks)
         if grid.needs_all_targets:
-            prepare = partial(_alphas_of_block, problem, samples, grid)
-            with closing(map_blocks(prepare, blocks, n_jobs)) as tables:
-                grid = grid.shared(list(tables))
+            prepare = partial(_prepare_block, problem, samples, grid)
+            with closing(map_blocks(prepare, blocks, n_jobs)) as of_blocks:
+                prepared = list(of_blocks)
+            grid = grid.shared([one.alphas for one in prepared])
+            known = [
+                _at_alphas_of(grid, block, one, design)
+                for block, one in zip(blocks, prepared, strict=True)
+            ]
         by_subtraction = _can_subtract(problem, samples, splits)
         groups = _groups_of_folds(design, splits, by_subtraction=by_subtraction)
         averages = ScoreAverages(len(splits), grid.n_candidates, problem.n_targets)
-        known: list[TargetsOfAllSamples | None] = [None] * len(blocks)
 
         def fold_scorer(split: Split) -> FoldScorer:
             if by_subtraction and samples.features is not None:
@@ -181,13 +186,6 @@ def cross_validate(
     return _gathered(grid, blocks, [one for one in known if one is not None], averages.finish())
 
 
-def _alphas_of_block(
-    problem: CrossValidationProblem, samples: AllSamples, grid: CandidateGrid, block: slice
-) -> NDArray[np.float64]:
-    targets = _read(problem, samples.design, block)
-    return _targets_of_all(problem, samples, grid, targets, block).alphas
-
-
 def _score_block(
     problem: CrossValidationProblem,
     samples: AllSamples,
@@ -201,6 +199,12 @@ def _score_block(
         known = _targets_of_all(problem, samples, grid, targets, block)
     targets = targets._replace(moments=known.moments)
     return known, [fold.score(targets, known.alphas) for fold in folds]
+
+
+def _prepare_block(
+    problem: CrossValidationProblem, samples: AllSamples, grid: CandidateGrid, block: slice
+) -> TargetsOfAllSamples:
+    return _targets_of_all(problem, samples, grid, _read(problem, samples.design, block), block)
 
 
 def _read(problem: CrossValidationProblem, design: Design, block: slice) -> BlockOfTargets:
@@ -228,6 +232,18 @@ def _targets_of_all(
     alphas = grid.alphas_of_block(design, q, block)
     is_empty = grid.empty_on_all(alphas, q, design.total_weight)
     return TargetsOfAllSamples(alphas, is_empty, is_drowned, moments)
+
+
+def _at_alphas_of(
+    grid: CandidateGrid, block: slice, known: TargetsOfAllSamples, design: Design
+) -> TargetsOfAllSamples | None:
+    """The same block at the alphas of another grid; None where its products were not kept."""
+    if known.moments is None:
+        return None
+    q = known.moments.q
+    alphas = grid.alphas_of_block(design, q, block)
+    is_empty = grid.empty_on_all(alphas, q, design.total_weight)
+    return known._replace(alphas=alphas, is_empty=is_empty)
 
 
 def _can_subtract(

@@ -1,4 +1,4 @@
-"""Targets whose scale leaves too few digits: squares out of range, spreads that drown in means."""
+"""Targets whose scale leaves too few digits: means that drown the spread, values that vanish."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 
 # Targets whose mean is so many times their spread keep about four digits, or one in float32.
 DROWNED = {np.dtype(np.float64): 1e12, np.dtype(np.float32): 1e6}
-# Below this root mean square, squares and products of a target with features lose digits.
-LEAST_SIZE = {np.dtype(np.float64): 1e-145, np.dtype(np.float32): 1e-30}
 
 
 def check_scales(
@@ -21,7 +19,7 @@ def check_scales(
     total_weight: float,
     dtype: np.dtype,
 ) -> NDArray[np.bool_]:
-    """Find the targets whose spread drowns in their mean; refuse those that are too small.
+    """Find the targets whose spread drowns in their mean; refuse those that vanish.
 
     Parameters
     ----------
@@ -44,22 +42,18 @@ def check_scales(
     Raises
     ------
     ValueError
-        If a target is not constant, and too small for its squares to be computed.
+        If a target is not constant, but zero in that floating type.
     """
     spread = np.sqrt(squared_norms / total_weight)
     is_drowned = np.abs(means) >= DROWNED[dtype] * spread
-    is_small = (spread < LEAST_SIZE[dtype]) & (np.abs(means) < LEAST_SIZE[dtype])
-    doubtful = np.flatnonzero(is_drowned | is_small)
-    if doubtful.size:  # a constant is neither
+    doubtful = np.flatnonzero(is_drowned)
+    if doubtful.size:  # a constant target is fine
         columns = np.asarray(Y_block[:, doubtful])
-        varies = (columns != columns[:1]).any(axis=0)
-        is_drowned[doubtful] &= varies
-        is_small[doubtful] &= varies
-    is_drowned &= ~is_small
-    if is_small.any():
+        is_drowned[doubtful] = (columns != columns[:1]).any(axis=0)
+    vanished = is_drowned & (means == 0)
+    if vanished.any():
         raise ValueError(
-            f"y must be at least {LEAST_SIZE[dtype]:g} in size for {dtype}, where squares keep "
-            f"their digits; got a root mean square of {spread[is_small][0]:g} in target "
-            f"{numbers[is_small][0]}. Multiply y by a constant."
+            f"y must have values that {dtype}, the type of X, can hold; got values too small in "
+            f"target {numbers[vanished][0]}. Scale y."
         )
     return is_drowned
