@@ -165,7 +165,8 @@ display.figure_.savefig(options.out / "results.png", dpi=150)
 encoders = ["penalty", "positive"]
 measures = {"r": "r", "theta": "theta", "n_active": "active units", "empty_fraction": "empty"}
 means = table.groupby([*encoders, "units"], sort=False)[list(measures)].mean()
-side_by_side = means.unstack("units", sort=False).round(2) + 0.0
+side_by_side = means.unstack("units").reindex(means.index.droplevel("units").unique())
+side_by_side = side_by_side.round(2) + 0.0
 side_by_side.columns = [f"{kind} {measures[name]}" for name, kind in side_by_side.columns]
 print(f"\n{side_by_side.reset_index().to_string(index=False)}")
 print(

@@ -111,11 +111,12 @@ def describe(scores):
         "empty targets": 1 - scores["test_nonempty_fraction"],
         "r across runs": scores["test_r_across_runs"],
     }
-    return pd.DataFrame(columns).unstack("features", sort=False)
+    return pd.DataFrame(columns).unstack("features")
 
 
 by_fold = pd.concat(results).set_index(["fold", *design])
-table = describe(by_fold.groupby(level=list(design), sort=False).mean())
+means = by_fold.groupby(level=list(design), sort=False).mean()
+table = describe(means).reindex(means.index.droplevel("features").unique())
 printed = table.sort_index(level="alpha", sort_remaining=False, kind="stable").round(2) + 0.0
 flat = pd.DataFrame(
     {f"{kind} {name}": printed[name, kind] for name in ["r", "theta"] for kind in printed[name]}
@@ -188,8 +189,8 @@ panels = {
 notes = {("r across runs", "face"): "little left: shared noise"}
 notes |= {("theta", True): "low, with few units active"}
 styles = {"matched": ("#0072B2", "o", -0.07), "mismatched": ("#D55E00", "s", 0.07)}
-across_folds = describe(by_fold).groupby(level=table.index.names, sort=False)
-frames = table, across_folds.min(), across_folds.max()
+across_folds = describe(by_fold).groupby(level=table.index.names)
+frames = table, *(frame.reindex(table.index) for frame in (across_folds.min(), across_folds.max()))
 fig, axes = plt.subplots(4, 4, figsize=(9, 9.6), sharex=True, sharey="row", layout="constrained")
 for column, (region, positive) in zip(axes.T, product(groups, [False, True]), strict=True):
     weights = "positive weights" if positive else "signed weights"
