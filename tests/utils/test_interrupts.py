@@ -204,6 +204,7 @@ import numpy as np
 from threadpoolctl import threadpool_info
 from skalign import SparsePositiveEncoder, SparsePositiveEncoderCV
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell in the background ignores it
 n_jobs = int(sys.argv[1])
 rng = np.random.default_rng(0)
 
@@ -236,7 +237,9 @@ for name, (encoder, X, n_targets) in problems.items():
     timer.join()
     after = vars(encoder)
     assert after.keys() == before.keys() and all(after[key] is before[key] for key in before)
-    assert threading.active_count() == n_threads
+    while threading.active_count() > n_threads:  # a thread that has ended is counted a moment longer
+        assert time.monotonic() < sent[0] + 20
+        time.sleep(0.01)
     assert [lib["num_threads"] for lib in threadpool_info()] == blas
 print(json.dumps(answers))
 """
@@ -287,7 +290,7 @@ def test_blocks_of_a_block_end_too():
     with closing(map_blocks(outer, [0, 1], n_jobs=2)) as results:
         assert next(results) == 0
         assert started.wait(10)
-    assert threading.active_count() == n_threads
+    wait_for(lambda: threading.active_count() == n_threads)
 
 
 def test_error_of_a_block_is_raised_with_its_traceback():
