@@ -237,7 +237,7 @@ for name, (encoder, X, n_targets) in problems.items():
     timer.join()
     after = vars(encoder)
     assert after.keys() == before.keys() and all(after[key] is before[key] for key in before)
-    while threading.active_count() > n_threads:  # a thread that has ended is counted a moment longer
+    while threading.active_count() > n_threads:  # one that has just ended still counts
         assert time.monotonic() < sent[0] + 20
         time.sleep(0.01)
     assert [lib["num_threads"] for lib in threadpool_info()] == blas
