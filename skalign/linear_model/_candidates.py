@@ -100,6 +100,11 @@ class CandidateGrid:
         return bool(self.l1_ratios.all()) and all(given)
 
     @property
+    def has_no_l1_penalty(self) -> bool:
+        """Whether no candidate has one, whatever its alpha."""
+        return not self.l1_ratios.any()
+
+    @property
     def needs_all_targets(self) -> bool:
         """Whether alphas that suit all targets together are still to be found."""
         return not self.alpha_per_target and any(alphas is None for alphas in self.alphas)

@@ -44,7 +44,9 @@ def choose_candidates(
         Index of the candidate; -1 for a target that is left empty.
     """
     scores = found.scores
-    r, r_se, theta, n_active = scores.r, scores.r_se, scores.penalized_theta, scores.n_active
+    r, r_se, n_active = scores.r, scores.r_se, scores.n_active
+    # Where theta was not computed, the rule does without.
+    theta = None if np.isnan(scores.penalized_theta).all() else scores.penalized_theta
     if fits_all_samples:  # a fold may have weights where all samples together have none
         n_active = np.where(found.is_empty, 0, n_active)
     if not alpha_per_target:
@@ -54,7 +56,7 @@ def choose_candidates(
             r_se = scores.r_of_folds.std(axis=0, ddof=1)[:, np.newaxis] / np.sqrt(n_folds)
         else:
             r_se = r_se.mean(axis=1, keepdims=True)
-        theta = theta.mean(axis=1, keepdims=True)
+        theta = None if theta is None else theta.mean(axis=1, keepdims=True)
         n_active = n_active.mean(axis=1, keepdims=True)
     best = choose(
         select,

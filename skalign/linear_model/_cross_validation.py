@@ -20,11 +20,13 @@ from skalign.linear_model._fold_scorers import (
     FoldScores,
     SubtractedFold,
 )
+from skalign.linear_model._ridge_fold import LeaveOneOutFold, RidgeFold, shared_kernel
 from skalign.linear_model._score_averages import CandidateScores, ScoreAverages
 from skalign.linear_model._target_scales import check_scales
-from skalign.solvers import Design, FeatureMoments, Moments, gram_pays, target_blocks
+from skalign.solvers import Design, FeatureMoments, Moments, cut_targets, gram_pays, target_blocks
 from skalign.utils import map_blocks, single_threaded_blas_if_small
 
+RIDGE_COPIES = 6  # arrays over samples that a fold of a ridge holds for each target
 FOLD_BYTES = 2**31  # of Grams and held-out features of folds that share a pass through targets
 
 
@@ -37,10 +39,16 @@ class AllSamples(NamedTuple):
         The features, prepared.
     features : FeatureMoments or None
         Their moments; None where a Gram does not serve.
+    kernel : ndarray of shape (n_samples, n_samples) or None
+        Products of their rows, where folds of a ridge share them.
+    is_ridge : bool
+        Whether folds are decomposed, so that no products of targets and features are needed.
     """
 
     design: Design
-    features: FeatureMoments | None
+    features: FeatureMoments | None = None
+    kernel: NDArray[np.float64] | None = None
+    is_ridge: bool = False
 
 
 class TargetsOfAllSamples(NamedTuple):
@@ -113,6 +121,8 @@ def cross_validate(
     grid: CandidateGrid,
     *,
     keep_moments: bool,
+    needs_theta: bool,
+    leaves_one_out: bool,
     n_jobs: int | None,
     progress: Callable[..., Iterable[None]],
 ) -> CrossValidation:
@@ -128,6 +138,10 @@ def cross_validate(
         The candidates.
     keep_moments : bool
         Whether the moments of all samples are kept, for a final fit.
+    needs_theta : bool
+        Whether theta is computed even where that takes longer than the fits: of closed forms.
+    leaves_one_out : bool
+        Whether the fold is that of all samples left out one at a time, which needs a closed form.
     n_jobs : int or None
         Number of threads over blocks of targets.
     progress : callable
@@ -143,12 +157,19 @@ def cross_validate(
     n_samples, n_features = design.X.shape
     limit = single_threaded_blas_if_small(n_samples, n_features, 2)
     with limit, limit, ExitStack() as stack:
-        samples = AllSamples(design, None)
+        samples = AllSamples(design)
         is_closed_form = not (problem.positive or grid.has_l1_penalty)
-        if keep_moments and not is_closed_form and gram_pays(design, problem.n_targets):
+        is_ridge = not (problem.positive or grid.l1_ratios.any() or design.is_sparse)
+        if is_ridge and not needs_theta:
+            samples = AllSamples(design, kernel=shared_kernel(problem, design), is_ridge=True)
+        elif keep_moments and not is_closed_form and gram_pays(design, problem.n_targets):
             samples = AllSamples(design, FeatureMoments.of(design))
         grid = grid.fitted_to(design)
-        blocks = list(target_blocks(design, problem.n_targets, n_copies=4 + grid.n_steps))
+        if samples.is_ridge:  # no weights are held
+            bytes_each = RIDGE_COPIES * design.X.shape[0] * 8
+            blocks = list(cut_targets(problem.n_targets, bytes_each))
+        else:
+            blocks = list(target_blocks(design, problem.n_targets, n_copies=4 + grid.n_steps))
         known: list[TargetsOfAllSamples | None] = [None] * len(blocks)
         if grid.needs_all_targets:
             prepare = partial(_prepare_block, problem, samples, grid)
@@ -160,12 +181,20 @@ def cross_validate(
                 for block, one in zip(blocks, prepared, strict=True)
             ]
         by_subtraction = _can_subtract(problem, samples, splits)
-        groups = _groups_of_folds(design, splits, by_subtraction=by_subtraction)
+        groups = _groups_of_folds(samples, splits, by_subtraction=by_subtraction)
         averages = ScoreAverages(len(splits), grid.n_candidates, problem.n_targets)
 
         def fold_scorer(split: Split) -> FoldScorer:
+            if leaves_one_out:
+                return LeaveOneOutFold(problem, grid, design)
             if by_subtraction and samples.features is not None:
                 return SubtractedFold(problem, grid, split, samples.features)
+            if samples.is_ridge:
+                fold = RidgeFold(
+                    problem, grid, split, kernel=samples.kernel, with_error=len(splits) == 1
+                )
+                if fold.is_accurate():
+                    return fold
             return FittedFold(problem, grid, split, with_error=len(splits) == 1)
 
         def score_all() -> Generator[None, None, None]:
@@ -221,7 +250,11 @@ def _targets_of_all(
 ) -> TargetsOfAllSamples:
     """Products of a block with the features, checked, and the alphas that suit it."""
     design, moments = samples.design, None
-    if samples.features is not None:
+    q: NDArray[np.floating]
+    if samples.is_ridge:
+        _, means, squared_norms = design.targets(targets.Y, targets.numbers)
+        q = np.empty((len(means), 0), design.dtype)  # alphas without an l1 penalty need none
+    elif samples.features is not None:
         moments = Moments.of_block(design, samples.features, targets.Y, numbers=targets.numbers)
         q, means, squared_norms = moments.q, moments.target_means, moments.target_squared_norms
     else:
@@ -262,19 +295,22 @@ def _can_subtract(
 
 
 def _groups_of_folds(
-    design: Design, splits: Sequence[Split], *, by_subtraction: bool
+    samples: AllSamples, splits: Sequence[Split], *, by_subtraction: bool
 ) -> list[range]:
-    """Numbers of the folds that go through the targets at once.
+    """Numbers of the folds that pass through the targets together.
 
-    Folds by subtraction: as many as fit in memory. Others: one at a time, for each holds a copy of
-    its images.
+    Folds by subtraction, and those that share a kernel: as many as fit in memory. Others: one at a
+    time, for each holds a copy of its images.
     """
     size = 1
+    n_samples, n_features = samples.design.X.shape
     if by_subtraction:
-        n_features = design.X.shape[1]
         n_held_out = max(len(test) for _, test in splits)
         numbers_each = n_features * (2 * n_features + n_held_out)
-        size = max(1, FOLD_BYTES // (numbers_each * design.dtype.itemsize))
+        size = max(1, FOLD_BYTES // (numbers_each * samples.design.dtype.itemsize))
+    elif samples.is_ridge:
+        numbers_each = 3 * n_samples * min(n_samples, n_features) + n_samples * n_features
+        size = max(1, FOLD_BYTES // (8 * numbers_each))
     return [range(k, min(k + size, len(splits))) for k in range(0, len(splits), size)]
 
 

@@ -51,8 +51,10 @@ class FoldScores(NamedTuple):
 
     Attributes
     ----------
-    r, r2, theta : ndarray of shape (n_candidates, n_block)
+    r, r2 : ndarray of shape (n_candidates, n_block)
         Scores of the held-out part; NaN where undefined.
+    theta : ndarray of shape (n_candidates, n_block) or None
+        The same; None where it was not computed.
     n_active : ndarray of shape (n_candidates, n_block)
         Numbers of nonzero weights.
     kkt_violation : ndarray of shape (n_candidates, n_block)
@@ -63,7 +65,7 @@ class FoldScores(NamedTuple):
 
     r: NDArray[np.float64]
     r2: NDArray[np.float64]
-    theta: NDArray[np.float64]
+    theta: NDArray[np.float64] | None
     n_active: NDArray[np.int64]
     kkt_violation: NDArray[np.float64]
     r_se: NDArray[np.float64] | None

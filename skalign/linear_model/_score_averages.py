@@ -25,7 +25,7 @@ class CandidateScores:
     theta : ndarray
         Reorientation, over the folds that have one; NaN where none has.
     penalized_theta : ndarray
-        Reorientation over all folds, 2 in those without one.
+        Reorientation over all folds, 2 in those without one; NaN where it was not computed.
     n_active : ndarray
         Number of active units.
     empty_fraction : ndarray
@@ -62,17 +62,20 @@ class ScoreAverages:
         self._means = {name: np.zeros(shape) for name in names}
         self._squares = np.zeros(shape)  # sum of squared deviations of r from its mean
         self._theta, self._n_thetas = np.zeros(shape), np.zeros(shape)
+        self._knows_theta = True
         self._kkt_violation = np.zeros(shape)
         self._r_of_folds = np.zeros((n_folds, n_candidates))
         self._r_se: NDArray[np.float64] | None = None
 
     def add(self, fold: int, block: slice, scores: FoldScores) -> None:
         """Take in the scores of a block in the fold of that number; folds come in order."""
-        has_theta = ~np.isnan(scores.theta)
+        self._knows_theta &= scores.theta is not None
+        theta = np.full(scores.r.shape, np.nan) if scores.theta is None else scores.theta
+        has_theta = ~np.isnan(theta)
         values = {
             "r": np.nan_to_num(scores.r, nan=EMPTY_R),
             "r2": np.nan_to_num(scores.r2, nan=EMPTY_R),
-            "penalized_theta": np.where(has_theta, scores.theta, EMPTY_THETA),
+            "penalized_theta": np.where(has_theta, theta, EMPTY_THETA),
             "n_active": scores.n_active,
             "empty_fraction": scores.n_active == 0,
         }
@@ -81,7 +84,7 @@ class ScoreAverages:
             mean = self._means[name]
             mean[:, block] += (value - mean[:, block]) / (fold + 1)
         self._squares[:, block] += before * (values["r"] - self._means["r"][:, block])
-        self._theta[:, block] += np.where(has_theta, scores.theta, 0)
+        self._theta[:, block] += np.where(has_theta, theta, 0)
         self._n_thetas[:, block] += has_theta
         violation = self._kkt_violation[:, block]
         np.maximum(violation, scores.kkt_violation, out=violation)
@@ -96,6 +99,8 @@ class ScoreAverages:
         r_se = self._r_se
         if r_se is None:
             r_se = np.sqrt(self._squares / (n_folds - 1) / n_folds)
+        if not self._knows_theta:
+            self._means["penalized_theta"].fill(np.nan)
         theta = np.full_like(self._theta, np.nan)
         np.divide(self._theta, self._n_thetas, out=theta, where=self._n_thetas > 0)
         return CandidateScores(

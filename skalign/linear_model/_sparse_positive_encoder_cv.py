@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.model_selection import LeaveOneOut
 from sklearn.utils.validation import check_is_fitted
 
 from skalign.linear_model._base import LinearEncoder
@@ -22,6 +23,7 @@ from skalign.linear_model._fit_warnings import (
     warn_of_unconverged,
     warn_of_unconverged_folds,
 )
+from skalign.linear_model._ridge_fold import split_of_leave_one_out
 from skalign.linear_model._sparse_positive_encoder import SparsePositiveEncoder
 from skalign.model_selection import Select, check_rule, check_splits
 from skalign.solvers import Penalty, check_stopping
@@ -54,7 +56,9 @@ class SparsePositiveEncoderCV(LinearEncoder):
         Share of the l1 penalty in "elasticnet", or several to choose from for every target.
     cv : int, cross-validation generator or iterable, default=None
         Any of scikit-learn's, such as :class:`~sklearn.model_selection.PredefinedSplit` for a
-        validation set. None makes 5 folds. With `groups` in `fit`, folds are of whole groups.
+        validation set. None makes 5 folds. With `groups` in `fit`, folds are of whole groups. Ridge
+        and OLS without signs take ``LeaveOneOut()`` in closed form, with r over the pooled left-out
+        predictions.
     select : {"best", "one_se", "least_reorientation", "fewest_units"}, default="best"
         The rule:
 
@@ -74,6 +78,10 @@ class SparsePositiveEncoderCV(LinearEncoder):
         Samples that the weights are fitted to: all or, with a single split, its training part.
     center : bool, default=False
         Whether theta centers features and predictions over images.
+    compute_theta : bool, default=False
+        Whether candidates of a ridge or OLS without signs get a theta even if `select` does not
+        need it. It needs the weights of every candidate and fold, and takes many times as long as
+        the fits. All other candidates always get one.
     positive : bool, default=True
         Whether weights must not be negative.
     fit_intercept : bool, default=True
@@ -143,13 +151,19 @@ class SparsePositiveEncoderCV(LinearEncoder):
     ``refit="all"``), or if its mean r is not above 0. The rules compare the penalized theta. The
     standard error of r is that of its mean over folds. With a single split it comes from a
     bootstrap over the held-out samples; for all targets together, it is the mean of their errors,
-    an upper bound.
+    an upper bound. For ``LeaveOneOut()`` it is that of normal data, ``(1 - r^2) / sqrt(n - 1)``.
 
     Where training parts are the complements of held-out parts, ``X'X`` and ``X'y`` of a training
     part are those of all samples minus those of the held-out part, and r, R2 and theta come from
     the latter: `fit` reads the samples once. Features and targets that lose nearly all their norm
-    are computed from the training samples. Other splitters, sparse `X`, and OLS and ridge without
-    sign constraints (closed forms) are fitted fold by fold.
+    are computed from the training samples. Other splitters and sparse `X` are fitted
+    fold by fold.
+
+    A ridge or OLS without signs takes one eigendecomposition for each fold, of ``XX'`` or ``X'X``,
+    which all alphas and targets share. Predictions come from it without weights; those are computed
+    once, at the chosen alpha. The largest violation of the optimality conditions is then a bound,
+    from the rounding errors of the decomposition. Where these are too large, folds are fitted
+    through their samples.
 
     Chosen scores are optimistic: report r and theta on samples that `fit` has not seen.
 
@@ -185,6 +199,7 @@ class SparsePositiveEncoderCV(LinearEncoder):
         alpha_per_target: bool = True,
         refit: Literal["all", "train"] = "all",
         center: bool = False,
+        compute_theta: bool = False,
         positive: bool = True,
         fit_intercept: bool = True,
         tol: float | None = None,
@@ -200,6 +215,7 @@ class SparsePositiveEncoderCV(LinearEncoder):
         self.alpha_per_target = alpha_per_target
         self.refit = refit
         self.center = center
+        self.compute_theta = compute_theta
         self.positive = positive
         self.fit_intercept = fit_intercept
         self.tol = tol
@@ -253,6 +269,7 @@ class SparsePositiveEncoderCV(LinearEncoder):
         X, y, weight = self._check_data(X, y, sample_weight)
         Y = y.reshape(len(y), -1)
         check_flag(self.center, "center")
+        check_flag(self.compute_theta, "compute_theta")
         check_rule(self.select, self.tolerance)
         grid = CandidateGrid.of(
             self.penalty,
@@ -262,8 +279,14 @@ class SparsePositiveEncoderCV(LinearEncoder):
             alpha_per_target=self.alpha_per_target,
             n_targets=Y.shape[1],
         )
-        splits = check_splits(self.cv, X, y, sample_weight=weight, groups=groups)
-        check_refit(self.refit, len(splits))
+        needs_theta = self.compute_theta or self.select == "least_reorientation"
+        leaves_one_out = isinstance(self.cv, LeaveOneOut)
+        if leaves_one_out:
+            splits = split_of_leave_one_out(X.shape[0], grid, groups, needs_theta=needs_theta)
+        else:
+            splits = check_splits(self.cv, X, y, sample_weight=weight, groups=groups)
+        n_splits = X.shape[0] if leaves_one_out else len(splits)
+        check_refit(self.refit, n_splits)
         tol, max_iter = check_stopping(self.tol, self.max_iter, X.dtype)
         problem = CrossValidationProblem(
             X=X,
@@ -282,6 +305,8 @@ class SparsePositiveEncoderCV(LinearEncoder):
             splits,
             grid,
             keep_moments=self.refit == "all",
+            needs_theta=needs_theta,
+            leaves_one_out=leaves_one_out,
             n_jobs=self.n_jobs,
             progress=partial(begin_tasks, self, **data),
         )
@@ -301,7 +326,7 @@ class SparsePositiveEncoderCV(LinearEncoder):
         self._keep(y, solution)
         best = np.where(solution.coef.any(axis=1), best, -1)
         self._keep_choice(best, grid, found, single=y.ndim == 1)
-        self.n_splits_ = len(splits)
+        self.n_splits_ = n_splits
         warn_of_unconverged(solution, max_iter)
         warn_of_unconverged_folds(found.scores.kkt_violation, tol)
         warn_of_drowned(found.drowned, len(best), X.dtype)

@@ -5,6 +5,7 @@ from skalign.solvers._arguments import check_stopping
 from skalign.solvers._certificate import Certificate, certify
 from skalign.solvers._design import Design
 from skalign.solvers._penalties import Penalty, PenaltyStrengths, penalty_strengths
+from skalign.solvers._ridge_spectrum import RidgeSpectrum
 from skalign.solvers._solution import Solution, SolutionPath, count_active
 
 try:
@@ -15,7 +16,7 @@ try:
     from skalign.solvers._quadratic_forms import quadratic_forms
     from skalign.solvers._solve import solve
     from skalign.solvers._solve_moments import solve_moments, solve_moments_path
-    from skalign.solvers._target_blocks import target_blocks
+    from skalign.solvers._target_blocks import cut_targets, target_blocks
 except ModuleNotFoundError as error:
     if error.name != "skalign.solvers._kernel":
         raise
@@ -33,6 +34,7 @@ __all__ = [
     "Moments",
     "Penalty",
     "PenaltyStrengths",
+    "RidgeSpectrum",
     "Solution",
     "SolutionPath",
     "alpha_max",
@@ -40,6 +42,7 @@ __all__ = [
     "check_alphas",
     "check_stopping",
     "count_active",
+    "cut_targets",
     "gram_pays",
     "l1_alphas",
     "l2_alphas",

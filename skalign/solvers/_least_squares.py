@@ -17,11 +17,12 @@ from scipy.sparse.linalg import LinearOperator, lsqr
 
 from skalign.solvers._arguments import TOL
 from skalign.solvers._design import Design
+from skalign.solvers._ridge_spectrum import RidgeSpectrum
 from skalign.utils import check_interrupt
 
 CONDITION_LIMIT = {np.dtype(np.float64): 1e8, np.dtype(np.float32): 1e3}
 REFINED = 1e4  # estimated condition beyond which weights lose digits that a refinement gives back
-N_FACTORS = 4  # more strengths than this share one SVD
+N_FACTORS = 4  # more strengths than this share one decomposition
 # Ratios of the largest to the least norm of a column. Up to EVEN, columns may stay as they are.
 EVEN = 4
 # Up to MODERATE, one SVD of the columns as they are serves all strengths of a ridge penalty.
@@ -51,7 +52,7 @@ def least_squares_solver(design: Design, l2: NDArray) -> Solver:
     n_samples, n_features = design.X.shape
     strengths = np.unique(l2)
     if not design.is_sparse and len(strengths) > N_FACTORS:
-        return _through_svd(design, strengths)
+        return _through_spectrum(design, strengths) or _through_svd(design, strengths)
     if n_features <= n_samples:
         solver = _through_cholesky(design, design.gram(), strengths, dual=False)
     elif strengths[0] > 0 and not design.is_sparse:
@@ -103,6 +104,19 @@ def _through_cholesky(
                 gradient = design.cross(prepared[:, some] - design.predict(coef[some]))
                 coef[some] += inverse((gradient - strength * coef[some]).T).T
         return coef
+
+    return solve
+
+
+def _through_spectrum(design: Design, strengths: NDArray) -> Solver | None:
+    """Solver by one eigendecomposition for all strengths; None if it loses digits at one."""
+    spectrum = RidgeSpectrum.of(design)
+    if not spectrum.violation(strengths[:1]) <= 0.1 * TOL[design.dtype]:
+        return None
+
+    def solve(prepared: NDArray, q: NDArray, l2: NDArray) -> NDArray:
+        z = spectrum.coordinates(prepared)
+        return spectrum.weights(z / (spectrum.eigenvalues[:, None] + l2))
 
     return solve
 

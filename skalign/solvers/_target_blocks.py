@@ -44,7 +44,28 @@ def target_blocks(design: Design, n_targets: int, n_copies: int = 1) -> Iterator
 
 
 def cut_targets(n_targets: int, bytes_each: int, finest: int | None = None) -> Iterator[slice]:
-    """Blocks of targets of which each takes so many bytes of a worker's memory."""
+    """Cut targets into blocks of bounded memory.
+
+    Parameters
+    ----------
+    n_targets : int
+        Number of targets.
+    bytes_each : int
+        What a worker holds for each target.
+    finest : int, default=None
+        Least number of targets in a block, where memory allows; by default 64.
+
+    Yields
+    ------
+    slice
+        The targets of a block.
+
+    Examples
+    --------
+    >>> from skalign.solvers import cut_targets
+    >>> list(cut_targets(100, bytes_each=8))
+    [slice(0, 64, None), slice(64, 100, None)]
+    """
     most = max(1, BLOCK_BYTES // bytes_each)
     size = min(most, max(finest or BLOCK_TARGETS, -(-n_targets // BLOCKS)))
     for start in range(0, n_targets, size):

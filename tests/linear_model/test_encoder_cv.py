@@ -40,7 +40,12 @@ def test_equals_a_loop_of_fits(data, penalty, positive, fit_intercept, weighted)
     X, Y, weight = data
     weight = weight if weighted else None
     encoder = SparsePositiveEncoderCV(
-        penalty, ALPHAS[penalty], positive=positive, fit_intercept=fit_intercept, cv=4
+        penalty,
+        ALPHAS[penalty],
+        positive=positive,
+        fit_intercept=fit_intercept,
+        cv=4,
+        compute_theta=True,
     )
     fit_quietly(encoder, X, Y, weight)
     splits = list(KFold(4).split(X))

@@ -29,7 +29,7 @@ def test_grids_start_where_the_first_weight_appears(data):
 @pytest.mark.parametrize("ratios", [[0.1, 1.0, 0.5], [0.0, 0.5]])
 def test_every_ratio_has_the_grid_that_it_would_have_alone(data, ratios, positive):
     X, Y, weight = data
-    settings = {"alphas": 4, "cv": 3, "positive": positive}
+    settings = {"alphas": 4, "cv": 3, "positive": positive, "compute_theta": True}
     encoder = fit_quietly(
         SparsePositiveEncoderCV("elasticnet", l1_ratio=ratios, **settings), X, Y, weight
     )
