@@ -175,20 +175,23 @@ class FittedFold:
         self._X_test = problem.X[self._test]
         design = problem.design(self._train)
         self._total_weight = design.total_weight
-        self._solvers = []
-        for alphas, l1_ratio in zip(grid.alphas, grid.l1_ratios, strict=True):
-            # Closed forms are factorized for all of their alphas, which are known by now.
-            known = np.ones(1) if alphas is None else alphas.ravel()
-            self._solvers.append(
-                BlockSolver(
-                    design,
-                    self._strengths(known, l1_ratio),
-                    problem.n_targets,
-                    positive=problem.positive,
-                    tol=problem.tol,
-                    max_iter=problem.max_iter,
-                )
-            )
+        # Closed forms are factorized for all of their alphas, which are known by now.
+        known = [
+            self._strengths(np.ones(1) if alphas is None else alphas.ravel(), l1_ratio)
+            for alphas, l1_ratio in zip(grid.alphas, grid.l1_ratios, strict=True)
+        ]
+        self._solver = BlockSolver(
+            design,
+            PenaltyStrengths(
+                np.concatenate([strengths.l1 for strengths in known]),
+                np.concatenate([strengths.l2 for strengths in known]),
+                known[0].unit,
+            ),
+            problem.n_targets,
+            positive=problem.positive,
+            tol=problem.tol,
+            max_iter=problem.max_iter,
+        )
 
     def _strengths(self, alphas: NDArray[np.float64], l1_ratio: float) -> PenaltyStrengths:
         return penalty_strengths(
@@ -201,15 +204,14 @@ class FittedFold:
 
     def score(self, targets: BlockOfTargets, alphas: NDArray[np.float64]) -> FoldScores:
         """Score a block of targets at alphas (n_steps, n_l1_ratios, n_block)."""
-        Y_train, Y_test = targets.Y[self._train], targets.Y[self._test]
+        Y_test = targets.Y[self._test]
         weight = self._problem.weight_of(self._test)
+        prepared = self._solver.prepare(targets.Y[self._train], targets.numbers)
         found = []
-        for k, (solver, l1_ratio) in enumerate(
-            zip(self._solvers, self._grid.l1_ratios, strict=True)
-        ):
+        for k, l1_ratio in enumerate(self._grid.l1_ratios):
             penalties = [self._strengths(of_step, l1_ratio) for of_step in alphas[:, k]]
             of_steps, errors, violations = [], [], []
-            for solution in solver.path(Y_train, penalties, numbers=targets.numbers):
+            for solution in self._solver.path_of(prepared, penalties):
                 predicted = self._X_test @ solution.coef.T + solution.intercept
                 of_steps.append(self._score_images(Y_test, predicted, solution.coef))
                 violations.append(solution.kkt_violation)

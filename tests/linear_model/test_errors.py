@@ -70,6 +70,12 @@ ERRORS = {
         TypeError,
         "alpha must be a number or one number per target",
     ),
+    "alpha a number in words": (
+        {"alpha": "0.1"},
+        {},
+        TypeError,
+        "alpha must be a number or one number per target; got '0.1'",
+    ),
     "l1_ratio above 1": (
         {"penalty": "elasticnet", "l1_ratio": 2},
         {},
