@@ -179,7 +179,10 @@ def axis_alignment(
     mean = X.mean(axis=0, dtype=np.float64)
     both = np.vstack([X - mean, X_test - mean])
     # Rows in a basis of their span: a rotation of few dimensions into many is cheaper to draw.
-    coordinates = np.linalg.qr(both.T, mode="r").T if len(both) < both.shape[1] else both
+    coordinates: Any = both
+    if len(both) < both.shape[1]:
+        coordinates = np.linalg.qr(both.T, mode="r")
+        coordinates = coordinates.T
     seeds = check_random_state(random_state).randint(2**31 - 1, size=n_resamples)
 
     def of_rows(rows: NDArray[np.float64]) -> float:

@@ -12,7 +12,7 @@ NEARLY_CONSTANT = 1e-6
 UNDERFLOW = float(np.finfo(np.float64).tiny / np.finfo(np.float64).eps)
 
 
-def column_sums(A: Any, weight: NDArray | None = None) -> NDArray[np.float64]:
+def column_sums(A: Any, weight: NDArray[Any] | None = None) -> NDArray[np.float64]:
     """Sum every column in double precision.
 
     SciPy's sum of a sparse float32 array accumulates in float32, whatever dtype it is asked for.
@@ -33,7 +33,7 @@ def column_sums(A: Any, weight: NDArray | None = None) -> NDArray[np.float64]:
         values = A.data.astype(np.float64)
         if weight is not None:
             values *= np.repeat(weight, np.diff(A.indptr))
-        return np.bincount(A.indices, values, minlength=A.shape[1])
+        return np.bincount(A.indices, values, minlength=A.shape[1]).astype(np.float64, copy=False)
     if weight is None:
         return A.sum(axis=0, dtype=np.float64)
     return np.asarray(weight @ A, dtype=np.float64)
@@ -53,12 +53,17 @@ def column_squares(A: Any) -> NDArray[np.float64]:
         The sums.
     """
     if sparse.issparse(A):
-        return np.bincount(A.indices, A.data.astype(np.float64) ** 2, minlength=A.shape[1])
+        squares = A.data.astype(np.float64) ** 2
+        return np.bincount(A.indices, squares, minlength=A.shape[1]).astype(np.float64, copy=False)
     return np.einsum("ij,ij->j", A, A, dtype=np.float64)
 
 
 def constant_columns(
-    A: NDArray, squares: NDArray, mean: NDArray, total: float, weight: NDArray | None
+    A: NDArray[Any],
+    squares: NDArray[Any],
+    mean: NDArray[Any],
+    total: float,
+    weight: NDArray[Any] | None,
 ) -> NDArray[np.bool_]:
     """Find the columns that are constant, or differ from a constant by rounding errors.
 
@@ -94,8 +99,8 @@ def constant_columns(
 
 
 def center_full_columns(
-    X: sparse.csr_array, mean: NDArray, weight: NDArray | None, total: float
-) -> tuple[sparse.csr_array, NDArray]:
+    X: sparse.csr_array, mean: NDArray[Any], weight: NDArray[Any] | None, total: float
+) -> tuple[sparse.csr_array, NDArray[Any]]:
     """Center the columns that implicit centering would cancel; the offset left for the others.
 
     A column whose mean square is more than 8 times its variance has at least 7 of 8 entries

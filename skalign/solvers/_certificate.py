@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -119,10 +120,10 @@ def certify(
 
 def certify_residual(
     design: Design,
-    residual: NDArray,
-    coef: NDArray,
+    residual: NDArray[Any],
+    coef: NDArray[Any],
     strengths: PenaltyStrengths,
-    squared_norms: NDArray,
+    squared_norms: NDArray[Any],
     positive: bool,
 ) -> Certificate:
     """The certificate from a residual; one matrix product.
@@ -179,7 +180,9 @@ def certify_residual(
     return Certificate(strengths.unit * (0.5 * rr + penalties), kkt, strengths.unit * gap)
 
 
-def over_norms(products: NDArray, norms: NDArray, squared_norms: NDArray) -> NDArray[np.float64]:
+def over_norms(
+    products: NDArray[Any], norms: NDArray[Any], squared_norms: NDArray[Any]
+) -> NDArray[np.float64]:
     """Divide products (n_targets, n_features) by ``|x_j| |y|``, zero or infinity over 0."""
     sizes = np.sqrt(squared_norms)[:, None] * norms
     found = np.where(products > 0, np.inf, 0.0)
@@ -187,7 +190,7 @@ def over_norms(products: NDArray, norms: NDArray, squared_norms: NDArray) -> NDA
 
 
 def rounding_violation(
-    norms: NDArray, coef: NDArray, squared_norms: NDArray
+    norms: NDArray[Any], coef: NDArray[Any], squared_norms: NDArray[Any]
 ) -> NDArray[np.float64]:
     """Violation (n_targets,) that rounding errors of features and weights alone may hide."""
     reach = np.abs(coef) @ norms

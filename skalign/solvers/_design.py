@@ -25,7 +25,9 @@ class OutOfRangeError(ValueError):
     """Numbers whose squares or products the floating type cannot hold."""
 
 
-def check_finite(squared_norms: NDArray, dtype: np.dtype, numbers: NDArray | None) -> None:
+def check_finite(
+    squared_norms: NDArray[Any], dtype: np.dtype, numbers: NDArray[Any] | None
+) -> None:
     """Raise OutOfRangeError for the first of these targets whose squared norm cannot be used."""
     numbers = np.arange(len(squared_norms)) if numbers is None else numbers
     finite = squared_norms <= LARGEST_SQUARE[dtype]
@@ -74,17 +76,17 @@ class Design:
     """
 
     X: Any
-    mean: NDArray
-    root_weight: NDArray | None
+    mean: NDArray[Any]
+    root_weight: NDArray[Any] | None
     total_weight: float
     centered: bool
-    norms: NDArray
-    sums: NDArray | None
-    offset: NDArray | None = None
+    norms: NDArray[Any]
+    sums: NDArray[Any] | None
+    offset: NDArray[Any] | None = None
     exponent: int = 0
 
     @classmethod
-    def prepare(cls, X, *, sample_weight, center) -> "Design":
+    def prepare(cls, X: Any, *, sample_weight: NDArray[Any] | None, center: bool) -> "Design":
         """Center and weight `X`; constant columns become exactly zero.
 
         Parameters
@@ -150,8 +152,8 @@ class Design:
         return 0.5 * n_roundings * float(np.finfo(self.dtype).eps)
 
     def targets(
-        self, Y_block: NDArray, numbers: NDArray | None = None
-    ) -> tuple[NDArray, NDArray, NDArray]:
+        self, Y_block: NDArray[Any], numbers: NDArray[Any] | None = None
+    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
         """Prepare a block of targets as the features were.
 
         Constant targets become exactly zero.
@@ -195,7 +197,7 @@ class Design:
         check_finite(squares, self.dtype, numbers)
         return prepared, mean, squares
 
-    def gram(self) -> NDArray:
+    def gram(self) -> NDArray[Any]:
         """Multiply the prepared features with themselves.
 
         Returns
@@ -210,7 +212,7 @@ class Design:
             gram -= self.total_weight * np.outer(self.offset, self.offset).astype(self.dtype)
         return gram
 
-    def cross(self, R: NDArray) -> NDArray:
+    def cross(self, R: NDArray[Any]) -> NDArray[Any]:
         """Multiply with the prepared features.
 
         Parameters
@@ -232,8 +234,8 @@ class Design:
         return cross
 
     def correlate(
-        self, prepared: NDArray, squared_norms: NDArray, mean: NDArray | None = None
-    ) -> tuple[NDArray, NDArray]:
+        self, prepared: NDArray[Any], squared_norms: NDArray[Any], mean: NDArray[Any] | None = None
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
         """Multiply targets with the prepared features, and bound the rounding errors.
 
         A target whose product with every feature is a rounding error gets zeros: it is orthogonal
@@ -267,8 +269,8 @@ class Design:
         return q, rounding
 
     def moments(
-        self, Y_block: NDArray, numbers: NDArray | None = None
-    ) -> tuple[NDArray, NDArray, NDArray]:
+        self, Y_block: NDArray[Any], numbers: NDArray[Any] | None = None
+    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
         """Multiply a block of targets with the features, without preparing it where that is safe.
 
         Centered features are orthogonal to constants except for rounding errors, which are known.
@@ -308,7 +310,7 @@ class Design:
         prepared, mean, squared_norms = self.targets(Y_block, numbers)
         return self.correlate(prepared, squared_norms)[0], mean, squared_norms
 
-    def columns(self, index: NDArray) -> NDArray:
+    def columns(self, index: NDArray[Any]) -> NDArray[Any]:
         """Take columns of the prepared features, dense and centered.
 
         Parameters
@@ -328,7 +330,7 @@ class Design:
             columns -= np.outer(self._ones(), self.offset[index].astype(self.dtype))
         return columns
 
-    def predict(self, coef: NDArray) -> NDArray:
+    def predict(self, coef: NDArray[Any]) -> NDArray[Any]:
         """Multiply the prepared features with weights.
 
         Parameters
@@ -346,14 +348,14 @@ class Design:
             predicted -= np.outer(self._ones(), coef @ self.offset.astype(self.dtype))
         return predicted
 
-    def _ones(self) -> NDArray:
+    def _ones(self) -> NDArray[Any]:
         """The intercept's column, weighted."""
         return (
             np.ones(self.X.shape[0], self.dtype) if self.root_weight is None else self.root_weight
         )
 
 
-def _check_range(squares: NDArray, X: Any) -> None:
+def _check_range(squares: NDArray[Any], X: Any) -> None:
     """Raise ValueError where squared norms of features are not finite, or cannot be held."""
     dtype = X.dtype
     if not (squares <= LARGEST_SQUARE[dtype]).all():

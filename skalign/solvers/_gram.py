@@ -1,5 +1,7 @@
 """X'X in pieces, so that an interrupt is heard between them."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -8,7 +10,7 @@ from skalign.utils import check_interrupt
 PIECE = 5 * 10**9  # multiplications in one call of BLAS: some tenths of a second for one thread
 
 
-def gram_of(columns: NDArray, leading: NDArray | None = None) -> NDArray:
+def gram_of(columns: NDArray[Any], leading: NDArray[Any] | None = None) -> NDArray[Any]:
     """Multiply columns with themselves.
 
     Parameters

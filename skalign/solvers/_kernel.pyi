@@ -1,4 +1,4 @@
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +23,8 @@ def solve_block(
     ties: NDArray[np.int32],
 ) -> None: ...
 def quadratic_block(
-    G: NDArray,
-    W: NDArray,
+    G: NDArray[Any],
+    W: NDArray[Any],
     scale: NDArray[np.float64],
     quadratic: NDArray[np.float64],
     aligned: NDArray[np.float64],

@@ -129,7 +129,7 @@ cdef void certify(
     cdef floating* w = <floating*> ws.w
     cdef floating* norms = <floating*> ws.norms
     cdef floating* inverse = <floating*> ws.inverse
-    cdef double wq = 0, wu = 0, slips = 0, l1_norm = 0, l2_norm = 0, conjugate = 0, reached = 0
+    cdef double wq = 0, wu = 0, slips = 0, l1_norm = 0, l2_norm = 0, conjugate = 0
     cdef double size = scale, steepest = 0, bar = -TIED * tol * scale
     cdef double slip, typical, u, s, rr, primal, least
     for i in range(k):

@@ -46,7 +46,7 @@ def features_in_range(X: Any) -> tuple[Any, int]:
     return np.ldexp(X, -exponent), exponent
 
 
-def design_in_range(X: Any, *, sample_weight: NDArray | None, center: bool) -> Design:
+def design_in_range(X: Any, *, sample_weight: NDArray[Any] | None, center: bool) -> Design:
     """Prepare features of any scale.
 
     Parameters
@@ -84,7 +84,7 @@ def design_in_range(X: Any, *, sample_weight: NDArray | None, center: bool) -> D
     return replace(design, exponent=exponent)
 
 
-def targets_in_range(Y_block: NDArray) -> tuple[NDArray, NDArray[np.int64]]:
+def targets_in_range(Y_block: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
     """Bring every target that is finite to values up to 1.
 
     Parameters

@@ -9,7 +9,7 @@ from sklearn.base import clone
 
 from skalign.solvers import certify
 from skalign.testing._declared_encoder import Encoder
-from skalign.testing._property_check import Statements
+from skalign.testing._property_check import Draw, Statements
 from skalign.testing._strategies import features
 
 STATEMENTS = Statements()
@@ -20,7 +20,7 @@ def _has_objective(encoder: Encoder) -> bool:
 
 
 @STATEMENTS.add()
-def check_shapes(encoder, draw):
+def check_shapes(encoder: Encoder, draw: Draw) -> None:
     X, Y, _ = encoder.draw(draw)
     fit = encoder.fit(X, Y)  # which looks at the shapes
     if Y.shape[1] > 1:
@@ -35,7 +35,7 @@ def check_shapes(encoder, draw):
 
 
 @STATEMENTS.add()
-def check_weights_are_finite(encoder, draw):
+def check_weights_are_finite(encoder: Encoder, draw: Draw) -> None:
     X, Y, _ = encoder.draw_any(draw, degenerate=True)
     fit = encoder.fit(X, Y)
     for name, values in [("coef_", fit.coef), ("intercept_", fit.intercept)]:
@@ -43,14 +43,14 @@ def check_weights_are_finite(encoder, draw):
 
 
 @STATEMENTS.add(applies=lambda encoder: encoder.positive)
-def check_weights_are_not_negative(encoder, draw):
+def check_weights_are_not_negative(encoder: Encoder, draw: Draw) -> None:
     X, Y, _ = encoder.draw_any(draw, degenerate=draw(st.booleans(), "degenerate"))
     coef = encoder.fit(X, Y).coef
     assert (coef >= 0).all(), f"with positive=True, no weight may be negative; got {coef.min()}"
 
 
 @STATEMENTS.add(applies=_has_objective)
-def check_optimality(encoder, draw):
+def check_optimality(encoder: Encoder, draw: Draw) -> None:
     X, Y, _ = encoder.draw(draw)
     violation = certify(X, Y, encoder.fit(X, Y).coef, **encoder.objective).kkt_violation
     assert (violation <= encoder.tol).all(), (
@@ -60,7 +60,7 @@ def check_optimality(encoder, draw):
 
 
 @STATEMENTS.add(applies=_has_objective)
-def check_intercept(encoder, draw):
+def check_intercept(encoder: Encoder, draw: Draw) -> None:
     X, Y, _ = encoder.draw(draw)
     fit = encoder.fit(X, Y)
     if encoder.fit_intercept:
@@ -73,7 +73,7 @@ def check_intercept(encoder, draw):
 
 
 @STATEMENTS.add()
-def check_prediction(encoder, draw):
+def check_prediction(encoder: Encoder, draw: Draw) -> None:
     X, Y, _ = encoder.draw(draw)
     X_new = draw(features(draw(st.integers(1, 5)), X.shape[1]), "new X")
     fit = encoder.fit(X, Y)
@@ -85,7 +85,7 @@ def check_prediction(encoder, draw):
 
 
 @STATEMENTS.add()
-def check_order_of_images(encoder, draw):
+def check_order_of_images(encoder: Encoder, draw: Draw) -> None:
     data = encoder.draw(draw)
     order = draw(st.permutations(range(len(data.X))), "order")
     encoder.assert_same_fit(
@@ -97,7 +97,7 @@ def check_order_of_images(encoder, draw):
 
 
 @STATEMENTS.add()
-def check_order_of_features(encoder, draw):
+def check_order_of_features(encoder: Encoder, draw: Draw) -> None:
     data = encoder.draw(draw)
     order = draw(st.permutations(range(data.X.shape[1])), "order")
     permuted = encoder.fit(data.X[:, order], data.Y)
@@ -110,7 +110,7 @@ def check_order_of_features(encoder, draw):
 
 
 @STATEMENTS.add()
-def check_order_of_targets(encoder, draw):
+def check_order_of_targets(encoder: Encoder, draw: Draw) -> None:
     data = encoder.draw(draw)
     order = draw(st.permutations(range(data.Y.shape[1])), "order")
     fit = encoder.fit(data.X, data.Y)
@@ -123,7 +123,7 @@ def check_order_of_targets(encoder, draw):
 
 
 @STATEMENTS.add()
-def check_targets_alone(encoder, draw):
+def check_targets_alone(encoder: Encoder, draw: Draw) -> None:
     data = encoder.draw(draw)
     together = encoder.fit(data.X, data.Y)
     for v in range(data.Y.shape[1]):
@@ -136,7 +136,7 @@ def check_targets_alone(encoder, draw):
 
 
 @STATEMENTS.add()
-def check_constant_target(encoder, draw):
+def check_constant_target(encoder: Encoder, draw: Draw) -> None:
     X, Y, _ = encoder.draw(draw)
     constant = draw(st.sampled_from([3.0, -0.1, 0.0]), "constant") if encoder.fit_intercept else 0.0
     Y[:, 0] = constant
@@ -149,7 +149,7 @@ def check_constant_target(encoder, draw):
 
 
 @STATEMENTS.add()
-def check_constant_feature(encoder, draw):
+def check_constant_feature(encoder: Encoder, draw: Draw) -> None:
     X, Y, _ = encoder.draw(draw)
     place = draw(st.integers(0, X.shape[1]), "place")
     constant = draw(st.sampled_from([0.0, 2.0, -0.5]), "constant") if encoder.fit_intercept else 0.0
@@ -162,7 +162,7 @@ def check_constant_feature(encoder, draw):
 
 
 @STATEMENTS.add(applies=lambda encoder: encoder.takes_sample_weight)
-def check_sample_weight_repeats_images(encoder, draw):
+def check_sample_weight_repeats_images(encoder: Encoder, draw: Draw) -> None:
     data = encoder.draw(draw)
     repeats = draw(arrays(int, len(data.X), elements=st.integers(0, 3)), "repeats")
     kept = encoder.min_images if _has_objective(encoder) else len(repeats)
@@ -178,7 +178,7 @@ def check_sample_weight_repeats_images(encoder, draw):
 
 
 @STATEMENTS.add(applies=_has_objective)
-def check_scaling_law(encoder, draw):
+def check_scaling_law(encoder: Encoder, draw: Draw) -> None:
     data = encoder.draw(draw)
     factor = draw(st.sampled_from([2.0**-7, 3.0, 2.0**13]), "factor")
     match encoder.penalty:
@@ -201,9 +201,9 @@ def check_scaling_law(encoder, draw):
 
 
 @STATEMENTS.add()
-def check_single_precision(encoder, draw):
+def check_single_precision(encoder: Encoder, draw: Draw) -> None:
     X, Y, _ = encoder.draw(draw)
-    single, double = encoder.fit(np.float32(X), np.float32(Y)), encoder.fit(X, Y)
+    single, double = encoder.fit(X.astype("f4"), Y.astype("f4")), encoder.fit(X, Y)
     np.testing.assert_allclose(
         single.predict(X),
         double.predict(X),
@@ -214,7 +214,7 @@ def check_single_precision(encoder, draw):
 
 
 @STATEMENTS.add(applies=lambda encoder: encoder.has_l1)
-def check_alpha_max(encoder, draw):
+def check_alpha_max(encoder: Encoder, draw: Draw) -> None:
     X, Y, _ = encoder.draw(draw)
     y = Y[:, :1]
     centered_X, centered_y = ((A - A.mean(axis=0)) if encoder.fit_intercept else A for A in (X, y))
@@ -232,7 +232,7 @@ def check_alpha_max(encoder, draw):
 
 
 @STATEMENTS.add()
-def check_inputs_are_left_alone(encoder, draw):
+def check_inputs_are_left_alone(encoder: Encoder, draw: Draw) -> None:
     X, Y, _ = encoder.draw(draw)
     given = {"X": X, "y": Y}
     if encoder.takes_sample_weight:

@@ -14,7 +14,7 @@ from scipy.stats import ortho_group
 
 from skalign.testing._formula import reorientation_formula
 from skalign.testing._problems import EncodingProblem, encoding_problems
-from skalign.testing._property_check import Statements
+from skalign.testing._property_check import Draw, Statements
 from skalign.testing._strategies import features
 
 STATEMENTS = Statements()
@@ -61,7 +61,7 @@ def _centered(measure: Measure) -> bool:
 
 
 @STATEMENTS.add()
-def check_one_value_per_target(measure, draw):
+def check_one_value_per_target(measure: Measure, draw: Draw) -> None:
     problem = draw(encoding_problems())
     values = measure(*problem)
     assert np.issubdtype(values.dtype, np.floating), (
@@ -70,7 +70,7 @@ def check_one_value_per_target(measure, draw):
 
 
 @STATEMENTS.add()
-def check_range(measure, draw):
+def check_range(measure: Measure, draw: Draw) -> None:
     problem = draw(encoding_problems())
     theta = measure(*problem)[measure.is_defined(*problem)]
     assert ((theta >= -measure.atol) & (theta <= 2 + measure.atol)).all(), (
@@ -79,7 +79,7 @@ def check_range(measure, draw):
 
 
 @STATEMENTS.add()
-def check_formula(measure, draw):
+def check_formula(measure: Measure, draw: Draw) -> None:
     problem = draw(encoding_problems(sparse=draw(st.booleans())))
     measure.assert_equal(
         measure(*problem),
@@ -89,7 +89,7 @@ def check_formula(measure, draw):
 
 
 @STATEMENTS.add()
-def check_scale_of_features(measure, draw):
+def check_scale_of_features(measure: Measure, draw: Draw) -> None:
     X, Y, W = draw(encoding_problems())
     factors = draw(arrays(float, X.shape[1], elements=_FACTORS), "factors")
     measure.assert_equal(
@@ -100,7 +100,7 @@ def check_scale_of_features(measure, draw):
 
 
 @STATEMENTS.add()
-def check_scale_of_targets(measure, draw):
+def check_scale_of_targets(measure: Measure, draw: Draw) -> None:
     X, Y, W = draw(encoding_problems())
     factors = draw(arrays(float, Y.shape[1], elements=_FACTORS), "factors")
     measure.assert_equal(
@@ -111,7 +111,7 @@ def check_scale_of_targets(measure, draw):
 
 
 @STATEMENTS.add()
-def check_scale_of_weights(measure, draw):
+def check_scale_of_weights(measure: Measure, draw: Draw) -> None:
     X, Y, W = draw(encoding_problems())
     factors = draw(arrays(float, (len(W), 1), elements=_FACTORS), "factors")
     measure.assert_equal(
@@ -122,7 +122,7 @@ def check_scale_of_weights(measure, draw):
 
 
 @STATEMENTS.add()
-def check_sign_of_weights(measure, draw):
+def check_sign_of_weights(measure: Measure, draw: Draw) -> None:
     X, Y, W = draw(encoding_problems())
     measure.assert_equal(
         measure(X, Y, W),
@@ -132,7 +132,7 @@ def check_sign_of_weights(measure, draw):
 
 
 @STATEMENTS.add()
-def check_opposite_targets(measure, draw):
+def check_opposite_targets(measure: Measure, draw: Draw) -> None:
     X, Y, W = problem = draw(encoding_problems())
     defined = measure.is_defined(*problem)
     measure.assert_equal(
@@ -143,7 +143,7 @@ def check_opposite_targets(measure, draw):
 
 
 @STATEMENTS.add()
-def check_order_of_images(measure, draw):
+def check_order_of_images(measure: Measure, draw: Draw) -> None:
     X, Y, W = draw(encoding_problems())
     order = draw(st.permutations(range(len(X))), "order")
     measure.assert_equal(
@@ -154,7 +154,7 @@ def check_order_of_images(measure, draw):
 
 
 @STATEMENTS.add()
-def check_order_of_units(measure, draw):
+def check_order_of_units(measure: Measure, draw: Draw) -> None:
     X, Y, W = draw(encoding_problems())
     order = draw(st.permutations(range(X.shape[1])), "order")
     measure.assert_equal(
@@ -165,7 +165,7 @@ def check_order_of_units(measure, draw):
 
 
 @STATEMENTS.add()
-def check_order_of_targets(measure, draw):
+def check_order_of_targets(measure: Measure, draw: Draw) -> None:
     X, Y, W = draw(encoding_problems())
     order = draw(st.permutations(range(Y.shape[1])), "order")
     measure.assert_equal(
@@ -176,7 +176,7 @@ def check_order_of_targets(measure, draw):
 
 
 @STATEMENTS.add()
-def check_targets_alone(measure, draw):
+def check_targets_alone(measure: Measure, draw: Draw) -> None:
     X, Y, W = draw(encoding_problems())
     alone = [measure(X, Y[:, [v]], W[[v]])[0] for v in range(Y.shape[1])]
     measure.assert_equal(
@@ -185,7 +185,7 @@ def check_targets_alone(measure, draw):
 
 
 @STATEMENTS.add(applies=_uncentered)
-def check_rotation_of_images(measure, draw):
+def check_rotation_of_images(measure: Measure, draw: Draw) -> None:
     X, Y, W = draw(encoding_problems(n_images=st.integers(2, 8)))
     rotation = ortho_group.rvs(len(X), random_state=draw(st.integers(0, 100)))
     measure.assert_equal(
@@ -197,7 +197,7 @@ def check_rotation_of_images(measure, draw):
 
 
 @STATEMENTS.add(applies=_centered)
-def check_offset(measure, draw):
+def check_offset(measure: Measure, draw: Draw) -> None:
     X, Y, W = draw(encoding_problems())
     offset_X, offset_Y = (
         draw(arrays(float, A.shape[1], elements=st.integers(-9, 9).map(float))) for A in (X, Y)
@@ -210,16 +210,18 @@ def check_offset(measure, draw):
 
 
 @STATEMENTS.add()
-def check_aligned_unit(measure, draw):
+def check_aligned_unit(measure: Measure, draw: Draw) -> None:
     _assert_theta_of_single_units(measure, draw, 1, 0, "the same tuning as the target")
 
 
 @STATEMENTS.add()
-def check_opposed_unit(measure, draw):
+def check_opposed_unit(measure: Measure, draw: Draw) -> None:
     _assert_theta_of_single_units(measure, draw, -1, 2, "the opposite tuning")
 
 
-def _assert_theta_of_single_units(measure, draw, sign, expected, tuning):
+def _assert_theta_of_single_units(
+    measure: Measure, draw: Draw, sign: float, expected: float, tuning: str
+) -> None:
     """Every target is reached by one unit alone, which is what it is up to scale."""
     X = draw(features(degenerate=False))
     W = np.diag(draw(arrays(float, X.shape[1], elements=_FACTORS)))
@@ -232,7 +234,7 @@ def _assert_theta_of_single_units(measure, draw, sign, expected, tuning):
 
 
 @STATEMENTS.add()
-def check_empty_weights(measure, draw):
+def check_empty_weights(measure: Measure, draw: Draw) -> None:
     X, Y, W = draw(encoding_problems(degenerate=False))
     empty = draw(st.integers(0, len(W) - 1))
     W[empty] = 0
@@ -249,7 +251,7 @@ def check_empty_weights(measure, draw):
 
 
 @STATEMENTS.add()
-def check_target_without_direction(measure, draw):
+def check_target_without_direction(measure: Measure, draw: Draw) -> None:
     X, Y, W = draw(encoding_problems(degenerate=False))
     silent = draw(st.integers(0, Y.shape[1] - 1))
     Y[:, silent] = _constant(measure, draw)
@@ -262,7 +264,7 @@ def check_target_without_direction(measure, draw):
 
 
 @STATEMENTS.add()
-def check_unit_without_direction(measure, draw):
+def check_unit_without_direction(measure: Measure, draw: Draw) -> None:
     X, Y, W = draw(encoding_problems())
     place = draw(st.integers(0, X.shape[1]))
     silent = EncodingProblem(
@@ -278,12 +280,12 @@ def check_unit_without_direction(measure, draw):
     )
 
 
-def _constant(measure, draw):
-    return draw(st.integers(-16, 16)) / 8 if measure.center else 0.0
+def _constant(measure: Measure, draw: Draw) -> float:
+    return float(draw(st.integers(-16, 16)) / 8) if measure.center else 0.0
 
 
 @STATEMENTS.add()
-def check_inputs_are_left_alone(measure, draw):
+def check_inputs_are_left_alone(measure: Measure, draw: Draw) -> None:
     given = draw(encoding_problems())
     before = [array.copy() for array in given]
     measure.function(*given)

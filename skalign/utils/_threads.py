@@ -16,6 +16,7 @@ from skalign.utils._start_thread import start_thread
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Outcome = SimpleQueue[tuple[Any, BaseException | None]]  # one result or error
 
 SECONDS_DEAF = 0.5  # where a waiting thread hears no interrupt (Windows), it waits no longer
 
@@ -34,7 +35,7 @@ def check_interrupt() -> None:
     CancelledError
         In a worker whose call has ended.
     """
-    workers: _Workers | None = getattr(_of_this_thread, "workers", None)
+    workers: _Workers[Any, Any] | None = getattr(_of_this_thread, "workers", None)
     while workers is not None:
         if workers.dismissed:
             raise CancelledError
@@ -99,9 +100,9 @@ class _Workers(Generic[Item, Result]):
 
     def __init__(self, function: Callable[[Item], Result], n_workers: int) -> None:
         self.function, self.n_workers = function, n_workers
-        self.outer: _Workers | None = getattr(_of_this_thread, "workers", None)
+        self.outer: _Workers[Any, Any] | None = getattr(_of_this_thread, "workers", None)
         self.dismissed = False
-        self.tasks: SimpleQueue[tuple[Item, SimpleQueue] | None] = SimpleQueue()
+        self.tasks: SimpleQueue[tuple[Item, Outcome] | None] = SimpleQueue()
         self.present: set[int] = set()  # idents of threads
         self.gone: SimpleQueue[None] = SimpleQueue()
 
@@ -109,11 +110,11 @@ class _Workers(Generic[Item, Result]):
         """Results in order; at most two a worker wait in memory until they are asked for."""
         for _ in range(self.n_workers):
             start_thread(self.work)
-        running: deque[SimpleQueue] = deque()
+        running: deque[Outcome] = deque()
         for block in blocks:
             if len(running) == 2 * self.n_workers:
                 yield _result(running.popleft())
-            outcome: SimpleQueue = SimpleQueue()
+            outcome: Outcome = SimpleQueue()
             self.tasks.put((block, outcome))
             running.append(outcome)
         while running:
@@ -148,7 +149,7 @@ class _Workers(Generic[Item, Result]):
                 self.gone.get(timeout=SECONDS_DEAF)
 
 
-def _result(outcome: SimpleQueue) -> Any:
+def _result(outcome: Outcome) -> Any:
     while True:
         try:
             result, error = outcome.get(timeout=SECONDS_DEAF)

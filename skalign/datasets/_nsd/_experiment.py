@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from numbers import Integral
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,7 +86,7 @@ class ExperimentDesign:
             )
 
     @staticmethod
-    def _from_0(numbers: NDArray, largest: int, name: str, path: Path) -> Images:
+    def _from_0(numbers: NDArray[Any], largest: int, name: str, path: Path) -> Images:
         is_whole = numbers.size and np.array_equal(numbers, np.rint(numbers))
         if not is_whole or numbers.min() < 1 or numbers.max() > largest:
             raise ValueError(f"{name} must hold whole numbers from 1 to {largest}: not in {path}.")
