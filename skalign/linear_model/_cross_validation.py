@@ -237,7 +237,8 @@ def _prepare_block(
 
 
 def _read(problem: CrossValidationProblem, design: Design, block: slice) -> BlockOfTargets:
-    Y = np.asarray(problem.Y[:, block], dtype=design.dtype)
+    with np.errstate(over="ignore"):  # what overflows is refused with an error
+        Y = np.asarray(problem.Y[:, block], dtype=design.dtype)
     return BlockOfTargets(Y, np.arange(problem.n_targets)[block], None)
 
 

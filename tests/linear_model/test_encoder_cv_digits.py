@@ -98,6 +98,16 @@ def test_targets_too_small_for_their_squares_are_refused(data, dtype, size, posi
         encoder.fit(X.astype(dtype), Y)
 
 
+@pytest.mark.parametrize("positive", [True, False])
+@pytest.mark.parametrize(("dtype", "size"), [(np.float64, 1e200), (np.float32, 1e50)])
+def test_targets_too_large_for_their_squares_are_refused(data, dtype, size, positive):
+    X, Y, _ = data
+    Y[:, 2] *= size
+    encoder = SparsePositiveEncoderCV("ridge", [1.0], positive=positive)
+    with pytest.raises(ValueError, match=r"too large for float\d\d, first in target 2\."):
+        encoder.fit(X.astype(dtype), Y)
+
+
 @pytest.mark.parametrize("cv", [3, ShuffleSplit(3, random_state=0)])
 @pytest.mark.parametrize(("dtype", "mean"), [(np.float64, 1e13), (np.float32, 1e7)])
 def test_a_mean_that_drowns_the_spread_is_told(data, dtype, mean, cv):
