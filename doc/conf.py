@@ -90,7 +90,7 @@ sphinx_gallery_conf = {
     "remove_config_comments": True,
     "show_memory": False,
     "write_computation_times": False,
-    "capture_repr": (),
+    "capture_repr": ("_repr_html_",),
     "doc_module": ("skalign",),
     "backreferences_dir": "api/generated/backreferences",
     "reference_url": {"skalign": None},
