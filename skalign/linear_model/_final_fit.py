@@ -101,6 +101,7 @@ def _fit_blocks(
         kkt_violation=np.empty(n_targets),
         dual_gap=np.empty(n_targets),
         converged=np.empty(n_targets, bool),
+        unique=np.empty(n_targets, bool),
     )
     fit_block = partial(_fit_block, problem.penalty, settings)
     with closing(map_blocks(fit_block, items, n_jobs)) as parts:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from skalign.solvers._certificate import certify_residual, rounding_violation
-from skalign.solvers._design import Design, OutOfRangeError
+from skalign.solvers._design import Design
 from skalign.solvers._feature_moments import FeatureMoments
 from skalign.solvers._gram_space import has_closed_form, solve_in_gram_space
-from skalign.solvers._least_squares import least_squares_solver
+from skalign.solvers._image_solver import ImageSolver
 from skalign.solvers._moments import Moments
 from skalign.solvers._penalties import PenaltyStrengths
 from skalign.solvers._prepared_targets import PreparedTargets
+from skalign.solvers._range import OutOfRangeError
 from skalign.solvers._solution import Solution, empty_solution, put_solution
 from skalign.solvers._types import Floats, Indices
 from skalign.solvers._units import (
@@ -23,7 +24,6 @@ from skalign.solvers._units import (
     strengths_in_units,
     targets_in_range,
 )
-from skalign.solvers._working_set import solve_working_set
 
 GRAM_BYTES = 2**30
 GRAM_FEATURES = 1024  # a Gram this small always pays
@@ -79,9 +79,10 @@ class BlockSolver:
             no_units = np.zeros(len(strengths.l1), int)
             strengths = strengths_in_units(strengths, design.exponent, no_units)
         closed = has_closed_form(strengths, positive=positive)
-        self._least_squares = (
-            least_squares_solver(design, strengths.l2[closed]) if closed.any() else None
+        self._images = ImageSolver(
+            design, strengths.l2[closed], positive=positive, tol=tol, max_iter=max_iter
         )
+        self._only_moments = not closed.any()
         pays = not (closed | strengths.empty).all() and gram_pays(design, n_targets)
         self._features = FeatureMoments.of(design) if pays else None
 
@@ -140,8 +141,8 @@ class BlockSolver:
 
     def _prepare(self, Y_block: NDArray[Any], numbers: Indices | None) -> PreparedTargets:
         design = self._design
-        if self._features is not None and self._least_squares is None:
-            return PreparedTargets(*design.moments(Y_block, numbers))
+        if self._features is not None and self._only_moments:
+            return PreparedTargets(*design.moments(Y_block, numbers), raw=Y_block)
         images, means, squared_norms = design.targets(Y_block, numbers)
         q, _ = design.correlate(images, squared_norms)
         return PreparedTargets(q, means, squared_norms, images)
@@ -163,7 +164,7 @@ class BlockSolver:
         Solution
             Weights of the block under a penalty.
         """
-        if self._features is not None and self._least_squares is None:
+        if self._features is not None and self._only_moments:
             penalties = [self._in_units(targets, penalty) for penalty in penalties]
             for solution in self._solve_in_gram_space(targets, penalties, None):
                 yield self._in_numbers(targets, solution)
@@ -221,12 +222,12 @@ class BlockSolver:
         closed = has_closed_form(penalty, positive=self._positive)
         others = ~closed & ~penalty.empty
         if closed.all():
-            return self._solve_least_squares(targets, penalty)
+            return self._images.least_squares(targets, penalty)
         if others.all():
             if self._features is not None:
                 (solution,) = self._solve_in_gram_space(targets, [penalty], coef)
                 return solution
-            return self._solve_through_columns(targets, penalty, coef)
+            return self._images.through_columns(targets, penalty, coef)
         n_features, dtype = targets.q.shape[1], self._design.dtype
         merged = empty_solution(targets.means, n_features, dtype)
         for some in (closed, others):
@@ -250,64 +251,8 @@ class BlockSolver:
             positive=self._positive,
             tol=self._tol,
             max_iter=self._max_iter,
-        )
-
-    def _solve_least_squares(self, targets: PreparedTargets, penalty: PenaltyStrengths) -> Solution:
-        assert self._least_squares is not None
-        coef = self._least_squares(targets.images, targets.q, penalty.l2)
-        coef[~targets.q.any(axis=1)] = 0
-        coef[:, self._design.norms == 0] = 0
-        residual = targets.images - self._design.predict(coef)
-        return self._certified(targets, penalty, coef, np.ones(len(coef), np.int32), residual)
-
-    def _solve_through_columns(
-        self, targets: PreparedTargets, penalty: PenaltyStrengths, coef: Floats | None
-    ) -> Solution:
-        if coef is None:
-            coef = np.zeros(targets.q.shape, self._design.dtype)
-        n_iter = np.ones(len(coef), np.int32)
-        residual = solve_working_set(
-            self._design,
-            targets.images,
-            targets.q,
-            targets.squared_norms,
-            l1=penalty.l1,
-            l2=penalty.l2,
-            positive=self._positive,
-            tol=self._tol,
-            max_iter=self._max_iter,
-            coef=coef,
-            n_iter=n_iter,
-        )
-        return self._certified(targets, penalty, coef, n_iter, residual)
-
-    def _certified(
-        self,
-        targets: PreparedTargets,
-        penalty: PenaltyStrengths,
-        coef: Floats,
-        n_iter: NDArray[np.int32],
-        residual: Floats,
-    ) -> Solution:
-        certificate = certify_residual(
-            self._design,
-            residual,
-            coef,
-            penalty,
-            targets.squared_norms,
-            self._positive,
-        )
-        kkt = certificate.kkt_violation
-        hidden = rounding_violation(self._design.norms, coef, targets.squared_norms)
-        kkt += np.where(hidden > 0.5 * self._tol, hidden, 0)
-        intercept = targets.means - coef @ self._design.mean
-        return Solution(
-            coef=coef,
-            intercept=intercept.astype(coef.dtype),
-            n_iter=n_iter,
-            kkt_violation=kkt,
-            dual_gap=certificate.dual_gap,
-            converged=kkt <= self._tol,
+            columns=self._images.columns,
+            polish=partial(self._images.polish, targets),
         )
 
 

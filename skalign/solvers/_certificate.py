@@ -196,5 +196,5 @@ def rounding_violation(
     reach = np.abs(coef) @ norms
     sizes = np.sqrt(squared_norms)
     hidden = np.zeros(len(reach))
-    np.divide(4 * np.finfo(coef.dtype).eps * reach, sizes, out=hidden, where=sizes > 0)
+    np.divide(np.finfo(coef.dtype).eps * reach, sizes, out=hidden, where=sizes > 0)
     return hidden

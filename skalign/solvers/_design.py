@@ -13,36 +13,8 @@ from skalign.solvers._centering import (
     column_sums,
     constant_columns,
 )
-from skalign.solvers._gram import gram_of, sparse_gram_of
-
-# Squared norms in between leave room for the sums and products that are made of them.
-LARGEST_SQUARE = {np.dtype(t): float(np.finfo(t).max * np.finfo(t).eps) for t in ("f4", "f8")}
-SMALLEST_SQUARE = {np.dtype(t): float(np.finfo(t).tiny / np.finfo(t).eps) for t in ("f4", "f8")}
-UNDERFLOWED = np.nextafter(0, 1)  # stands for a squared norm that underflowed
-
-
-class OutOfRangeError(ValueError):
-    """Numbers whose squares or products the floating type cannot hold."""
-
-
-def check_finite(
-    squared_norms: NDArray[Any], dtype: np.dtype, numbers: NDArray[Any] | None
-) -> None:
-    """Raise OutOfRangeError for the first of these targets whose squared norm cannot be used."""
-    numbers = np.arange(len(squared_norms)) if numbers is None else numbers
-    finite = squared_norms <= LARGEST_SQUARE[dtype]
-    if not finite.all():
-        raise OutOfRangeError(
-            f"Input y contains NaN, infinity or values too large for {dtype}, first in target "
-            f"{numbers[~finite][0]}. Drop or impute the targets or samples concerned, or "
-            "scale y."
-        )
-    held = (squared_norms >= SMALLEST_SQUARE[dtype]) | (squared_norms == 0)
-    if not held.all():
-        raise OutOfRangeError(
-            f"y must have squares that {dtype} can hold; got values too small, first in target "
-            f"{numbers[~held][0]}. Scale y."
-        )
+from skalign.solvers._gram import gram_of
+from skalign.solvers._range import SMALLEST_SQUARE, UNDERFLOWED, check_finite, check_range
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,7 +101,7 @@ class Design:
             elif center:
                 constant = constant_columns(X, squares, mean, total, weight)
                 prepared[:, constant], squares[constant] = 0, 0
-        _check_range(squares, prepared)
+        check_range(squares, prepared)
         left = column_sums(prepared) if center and root is None and offset is None else None
         return cls(prepared, mean, root, total, center, np.sqrt(squares), left, offset)
 
@@ -207,7 +179,7 @@ class Design:
         """
         if not self.is_sparse:
             return gram_of(self.X)
-        gram = sparse_gram_of(self.X)
+        gram = (self.X.T @ self.X).toarray(order="C")
         if self.offset is not None:
             gram -= self.total_weight * np.outer(self.offset, self.offset).astype(self.dtype)
         return gram
@@ -352,21 +324,4 @@ class Design:
         """The intercept's column, weighted."""
         return (
             np.ones(self.X.shape[0], self.dtype) if self.root_weight is None else self.root_weight
-        )
-
-
-def _check_range(squares: NDArray[Any], X: Any) -> None:
-    """Raise ValueError where squared norms of features are not finite, or cannot be held."""
-    dtype = X.dtype
-    if not (squares <= LARGEST_SQUARE[dtype]).all():
-        raise OutOfRangeError(
-            f"Input X contains NaN, infinity or values too large for {dtype}. Scale X."
-        )
-    small = np.flatnonzero(squares < SMALLEST_SQUARE[dtype])
-    columns = X[:, small].toarray() if sparse.issparse(X) else X[:, small]
-    lost = small[columns.any(axis=0)]
-    if lost.size:
-        raise OutOfRangeError(
-            f"X must have squares that {dtype} can hold; got values too small, first in feature "
-            f"{lost[0]}. Scale X."
         )

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve, lapack
 
 from skalign.solvers._certificate import over_norms, rounding_violation
-from skalign.solvers._kernel import solve_block
+from skalign.solvers._kernel_fits import solve_by_kernel
 from skalign.solvers._least_squares import CONDITION_LIMIT, powers_of_two
 from skalign.solvers._moments import Moments
 from skalign.solvers._penalties import PenaltyStrengths
 from skalign.solvers._solution import Solution, empty_solution, put_solution
-from skalign.solvers._types import Doubles, Flags, Floats
+from skalign.solvers._types import Doubles, Flags, Floats, Indices
 
 
 def has_closed_form(penalty: PenaltyStrengths, *, positive: bool) -> Flags:
@@ -31,9 +31,22 @@ def solve_in_gram_space(
     positive: bool,
     tol: float,
     max_iter: int,
+    columns: Callable[[Indices], Doubles] | None = None,
+    polish: Callable[[PenaltyStrengths, Solution, Flags], None] | None = None,
 ) -> list[Solution]:
-    """Solve a block under one penalty after the other, the first from the weights `coef`."""
-    through_kernel = partial(_through_kernel, positive=positive, tol=tol, max_iter=max_iter)
+    """Solve a block under one penalty after the other, the first from the weights `coef`.
+
+    With the images at hand, `columns` gives some of the features, and `polish` improves those
+    targets of a solution in place that a Gram cannot solve to all digits.
+    """
+    through_kernel = partial(
+        solve_by_kernel,
+        positive=positive,
+        tol=tol,
+        max_iter=max_iter,
+        columns=columns,
+        polish=polish,
+    )
     if not any(has_closed_form(penalty, positive=positive).any() for penalty in penalties):
         return through_kernel(moments, penalties, coef)
     solutions: list[Solution] = []
@@ -49,56 +62,6 @@ def solve_in_gram_space(
             put_solution(solution, others, found)
         coef = solution.coef
         solutions.append(solution)
-    return solutions
-
-
-def _through_kernel(
-    moments: Moments,
-    penalties: Sequence[PenaltyStrengths],
-    coef: Floats | None,
-    *,
-    positive: bool,
-    tol: float,
-    max_iter: int,
-) -> list[Solution]:
-    q, features = moments.q, moments.features
-    shape = len(penalties), q.shape[0]
-    weights = np.empty((*shape, q.shape[1]), q.dtype)
-    weights[0] = 0 if coef is None else coef
-    kkt, gap, pivot = np.empty((3, *shape))
-    n_iter, ties = np.empty((2, *shape), np.int32)
-    finite = [penalty.finite(q) for penalty in penalties]
-    solve_block(
-        features.gram,
-        q,
-        moments.target_squared_norms,
-        features.rounding,
-        np.array([penalty.l1 for penalty in finite]),
-        np.array([penalty.l2 for penalty in finite]),
-        positive,
-        tol,
-        np.full(q.shape[0], max_iter, np.int32),
-        weights,
-        n_iter,
-        kkt,
-        gap,
-        pivot,
-        ties,
-    )
-    solutions = []
-    for k, penalty in enumerate(penalties):
-        kkt[k, penalty.empty] = gap[k, penalty.empty] = 0
-        intercept = moments.target_means - weights[k] @ features.means
-        solutions.append(
-            Solution(
-                coef=weights[k],
-                intercept=intercept.astype(q.dtype),
-                n_iter=n_iter[k],
-                kkt_violation=kkt[k],
-                dual_gap=penalty.unit * gap[k],
-                converged=kkt[k] <= tol,
-            )
-        )
     return solutions
 
 
@@ -133,7 +96,15 @@ def _least_squares(moments: Moments, penalty: PenaltyStrengths, tol: float) -> S
         kkt_violation=kkt,
         dual_gap=penalty.unit * gap,
         converged=kkt <= tol,
+        unique=(l2 > 0) | _full_rank(moments),
     )
+
+
+def _full_rank(moments: Moments) -> bool:
+    """Whether no feature depends on the others, up to rounding errors."""
+    values, _ = moments.features.spectrum
+    rounding = len(values) * np.finfo(moments.q.dtype).eps * values.max(initial=0)
+    return bool((values > rounding).sum() == np.count_nonzero(moments.features.norms))
 
 
 def _through_spectrum(moments: Moments, l2: Doubles) -> tuple[Floats, Flags]:

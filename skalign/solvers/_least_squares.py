@@ -9,6 +9,7 @@ lost beside a larger one.
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,8 +29,21 @@ EVEN = 4
 # Up to MODERATE, one SVD of the columns as they are serves all strengths of a ridge penalty.
 MODERATE = 1e5
 
-# Prepared targets, their products with the features, their l2 -> weights.
-Solver = Callable[[NDArray, NDArray, NDArray], NDArray]
+
+class Solver(NamedTuple):
+    """Least squares on one design.
+
+    Attributes
+    ----------
+    solve : callable
+        Maps prepared targets (n_samples, n_block), their products with the features (n_block,
+        n_features) and their penalties (n_block,) to weights (n_block, n_features).
+    full_rank : bool
+        Whether no feature is known to depend on others, so that no other weights do as well.
+    """
+
+    solve: Callable[[NDArray, NDArray, NDArray], NDArray]
+    full_rank: bool
 
 
 def least_squares_solver(design: Design, l2: NDArray) -> Solver:
@@ -44,10 +58,8 @@ def least_squares_solver(design: Design, l2: NDArray) -> Solver:
 
     Returns
     -------
-    callable
-        Maps prepared targets (n_samples, n_block), their products with the features (n_block,
-        n_features) and their penalties (n_block,) to weights (n_block, n_features): the minimizer,
-        of minimum norm where it is not unique.
+    Solver
+        It finds the minimizer, of minimum norm where it is not unique.
     """
     n_samples, n_features = design.X.shape
     strengths = np.unique(l2)
@@ -105,7 +117,7 @@ def _through_cholesky(
                 coef[some] += inverse((gradient - strength * coef[some]).T).T
         return coef
 
-    return solve
+    return Solver(solve, full_rank=True)
 
 
 def _through_spectrum(design: Design, strengths: NDArray) -> Solver | None:
@@ -118,7 +130,9 @@ def _through_spectrum(design: Design, strengths: NDArray) -> Solver | None:
         z = spectrum.coordinates(prepared)
         return spectrum.weights(z / (spectrum.eigenvalues[:, None] + l2))
 
-    return solve
+    values = spectrum.eigenvalues
+    above_rounding = values > len(values) * np.finfo(design.dtype).eps * values.max(initial=0)
+    return Solver(solve, full_rank=above_rounding.sum() == np.count_nonzero(design.norms))
 
 
 def powers_of_two(norms: NDArray) -> NDArray[np.float64]:
@@ -191,7 +205,7 @@ def _through_svd(design: Design, strengths: NDArray) -> Solver:
         coef[:, norms == 0] = 0
         return coef.astype(dtype)
 
-    return solve
+    return Solver(solve, full_rank=len(s) == np.count_nonzero(norms))
 
 
 def _through_lsqr(design: Design) -> Solver:
@@ -239,4 +253,4 @@ def _through_lsqr(design: Design) -> Solver:
         found = [solve_one(y, strength) for y, strength in zip(prepared.T, l2, strict=True)]
         return np.array(found, dtype=dtype).reshape(q.shape)
 
-    return solve
+    return Solver(solve, full_rank=False)  # nobody knows

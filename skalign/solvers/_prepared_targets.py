@@ -20,6 +20,8 @@ class PreparedTargets(NamedTuple):
         Means of the targets; squared norms when centered and weighted.
     images : ndarray of shape (n_samples, n_targets) or None
         The centered, weighted targets themselves; None where their moments are all that is asked.
+    raw : ndarray of shape (n_samples, n_targets) or None
+        The targets before they were prepared, where `images` is None.
     exponents : ndarray of shape (n_targets,) or int
         The targets here are ``2**-exponents`` times those of the user: not 0 where the floating
         type cannot hold their squares.
@@ -29,6 +31,7 @@ class PreparedTargets(NamedTuple):
     means: Doubles
     squared_norms: Doubles
     images: Any = None
+    raw: Any = None
     exponents: Any = 0
 
     def take(self, targets: Flags) -> PreparedTargets:
@@ -38,5 +41,6 @@ class PreparedTargets(NamedTuple):
             self.means[targets],
             self.squared_norms[targets],
             None if self.images is None else self.images[:, targets],
+            None if self.raw is None else self.raw[:, targets],
             np.broadcast_to(self.exponents, self.means.shape)[targets],
         )

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from skalign.solvers._types import Doubles, Flags, Floats
+from skalign.solvers._types import Doubles, Flags, Floats, Indices
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +32,9 @@ class Solution:
         in the objective's own units; NaN without any penalty, where no dual point is feasible.
     converged : ndarray of shape (n_targets,), dtype bool
         Whether ``kkt_violation`` is at most the tolerance.
+    unique : ndarray of shape (n_targets,), dtype bool
+        Whether the weights are known to be the only minimizer. Where they are not, they are the
+        minimizer of minimum norm, the limit of a vanishing ridge penalty.
     """
 
     coef: Floats
@@ -40,6 +43,7 @@ class Solution:
     kkt_violation: Doubles
     dual_gap: Doubles
     converged: Flags
+    unique: Flags
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +68,9 @@ class SolutionPath:
         Upper bound on how far the objective lies above its minimum; NaN without any penalty.
     converged : ndarray of shape (n_alphas, n_targets), dtype bool
         Whether ``kkt_violation`` is at most the tolerance.
+    unique : ndarray of shape (n_alphas, n_targets), dtype bool
+        Whether the weights are known to be the only minimizer; if not, they are that of minimum
+        norm.
     """
 
     alphas: Doubles
@@ -74,6 +81,7 @@ class SolutionPath:
     kkt_violation: Doubles
     dual_gap: Doubles
     converged: Flags
+    unique: Flags
 
     def coef_at(self, index: int) -> Floats:
         """Take the weights at one alpha, as a dense array.
@@ -103,6 +111,7 @@ def empty_solution(means: Doubles, n_features: int, dtype: np.dtype[Any]) -> Sol
         kkt_violation=np.zeros(n_targets),
         dual_gap=np.zeros(n_targets),
         converged=np.ones(n_targets, bool),
+        unique=np.ones(n_targets, bool),
     )
 
 
@@ -110,6 +119,13 @@ def put_solution(whole: Solution, targets: Any, part: Solution) -> None:
     """Write the solution of some of the targets."""
     for field in fields(whole):
         getattr(whole, field.name)[targets] = getattr(part, field.name)
+
+
+def put_better(whole: Solution, targets: Indices, part: Solution, tol: float) -> None:
+    """Write other weights of targets where they are optimal, too; iterations stay as they were."""
+    good = part.kkt_violation <= np.maximum(whole.kkt_violation[targets], tol)
+    for name in ("coef", "intercept", "kkt_violation", "dual_gap", "converged"):
+        getattr(whole, name)[targets[good]] = getattr(part, name)[good]
 
 
 def room_for_path(
@@ -132,6 +148,7 @@ def room_for_path(
         kkt_violation=np.empty(shape),
         dual_gap=np.empty(shape),
         converged=np.empty(shape, bool),
+        unique=np.empty(shape, bool),
     )
 
 
@@ -142,7 +159,7 @@ def put_in_path(path: SolutionPath, k: int, targets: slice, part: Solution) -> N
     else:
         path.coef[k, targets] = part.coef
     path.n_active[k, targets] = count_active(part.coef)
-    for name in ("intercept", "n_iter", "kkt_violation", "dual_gap", "converged"):
+    for name in ("intercept", "n_iter", "kkt_violation", "dual_gap", "converged", "unique"):
         getattr(path, name)[k, targets] = getattr(part, name)
 
 

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from skalign.solvers._design import Design, OutOfRangeError
+from skalign.solvers._design import Design
 from skalign.solvers._penalties import PenaltyStrengths
+from skalign.solvers._range import OutOfRangeError
 from skalign.solvers._solution import Solution
 
 

@@ -25,7 +25,7 @@ def solve_working_set(
     max_iter: int,
     coef: NDArray,
     n_iter: NDArray,
-) -> NDArray:
+) -> tuple[NDArray, NDArray]:
     """Solve a block of targets over a growing set of features that its targets share.
 
     Parameters
@@ -53,8 +53,10 @@ def solve_working_set(
 
     Returns
     -------
-    ndarray of shape (n_samples, n_targets)
+    residual : ndarray of shape (n_samples, n_targets)
         The residual, computed from the weights.
+    pivot : ndarray of shape (n_targets,)
+        Least squared sine between an active feature and those before it.
     """
     n_targets = q.shape[0]
     allowed = tol * np.sqrt(squared_norms)[:, None].astype(design.dtype)
@@ -62,7 +64,7 @@ def solve_working_set(
     inverse = np.zeros_like(design.norms)
     np.divide(1, design.norms, out=inverse, where=design.norms > 0)
     inverse = inverse.astype(design.dtype)
-    kkt, gap, pivot = np.empty((3, 1, n_targets))
+    kkt, gap, pivot = np.ones((3, 1, n_targets))
     spent, ties = np.empty((2, 1, n_targets), np.int32)
     n_iter[:] = 0
     working = np.flatnonzero(coef.any(axis=0))
@@ -102,7 +104,7 @@ def solve_working_set(
         entering = np.flatnonzero(((excess >= bar) & (excess > 0)).any(axis=0))
         if entering.size == 0:
             np.maximum(n_iter, 1, out=n_iter)
-            return residual
+            return residual, pivot[0]
         together *= 2
         working = np.concatenate([working, entering])
         columns = np.concatenate([columns, design.columns(entering)], axis=1)

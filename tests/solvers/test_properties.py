@@ -169,7 +169,9 @@ def test_float32_reaches_the_objective_of_float64(data, encoder):
     X, Y = data
     single = solve(X.astype(np.float32), Y.astype(np.float32), **encoder)
     double = solve(X, Y, **encoder)
-    assert single.converged.all()
+    # Large weights that cancel are beyond what float32 can tell, and say so.
+    cancel = np.abs(double.coef) @ np.abs(X).max(axis=0) > 10 * np.abs(Y).max(axis=0)
+    assert (single.converged | cancel).all()
     objectives = [certify(X, Y, one.coef, **encoder).objective for one in (single, double)]
     scale = max(1, np.abs(Y).max() / 3)
     np.testing.assert_allclose(*objectives, atol=1e-3 * scale**2)

@@ -212,7 +212,7 @@ def test_record_is_frozen_and_complete(data):
     shapes = {
         field.name: getattr(solution, field.name).shape for field in dataclasses.fields(solution)
     }
-    per_target = ["intercept", "n_iter", "kkt_violation", "dual_gap", "converged"]
+    per_target = ["intercept", "n_iter", "kkt_violation", "dual_gap", "converged", "unique"]
     assert shapes == {"coef": (5, 7)} | dict.fromkeys(per_target, (5,))
     with pytest.raises(dataclasses.FrozenInstanceError):
         solution.coef = None
