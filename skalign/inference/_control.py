@@ -123,7 +123,7 @@ def alignment_against_control(
     >>> found.difference("r").round(1), found.difference("theta").round(1)
     (array([0.3, 0.4, 0.6]), array([-0.6, -0.4, -0.3]))
     >>> found["control"].n_active
-    array([16, 14, 14])
+    array([7, 6, 4])
     """
     if (X_control is None) != (X_control_test is None):
         raise ValueError(

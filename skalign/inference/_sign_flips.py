@@ -147,7 +147,7 @@ def sign_flip_test(
     >>> mismatched = [theta + rng.uniform(0, 0.4, 30) for theta in matched]
     >>> found = sign_flip_test(matched, mismatched)
     >>> round(found.p_value, 4), round(found.low, 2), round(found.high, 2)
-    (0.0078, -0.23, -0.18)
+    (0.0078, -0.23, -0.2)
     """
     rule = IntervalRule(n_resamples, confidence_level, "auto", random_state).check()
     null_value = check_number(null_value, "null_value")
@@ -181,7 +181,7 @@ def sign_flip_test(
         low, high = means[n_rejected - 1], means[-n_rejected]
     return SignFlipTest(
         float(subjects.mean()),
-        p_value,
+        float(p_value),
         float(low),
         float(high),
         null_value,

@@ -157,6 +157,16 @@ def test_many_alphas_of_ridge_share_one_spectrum(taken, n_features):
     assert taken == ["_through_spectrum"] + 12 * ["_through_cholesky"]
 
 
+def test_many_alphas_that_a_spectrum_would_lose_share_one_svd(taken):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((30, 10))
+    X[:, 1] = X[:, 0] + 1e-9 * X[:, 2]
+    Y = noisy_targets(rng, X, n_targets=12)
+    solution = solve(X, Y, "ridge", np.logspace(-15, 3, 12), positive=False)
+    assert taken == ["_through_spectrum", "_through_svd"]
+    assert solution.converged.all()
+
+
 @pytest.mark.parametrize(
     ("name", "alpha", "form", "route"),
     [
