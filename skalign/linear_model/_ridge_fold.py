@@ -55,7 +55,7 @@ class RidgeFold:
             within, across = _centered_kernel(kernel, split, center=problem.fit_intercept)
             self._spectrum = RidgeSpectrum.of(design, within)
             self._rows = across @ self._spectrum.vectors
-        self._n_units = np.count_nonzero(design.norms)
+        self._n_units = int(np.count_nonzero(design.norms))
 
     def is_accurate(self) -> bool:
         """Whether rounding leaves every fit optimal to well within the tolerance."""
@@ -109,7 +109,7 @@ class LeaveOneOutFold:
                 f"digits in features of {design.X.shape[0]} samples that are nearly collinear; got "
                 "some that are too small. Use larger ones, or cv=5."
             )
-        self._n_units = np.count_nonzero(design.norms)
+        self._n_units = int(np.count_nonzero(design.norms))
         n_samples = design.X.shape[0]
         root = design.root_weight
         self._root = np.ones(n_samples) if root is None else root.astype(np.float64)
