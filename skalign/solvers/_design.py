@@ -13,7 +13,7 @@ from skalign.solvers._centering import (
     column_sums,
     constant_columns,
 )
-from skalign.solvers._gram import gram_of
+from skalign.solvers._gram import gram_of, sparse_gram_of
 from skalign.solvers._range import SMALLEST_SQUARE, UNDERFLOWED, check_finite, check_range
 
 
@@ -179,7 +179,7 @@ class Design:
         """
         if not self.is_sparse:
             return gram_of(self.X)
-        gram = (self.X.T @ self.X).toarray(order="C")
+        gram = sparse_gram_of(self.X)
         if self.offset is not None:
             gram -= self.total_weight * np.outer(self.offset, self.offset).astype(self.dtype)
         return gram

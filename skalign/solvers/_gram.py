@@ -4,10 +4,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from skalign.utils import check_interrupt
 
 PIECE = 5 * 10**9  # multiplications in one call of BLAS: some tenths of a second for one thread
+SPARSE_PIECE = 10**8  # the same of SciPy's sparse products
 
 
 def gram_of(columns: NDArray[Any], leading: NDArray[Any] | None = None) -> NDArray[Any]:
@@ -36,4 +38,28 @@ def gram_of(columns: NDArray[Any], leading: NDArray[Any] | None = None) -> NDArr
         gram[piece, piece] = columns[:, piece].T @ columns[:, piece]
         gram[piece, :start] = columns[:, piece].T @ columns[:, :start]
         gram[:start, piece] = gram[piece, :start].T
+    return gram
+
+
+def sparse_gram_of(columns: sparse.csr_array) -> NDArray[Any]:
+    """Multiply sparse columns with themselves.
+
+    Parameters
+    ----------
+    columns : csr_array of shape (n_samples, n_features)
+        The columns.
+
+    Returns
+    -------
+    ndarray of shape (n_features, n_features)
+        The products of all columns, C-contiguous.
+    """
+    n_features = columns.shape[1]
+    n_multiplications = (np.diff(columns.indptr).astype(np.float64) ** 2).sum()
+    step = max(1, int(SPARSE_PIECE * n_features / max(1, n_multiplications)))
+    transposed = columns.T.tocsr()
+    gram = np.empty((n_features, n_features), columns.dtype)
+    for start in range(0, n_features, step):
+        check_interrupt()
+        gram[start : start + step] = (transposed[start : start + step] @ columns).toarray()
     return gram

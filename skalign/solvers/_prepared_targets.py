@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from skalign.solvers._types import Doubles, Flags, Floats
+from skalign.solvers._types import Doubles, Flags, Floats, Indices
 
 
 class PreparedTargets(NamedTuple):
@@ -34,7 +34,7 @@ class PreparedTargets(NamedTuple):
     raw: Any = None
     exponents: Any = 0
 
-    def take(self, targets: Flags) -> PreparedTargets:
+    def take(self, targets: Flags | Indices) -> PreparedTargets:
         """Some of the targets."""
         return PreparedTargets(
             self.q[targets],

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.linalg import eigh
 
 from skalign.solvers._design import Design
+from skalign.solvers._gram import gram_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +79,7 @@ class RidgeSpectrum:
             matrix = kernel
         else:
             X = design.X.astype(np.float64, copy=False)
-            matrix = X @ X.T if is_dual else X.T @ X
+            matrix = gram_of(X.T if is_dual else X)
         eigenvalues, vectors = eigh(matrix, driver="evd", check_finite=False)
         eigenvalues = np.maximum(eigenvalues, 0)
         missed = matrix - (vectors * eigenvalues) @ vectors.T

@@ -1,5 +1,7 @@
 """Wide designs: the full Gram is never formed, only that of the features that become active."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,18 +16,18 @@ ENTER_TOGETHER = 16
 
 def solve_working_set(
     design: Design,
-    prepared: NDArray,
-    q: NDArray,
-    squared_norms: NDArray,
+    prepared: NDArray[Any],
+    q: NDArray[Any],
+    squared_norms: NDArray[Any],
     *,
-    l1: NDArray,
-    l2: NDArray,
+    l1: NDArray[Any],
+    l2: NDArray[Any],
     positive: bool,
     tol: float,
     max_iter: int,
-    coef: NDArray,
-    n_iter: NDArray,
-) -> tuple[NDArray, NDArray]:
+    coef: NDArray[Any],
+    n_iter: NDArray[Any],
+) -> tuple[NDArray[Any], NDArray[Any]]:
     """Solve a block of targets over a growing set of features that its targets share.
 
     Parameters
@@ -110,7 +112,7 @@ def solve_working_set(
         columns = np.concatenate([columns, design.columns(entering)], axis=1)
 
 
-def _nth_largest(A: NDArray, n: int) -> NDArray:
+def _nth_largest(A: NDArray[Any], n: int) -> NDArray[Any]:
     """The n-th largest value of every row, as a column; the smallest where there are fewer."""
     n = min(n, A.shape[1])
     return np.partition(A, -n, axis=1)[:, [-n]]
