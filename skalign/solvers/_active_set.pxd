@@ -10,6 +10,8 @@ from cpython.ref cimport PyObject
 from cython cimport floating
 from libc.float cimport FLT_MAX
 from libc.math cimport fabs
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy
 from scipy.linalg.cython_blas cimport daxpy, ddot, saxpy, sdot
 
 cdef enum:
@@ -20,7 +22,7 @@ cdef enum:
 
 cdef struct Workspace:
     int p  # features
-    int ld  # row stride of H and L
+    int ld  # row stride of H and L, and how many rows they have room for
     int k  # active features
     int n_factored  # leading rows of L that are up to date
     bint positive
@@ -54,6 +56,14 @@ cdef inline double larger(double a, double b) noexcept nogil:
     return a if a > b else b  # fmax would be a call, for the sake of NaN
 
 
+cdef inline int larger_int(int a, int b) noexcept nogil:
+    return a if a > b else b
+
+
+cdef inline int smaller_int(int a, int b) noexcept nogil:
+    return a if a < b else b
+
+
 cdef inline double smaller(double a, double b) noexcept nogil:
     return a if a < b else b
 
@@ -85,6 +95,32 @@ cdef inline floating dot(int n, const floating* x, const floating* y) noexcept n
 cdef inline floating hidden(Workspace* ws, floating* tag) noexcept nogil:
     """What stands in g for active features, so that a search for violators passes them over."""
     return -FLT_MAX if ws.positive else 0
+
+
+cdef inline int reserve(Workspace* ws, int k, floating* tag) except -1 nogil:
+    """Make room for k active features. Rows of H and L stay as near each other as they fit."""
+    cdef int i, ld
+    cdef size_t item = sizeof(floating), old = ws.ld * item, used = ws.k * item
+    cdef char* H
+    cdef char* L
+    if k <= ws.ld:
+        return 0
+    # One cache line beyond a multiple of one: rows of a power-of-two stride would evict each other.
+    ld = (larger_int(k, smaller_int(2 * k, ws.p)) + 7) // 8 * 8 + 8
+    H = <char*> malloc(ld * ld * item)
+    L = <char*> malloc(ld * ld * item)
+    if not (H and L):
+        free(H)
+        free(L)
+        with gil:
+            raise MemoryError(f"no room for the working memory of {k} active features")
+    for i in range(ws.k):
+        memcpy(H + i * ld * item, <char*> ws.H + i * old, used)
+        memcpy(L + i * ld * item, <char*> ws.L + i * old, used)
+    free(ws.H)
+    free(ws.L)
+    ws.H, ws.L, ws.ld = H, L, ld
+    return 0
 
 
 cdef inline void activate(Workspace* ws, const floating* G, int j, floating weight) noexcept nogil:
@@ -133,16 +169,36 @@ cdef inline void drop_zeros(Workspace* ws, floating* tag) noexcept nogil:
         ws.n_factored = first
 
 
+cdef inline void subtract_rows(
+    const floating* G, int p, int k, const int* rows, const floating* w, floating* g
+) noexcept nogil:
+    """g -= w'G over k rows of G, four at a time: g stays in registers, rows come from memory."""
+    cdef int i, j, m = k - k % 4
+    cdef const floating* a
+    cdef const floating* b
+    cdef const floating* c
+    cdef const floating* d
+    cdef floating u, v, x, y
+    for i in range(0, m, 4):
+        a = G + <size_t> rows[i] * p
+        b = G + <size_t> rows[i + 1] * p
+        c = G + <size_t> rows[i + 2] * p
+        d = G + <size_t> rows[i + 3] * p
+        u, v, x, y = w[i], w[i + 1], w[i + 2], w[i + 3]
+        for j in range(p):
+            g[j] -= (u * a[j] + v * b[j]) + (x * c[j] + y * d[j])
+    for i in range(m, k):
+        axpy(p, -w[i], G + <size_t> rows[i] * p, g)
+
+
 cdef inline void refresh(Workspace* ws, const floating* G, const floating* q) noexcept nogil:
     """g = q - Hw from scratch, over all features; r is its active part."""
     cdef int i, j, p = ws.p
     cdef floating* g = <floating*> ws.g
     cdef floating* w = <floating*> ws.w
     cdef floating* r = <floating*> ws.r
-    for i in range(p):
-        g[i] = q[i]
-    for i in range(ws.k):
-        axpy(p, -w[i], G + <size_t> ws.active[i] * p, g)
+    memcpy(g, q, p * sizeof(floating))
+    subtract_rows(G, p, ws.k, ws.active, w, g)
     for i in range(ws.k):
         j = ws.active[i]
         r[i] = g[j] - <floating> ws.l2 * w[i]
@@ -192,6 +248,21 @@ cdef inline double worst_excess(Workspace* ws, floating* tag) noexcept nogil:
     return best[0]
 
 
+cdef inline int violators(Workspace* ws, floating bar, floating* tag) noexcept nogil:
+    """The number of inactive features whose gradient is outside its bounds by more than bar |x_j|."""
+    cdef int i, found = 0
+    cdef floating l1 = <floating> ws.l1
+    cdef floating* g = <floating*> ws.g
+    cdef floating* inverse = <floating*> ws.inverse
+    if ws.positive:
+        for i in range(ws.p):
+            found += (g[i] - l1) * inverse[i] > bar
+    else:
+        for i in range(ws.p):
+            found += (<floating> fabs(g[i]) - l1) * inverse[i] > bar
+    return found
+
+
 cdef inline double active_residual(Workspace* ws, floating* tag) noexcept nogil:
     """The largest departure of an active feature's gradient from its bound, over |x_j|."""
     cdef int i
@@ -218,16 +289,20 @@ cdef inline double objective(Workspace* ws, const floating* q, floating* tag) no
     return total
 
 
-cdef inline void start(Workspace* ws, const floating* G, const floating* q, floating* w_full) noexcept nogil:
+cdef inline int start(Workspace* ws, const floating* G, const floating* q, floating* w_full) except -1 nogil:
     """Make the admissible weights of w_full the active ones, and w_full zero."""
-    cdef int j
+    cdef int j, k = 0
     ws.k = 0
     ws.n_factored = 0
+    for j in range(ws.p):
+        k += w_full[j] != 0
+    reserve(ws, k, w_full)
     for j in range(ws.p):
         if w_full[j] != 0 and not (ws.positive and w_full[j] < 0) and G[<size_t> j * ws.p + j] > 0:
             activate(ws, G, j, w_full[j])
         w_full[j] = 0
     refresh(ws, G, q)
+    return 0
 
 
 cdef inline void keep(Workspace* ws, floating* w_full) noexcept nogil:

@@ -26,7 +26,7 @@ from libc.stdlib cimport free, malloc
 
 from skalign.solvers._active_set cimport (
     Workspace, activate, active_residual, change_l2, count_work, drop_zeros, keep, larger,
-    objective, refresh, smaller, start, worst_excess,
+    larger_int, objective, refresh, reserve, smaller, smaller_int, start, violators, worst_excess,
 )
 from skalign.solvers._steps cimport coordinate_descent, factorize, newton
 
@@ -36,13 +36,29 @@ cdef enum:
     CD_PASSES = 8  # passes of coordinate descent a round; enough to settle most of the support
     SMALL_SUPPORT = 16  # up to here a Cholesky factor costs less than another round of descent
     RESUMED_STEPS = 4  # Newton steps before others are looked at; more only lose one feature each
+    NARROWINGS = 8  # halvings of the distance between the bar for features that enter and the worst
     PATIENCE = 10  # rounds without progress after which rounding is all that is left
+
+    FEW = 32  # features enter together up to this many, or as many as are active
+    FIRST_ROOM = 64  # active features there is room for from the start
 
 cdef double GROUP = 0.25  # features enter together that violate by this fraction of the worst
 cdef double LOOSE = 0.1  # descent stops once gradients move by less than this fraction of the worst
 cdef double SETTLED = 0.02  # violations below this fraction of the first: time for exact weights
 cdef double TIED = 0.1  # inactive gradients this close to their bound, times tol, are at it
 cdef double TYPICAL = 64  # roundings that a long dot product ends up with, of which most cancel
+
+
+cdef double entry_bar(Workspace* ws, double worst, double tight, floating* tag) noexcept nogil:
+    """Features enter that violate by more than this: the worst ones, and never so many at once that
+    filling the sub-Gram is most of the work, for most of them would leave again."""
+    cdef int _
+    cdef double bar = larger(GROUP * worst, tight)
+    for _ in range(NARROWINGS):
+        if bar >= worst or violators(ws, <floating> bar, tag) <= larger_int(ws.k, FEW):
+            break
+        bar = 0.5 * (bar + worst)
+    return bar
 
 
 cdef int solve_target(
@@ -96,7 +112,8 @@ cdef int solve_target(
             lowest = smaller(lowest, value)
             if stalled == PATIENCE or (stalled and violation <= tol * scale):
                 break
-        bar = <floating> larger(GROUP * worst, tight)
+        bar = <floating> entry_bar(ws, worst, tight, w)
+        reserve(ws, ws.k + violators(ws, bar, w), w)
         for j in range(p):
             if ((g[j] if positive else <floating> fabs(g[j])) - l1) * inverse[j] > bar:
                 activate(ws, G, j, 0)
@@ -222,8 +239,7 @@ def solve_block(
     cdef floating* norms
     cdef floating* inverse
     ws.p = p
-    # One cache line beyond a multiple of one: rows of a power-of-two stride would evict each other.
-    ws.ld = (p + 7) // 8 * 8 + 8
+    ws.ld = 0
     ws.positive = positive
     ws.k = 0
     ws.n_factored = 0
@@ -231,11 +247,9 @@ def solve_block(
     ws.work = 0
     ws.active = <int*> malloc(p * sizeof(int))
     ws.g = malloc(7 * p * item)
-    # Only the pages of the active part are ever touched.
-    ws.H = malloc(<size_t> p * ws.ld * item)
-    ws.L = malloc(<size_t> p * ws.ld * item)
+    ws.H = ws.L = NULL
     try:
-        if not (ws.active and ws.g and ws.H and ws.L):
+        if not (ws.active and ws.g):
             raise MemoryError(f"no room for the working memory of a problem with {p} features")
         ws.w = <floating*> ws.g + p
         ws.r = <floating*> ws.g + 2 * p
@@ -244,6 +258,7 @@ def solve_block(
         ws.norms = norms = <floating*> ws.g + 5 * p
         ws.inverse = inverse = <floating*> ws.g + 6 * p
         with nogil:
+            reserve(&ws, smaller_int(p, FIRST_ROOM), norms)
             for j in range(p):
                 norms[j] = <floating> sqrt(larger(G[j, j], 0))
                 inverse[j] = 1 / norms[j] if norms[j] > 0 else 0
