@@ -99,8 +99,8 @@ cdef inline floating hidden(Workspace* ws, floating* tag) noexcept nogil:
 
 cdef inline int reserve(Workspace* ws, int k, floating* tag) except -1 nogil:
     """Make room for k active features. Rows of H and L stay as near each other as they fit."""
-    cdef int i, ld
-    cdef size_t item = sizeof(floating), old = ws.ld * item, used = ws.k * item
+    cdef int i
+    cdef size_t item = sizeof(floating), used = ws.k * item, old = ws.ld * item, ld
     cdef char* H
     cdef char* L
     if k <= ws.ld:
@@ -119,7 +119,7 @@ cdef inline int reserve(Workspace* ws, int k, floating* tag) except -1 nogil:
         memcpy(L + i * ld * item, <char*> ws.L + i * old, used)
     free(ws.H)
     free(ws.L)
-    ws.H, ws.L, ws.ld = H, L, ld
+    ws.H, ws.L, ws.ld = H, L, <int> ld
     return 0
 
 

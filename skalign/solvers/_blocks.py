@@ -27,7 +27,7 @@ from skalign.solvers._units import (
 
 GRAM_BYTES = 2**30
 GRAM_FEATURES = 1024  # a Gram this small always pays
-GRAM_FEATURES_PER_TARGET = 8
+GRAM_FEATURES_PER_TARGET = 24
 
 
 class BlockSolver:
