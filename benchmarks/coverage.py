@@ -2,7 +2,7 @@
 
 ``coverage_rows`` is a section of ``calibration.py``; run alone, this file prints it::
 
-    python benchmarks/coverage.py          # 1000 simulations of every setting, seven minutes
+    python benchmarks/coverage.py          # 1000 simulations of every setting, eight minutes
     python benchmarks/coverage.py 200      # fewer
 """
 
@@ -15,6 +15,8 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+from coverage_row import LEVEL, Coverage, summarize
+from partition_settings import of_parts
 from sklearn.linear_model import LinearRegression
 
 from skalign.inference import (
@@ -25,25 +27,10 @@ from skalign.inference import (
 )
 from skalign.metrics import alignment
 
-LEVEL = 0.95
 METHODS = ("percentile", "BCa", "t")
 N_UNITS, N_TARGETS, N_TRUTH = 10, 4, 200_000
 SHARED = 0.5  # variance that the images of a group have in common
 RNG = np.random.Generator
-
-
-class Coverage(NamedTuple):
-    """How often an interval covered the truth.
-
-    ``setting`` says what was drawn from what; ``interval`` the function and the method.
-    """
-
-    setting: str
-    interval: str
-    measure: str
-    coverage: float
-    standard_error: float
-    n_simulations: int
 
 
 class Images(NamedTuple):
@@ -182,13 +169,6 @@ def of_subjects(
     yield summarize(setting, "sign_flip_test, 1 - size", "p-value", accepted)
 
 
-def summarize(setting: str, interval: str, measure: str, covered: list[bool]) -> Coverage:
-    """Share of the simulations in which the truth was covered."""
-    share, n_simulations = float(np.mean(covered)), len(covered)
-    error = float(np.sqrt(max(share * (1 - share), 0.0475 / n_simulations) / n_simulations))
-    return Coverage(setting, interval, measure, share, error, n_simulations)
-
-
 SETTINGS: dict[str, Callable[[int, int, int], Iterator[Coverage]]] = {
     images.name: partial(of_images, images)
     for images in (
@@ -203,6 +183,10 @@ SETTINGS: dict[str, Callable[[int, int, int], Iterator[Coverage]]] = {
     f"{n_subjects} subjects, {distribution}": partial(of_subjects, n_subjects, distribution)
     for n_subjects in (4, 8, 12, 30)
     for distribution in ("normal", "exponential")
+}
+SETTINGS |= {
+    "parts of variance, 100 images": partial(of_parts, 100, 1),
+    "parts of variance, 8 groups of 20": partial(of_parts, 8, 20),
 }
 
 

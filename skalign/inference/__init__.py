@@ -15,6 +15,7 @@ from skalign.inference._null_result import AlignmentNull
 from skalign.inference._price_of_sign import PriceOfSign, price_of_sign
 from skalign.inference._sign_flips import SignFlipTest, sign_flip_test
 from skalign.inference._stability import SelectionStability, selection_stability
+from skalign.inference._variance_partition import VariancePartition, variance_partition
 
 __all__ = [
     "AlignmentBaselines",
@@ -25,6 +26,7 @@ __all__ = [
     "PriceOfSign",
     "SelectionStability",
     "SignFlipTest",
+    "VariancePartition",
     "alignment_against_control",
     "alignment_baselines",
     "alignment_null",
@@ -34,4 +36,5 @@ __all__ = [
     "price_of_sign",
     "selection_stability",
     "sign_flip_test",
+    "variance_partition",
 ]

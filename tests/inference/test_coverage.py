@@ -1,6 +1,7 @@
 """The table of coverages, small: what is said of the intervals, and that its script runs."""
 
 import importlib.util
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,11 @@ if not SCRIPT.exists():
 
 @pytest.fixture(scope="module")
 def coverage():
+    sys.path.insert(0, str(SCRIPT.parent))  # as if the script were run
     spec = importlib.util.spec_from_file_location("coverage_of_intervals", SCRIPT)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    sys.path.remove(str(SCRIPT.parent))
     return module
 
 
@@ -49,3 +52,14 @@ def test_independent_images(coverage):
     rows = rows_of(coverage, "100 images, rectified", 20)
     assert len(rows) == 18  # r and theta of the mean, of a target and of a difference, three ways
     assert all(row.coverage > 0.7 for row in rows.values())
+
+
+def test_parts_of_variance(coverage):
+    rows = rows_of(coverage, "parts of variance, 8 groups of 20", 100)
+    for measure in ("matched", "only mismatched, target", "matched & mismatched"):
+        by_t, by_draws = (
+            rows[f"variance_partition, {method}", measure].coverage
+            for method in ("t", "percentile")
+        )
+        assert by_t > 0.88  # 3 standard errors below 0.95
+        assert by_draws < by_t
