@@ -137,6 +137,28 @@ table = pd.DataFrame(rows).T.rename_axis(["units", "encoder"])
 table.round(2)
 
 # %%
+# The first two columns as a figure:
+
+figure, axes = plt.subplots(1, 2, figsize=(5.2, 3.2), layout="constrained")
+labels = {"r": "r on test runs (high: predicted)", "theta, observed": "theta (low: aligned)"}
+for ax, (column, label) in zip(axes, labels.items(), strict=True):
+    for preferred, name, color, marker in [
+        ("house", "matched", "#0072B2", "o"),
+        ("face", "mismatched", "#D55E00", "s"),
+    ]:
+        ax.plot(table.loc[preferred, column], marker, label=name, color=color, markersize=9)
+    ax.set(title=label, xlim=(-0.5, 1.5))
+    ax.title.set_fontsize("medium")
+    ax.spines[["top", "right"]].set_visible(False)
+axes[0].set_ylim(0, 0.65)
+axes[0].axhline(ceiling.values.mean(), color="gray", linestyle=":")
+axes[0].text(0.5, ceiling.values.mean() + 0.01, "noise ceiling", color="gray", ha="center")
+axes[1].set_ylim(0, 1.2)
+axes[1].axhline(1, color="gray", linestyle=":")
+axes[1].text(0.5, 1.08, "unrelated tuning", color="gray", ha="center")
+axes[1].legend(loc="lower right", title="units", frameon=False)
+
+# %%
 # **Matched units.** Both encoders predict the voxels: r is about 0.4, of a ceiling of 0.59. The
 # lasso needs 6 of the 30 units, the ridge nearly all. Their observed theta is about 0.7, well below
 # 1: the units that the maps use respond like the voxels.
@@ -219,4 +241,4 @@ figure.colorbar(image, ax=axes, label="weight", extend="both")
 # pits some against others.
 #
 # Where next? :doc:`/guide/choosing` on alpha, layers and leaks, :doc:`/guide/theta` on what theta
-# can and cannot say, and :ref:`the other examples <sphx_glr_auto_examples>`.
+# can and cannot say, and :doc:`the other examples </auto_examples/index>`.

@@ -62,6 +62,13 @@ def test_other_output_is_found():
             assert_same_output(snippet[1], shown)
 
 
+def test_design_names_files_that_exist():
+    named = re.findall(r"`(\w+/_?\w+\.p(?:y|yx|xd))`", (DOC / "design.md").read_text())
+    assert len(set(named)) > 30
+    roots = [DOC.parent, DOC.parent / "skalign"]
+    assert [name for name in named if not any((root / name).exists() for root in roots)] == []
+
+
 @pytest.mark.parametrize("path", sorted((DOC / "inventories").glob("*.txt")), ids=lambda p: p.stem)
 def test_names_of_other_projects_exist(path):
     _, names = inventories.read(path)

@@ -34,6 +34,12 @@ def test_choice_runs(snippets):
 def test_ci_runs_the_documented_commands():
     texts = README + (ROOT / "CONTRIBUTING.md").read_text()
     commands = re.findall(r"<!-- ci: (\w+) -->\n```\n(.+)\n```", texts)
-    assert [name for name, _ in commands] == ["example", "test", "lint"]
+    assert [name for name, _ in commands] == ["example", "test", "doc", "lint"]
     script = (ROOT / ".ci/run").read_text()
     assert all(f"$(documented {name})" in script for name, _ in commands)
+
+
+def test_install_page_and_readme_build_the_site_alike():
+    command = re.compile(r"<!-- ci: doc -->\n```\n(.+)\n```")
+    page = (ROOT / "doc/install.md").read_text()
+    assert command.search(page)[1] == command.search(README)[1]
