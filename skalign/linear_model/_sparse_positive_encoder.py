@@ -5,12 +5,15 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Self
 
-from numpy.typing import ArrayLike
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.validation import validate_data
 
 from skalign.linear_model._base import LinearEncoder
 from skalign.linear_model._callback import begin_tasks, end_fit, with_callbacks
 from skalign.linear_model._fit_warnings import warn_of_unconverged
-from skalign.solvers import Penalty, solve
+from skalign.metrics import check_target_names, fitted_target_names
+from skalign.solvers import Moments, Penalty, solve, solve_moments
 
 
 class SparsePositiveEncoder(LinearEncoder):
@@ -73,6 +76,8 @@ class SparsePositiveEncoder(LinearEncoder):
     dual_gap_ : ndarray of shape (n_targets,)
         Upper bound on the distance of the objective above from its minimum, in its own units; NaN
         without a penalty, where no bound is known.
+    moments_ : Moments
+        Second moments of all sessions so far; only after `partial_fit`.
     n_features_in_ : int
         Number of features seen in fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -95,6 +100,9 @@ class SparsePositiveEncoder(LinearEncoder):
     `fit` reads targets block by block. But a search or cross-validation of scikit-learn copies
     ``y[train]`` in every fold, and predictions are as large as ``y``: if they exceed memory, fit
     some targets at a time.
+
+    Sessions that arrive one by one are taken in by `partial_fit`. Moments that were computed
+    elsewhere, saved and summed are solved by :func:`~skalign.solvers.solve_moments`.
 
     All targets share ``X'X`` where that costs less than it saves. For every target, coordinate
     descent on an active set finds the support, and a Cholesky factor the exact weights on it. The
@@ -202,6 +210,93 @@ class SparsePositiveEncoder(LinearEncoder):
         )
         self._keep_names(given_X, given_y)
         self._keep(y, solution)
+        if hasattr(self, "moments_"):
+            del self.moments_  # of sessions before
         warn_of_unconverged(solution, self.max_iter)
         end_fit(self, **data)
         return self
+
+    def partial_fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Self:
+        """Take in the images of one more session, and fit the weights to all sessions so far.
+
+        The weights are those of one `fit` to all images, up to rounding errors. What is kept
+        between sessions are second moments, `moments_`, whose size does not depend on the number
+        of images.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features of the session.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Targets of the session: the same ones in all sessions.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples, not negative.
+
+        Returns
+        -------
+        self : object
+            Fitted encoder.
+
+        Raises
+        ------
+        TypeError
+            If a parameter is of the wrong type.
+        ValueError
+            If a parameter, `X`, `y` or `sample_weight` is not valid, or features or targets differ
+            from those of the sessions before.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If targets did not reach `tol`. A least-squares problem without signs that is
+            ill-conditioned cannot be solved from moments: fit it to the images.
+        """
+        is_first = not hasattr(self, "moments_")
+        given_X, given_y = X, y
+        X, y, sample_weight = self._check_data(X, y, sample_weight)
+        if is_first:
+            coef = None
+        else:
+            self._check_session(given_X, given_y, y)
+            coef = np.atleast_2d(self.coef_)
+        moments = Moments.of(
+            X,
+            y.reshape(-1, 1) if y.ndim == 1 else y,
+            sample_weight,
+            fit_intercept=self.fit_intercept,
+        )
+        if not is_first:
+            moments = self.moments_ + moments
+        solution = solve_moments(
+            moments,
+            self.penalty,
+            self.alpha,
+            l1_ratio=self.l1_ratio,
+            positive=self.positive,
+            coef_init=coef,
+            tol=self.tol,
+            max_iter=self.max_iter,
+            n_jobs=self.n_jobs,
+        )
+        if is_first:
+            self._keep_names(given_X, given_y)
+        self.moments_ = moments
+        self._keep(y, solution)
+        warn_of_unconverged(solution, self.max_iter)
+        return self
+
+    def _check_session(self, given_X: Any, given_y: Any, y: NDArray[Any]) -> None:
+        """Check that features and targets are those of the sessions before."""
+        validate_data(self, given_X, skip_check_array=True, reset=False)
+        shape = np.shape(self.intercept_)
+        if y.shape[1:] != shape:
+            raise ValueError(
+                f"y must have the targets of the sessions before, shape (n_samples, *{shape}); got "
+                f"shape {y.shape}. Use fit to begin anew."
+            )
+        check_target_names(given_y, fitted_target_names(self), of="the sessions before")
+        if self.fit_intercept != self.moments_.centered:
+            raise ValueError(
+                f"fit_intercept must stay {self.moments_.centered} between sessions; got "
+                f"{self.fit_intercept}. Use fit to begin anew."
+            )
