@@ -5,10 +5,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
+from scipy.linalg import get_blas_funcs
 
 from skalign.utils import check_interrupt
 
-PIECE = 5 * 10**9  # multiplications in one call of BLAS: some tenths of a second for one thread
+PIECE = 10**10  # multiplications in one call of BLAS: some tenths of a second for one thread
 SPARSE_PIECE = 10**8  # the same of SciPy's sparse products
 
 
@@ -28,6 +29,11 @@ def gram_of(columns: NDArray[Any], leading: NDArray[Any] | None = None) -> NDArr
         The products of all columns, C-contiguous.
     """
     n_samples, n_features = columns.shape
+    if leading is None:
+        if n_samples * n_features**2 <= PIECE:
+            return np.ascontiguousarray(columns.T @ columns)
+        if n_samples >= n_features:
+            return _sum_over_samples(columns)
     n_known = 0 if leading is None else len(leading)
     gram = np.empty((n_features, n_features), columns.dtype)
     gram[:n_known, :n_known] = 0 if leading is None else leading
@@ -36,9 +42,26 @@ def gram_of(columns: NDArray[Any], leading: NDArray[Any] | None = None) -> NDArr
         check_interrupt()
         piece = slice(start, min(start + step, n_features))
         gram[piece, piece] = columns[:, piece].T @ columns[:, piece]
-        gram[piece, :start] = columns[:, piece].T @ columns[:, :start]
-        gram[:start, piece] = gram[piece, :start].T
+        block = columns[:, piece].T @ columns[:, :start]
+        gram[piece, :start], gram[:start, piece] = block, block.T
     return gram
+
+
+def _sum_over_samples(columns: NDArray[Any]) -> NDArray[Any]:
+    """The same for few columns of many samples: those are taken in pieces."""
+    n_samples, n_features = columns.shape
+    multiply = get_blas_funcs("syrk", (columns,))  # adds to one triangle, in place
+    gram = np.zeros((n_features, n_features), columns.dtype, order="F")
+    step = max(1, PIECE // n_features**2)
+    for start in range(0, n_samples, step):
+        check_interrupt()
+        piece = columns[start : start + step].T
+        gram = multiply(1.0, piece, beta=1.0, c=gram, overwrite_c=True)
+    for start in range(0, n_features, 256):
+        tile, after = slice(start, start + 256), slice(start + 256, n_features)
+        gram[tile, tile] += np.triu(gram[tile, tile], 1).T
+        gram[after, tile] = gram[tile, after].T.copy()
+    return gram.T
 
 
 def sparse_gram_of(columns: sparse.csr_array) -> NDArray[Any]:

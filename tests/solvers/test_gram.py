@@ -19,16 +19,18 @@ def small_pieces(monkeypatch):
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize("n_known", [None, 0, 1, 17, 50])
-def test_dense(small_pieces, dtype, n_known):
-    X = np.random.default_rng(0).standard_normal((20, 50)).astype(dtype)
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("shape", [(700, 300), (20, 50), (50, 20)])
+@pytest.mark.parametrize("n_known", [None, 0, 1, 17, 20])
+def test_dense(small_pieces, dtype, order, shape, n_known):
+    X = np.random.default_rng(0).standard_normal(shape).astype(dtype, order=order)
     expected = X.T @ X
     gram = gram_of(X, None if n_known is None else expected[:n_known, :n_known])
     assert gram.dtype == dtype
     assert gram.flags.c_contiguous
-    np.testing.assert_allclose(gram, expected, rtol=0, atol=1e3 * np.finfo(dtype).eps)
+    np.testing.assert_allclose(gram, expected, rtol=0, atol=1e4 * np.finfo(dtype).eps)
     np.testing.assert_array_equal(gram, gram.T)
-    assert len(small_pieces) > 10 or (n_known or 0) > 1
+    assert len(small_pieces) >= 8 or (n_known or 0) > 1
 
 
 def test_known_products_are_taken_as_they_are(small_pieces):
