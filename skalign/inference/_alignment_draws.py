@@ -12,7 +12,7 @@ from skalign.inference._alignment_intervals import AlignmentIntervals
 from skalign.inference._bootstrap_mean import interval_of_mean
 from skalign.inference._comparison import AlignmentComparison
 from skalign.inference._evaluated_model import EvaluatedModel, ModelInDraws, ScoredImages
-from skalign.inference._interval import ConfidenceInterval, IntervalRule, interval_of, join
+from skalign.inference._interval import ConfidenceInterval, interval_of, join
 from skalign.metrics import BootstrapDraws, ImageDraws, JackknifeDraws
 
 _WORST_THETA = 2.0
@@ -42,18 +42,20 @@ def intervals_of_models(
         [one.r for one in sides.values()], [one.theta for one in sides.values()]
     )
     if scored.over == "images":
-        drawn: Any = "images" if scored.images.groups is None else "groups"
-        rule = scored.rule.for_draws_of(drawn, scored.images.n_groups, stacklevel=stacklevel + 1)
-        means, of_r, of_theta = _over_images(list(models.values()), scored, rule, values)
+        drawn, n_drawn = "images", scored.images.n_groups
+        if scored.images.groups is not None:
+            drawn = "groups"
+        means, of_r, of_theta = _over_images(list(models.values()), scored, values)
     else:
-        rule = scored.rule.for_draws_of("targets", values.r.size, stacklevel=stacklevel + 1)
+        drawn, n_drawn = "targets", values.r.size
         means = {
-            name: interval_of_mean(rule, [of_measure], "targets")
+            name: interval_of_mean(scored.rule, [of_measure], "targets")
             for name, of_measure in values.in_means().items()
         }
         of_r, of_theta = (
             _without_ends(means["r"], of_measure) for of_measure in (values.r, values.theta)
         )
+    scored.rule.warn_if_few(drawn, n_drawn, stacklevel=stacklevel + 1)
     names = next(iter(sides.values())).target_names
     is_empty = np.any([one.n_active == 0 for one in sides.values()], axis=0)
     of_both = len(sides) > 1
@@ -94,13 +96,10 @@ class _TargetValues(NamedTuple):
 
 
 def _over_images(
-    models: list[EvaluatedModel],
-    scored: ScoredImages,
-    rule: IntervalRule,
-    values: _TargetValues,
+    models: list[EvaluatedModel], scored: ScoredImages, values: _TargetValues
 ) -> tuple[dict[str, ConfidenceInterval], ConfidenceInterval, ConfidenceInterval]:
     """Intervals of the means, by name, and of every target's r and theta."""
-    images = scored.images
+    rule, images = scored.rule, scored.images
     kinds: list[ImageDraws] = []
     if rule.method != "t":
         kinds.append(BootstrapDraws(images, rule.n_resamples, rule.random_state))

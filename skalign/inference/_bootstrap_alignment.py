@@ -25,7 +25,7 @@ def bootstrap_alignment(
     test_sample_weight: ArrayLike | None = None,
     n_resamples: int = N_RESAMPLES,
     confidence_level: float = 0.95,
-    method: Method = "auto",
+    method: Method = "t",
     random_state: Any = None,
 ) -> AlignmentIntervals:
     """Estimate confidence intervals of r and theta of a fitted estimator.
@@ -44,10 +44,11 @@ def bootstrap_alignment(
     y : array-like of shape (n_images, n_targets) or (n_images,)
         Observed responses.
     over : {"images", "targets"}, default="images"
-        What is drawn with replacement.
+        What the interval varies: a bootstrap draws it with replacement, a jackknife leaves it out.
     groups : array-like of shape (n_images,), default=None
-        Runs, sessions or blocks. Whole groups of images are drawn, because images of one group,
-        such as volumes of one fMRI run, are not independent. Only with ``over="images"``.
+        Runs, sessions or blocks. Whole groups of images are drawn or left out, because images of
+        one group, such as volumes of one fMRI run, are not independent. Only with
+        ``over="images"``.
     target : {"predicted", "observed"}, default="predicted"
         Whether theta is taken to the predicted or to the observed responses.
     center : bool, default=False
@@ -56,21 +57,19 @@ def bootstrap_alignment(
         Weights of the images in r and theta. All images are drawn equally often, but images of
         weight zero are never drawn.
     n_resamples : int, default=1000
-        Number of draws; not used for "t".
+        Number of draws of a bootstrap interval.
     confidence_level : float, default=0.95
         Confidence level of the intervals.
-    method : {"auto", "percentile", "basic", "BCa", "t"}, default="auto"
+    method : {"t", "percentile", "basic", "BCa"}, default="t"
         How the interval is made.
 
-        - "percentile", "basic" and "BCa" are those of :func:`scipy.stats.bootstrap`. "BCa" corrects
-          for bias and skewness, and leaves out each image or group in turn.
         - "t" is ``estimate +- t * standard_error``, with the standard error of the jackknife, which
           leaves out each image or group in turn, and Student's t with one degree of freedom fewer
-          than there are. It covers best where groups are few, or images depend on each other.
-        - "auto" is "t" where there are groups, or fewer than ten images or targets, and
-          "percentile" otherwise.
+          than there are images or groups. It needs no random draws.
+        - "percentile", "basic" and "BCa" are the bootstrap intervals of
+          :func:`scipy.stats.bootstrap`. "BCa" corrects for bias and skewness by a jackknife.
     random_state : int, RandomState instance or None, default=None
-        Seed of the draws; an integer makes them reproducible.
+        Seed of the bootstrap draws; an integer makes them reproducible.
 
     Returns
     -------
@@ -128,7 +127,7 @@ def bootstrap_alignment(
     >>> X = rng.standard_normal((200, 4))
     >>> Y = X @ [[1.0, 0.0], [0.5, 1.0], [0.0, 1.0], [0.0, 0.0]] + rng.standard_normal((200, 2))
     >>> encoder = SparsePositiveEncoder().fit(X[:100], Y[:100])
-    >>> found = bootstrap_alignment(encoder, X[100:], Y[100:], random_state=0)
+    >>> found = bootstrap_alignment(encoder, X[100:], Y[100:])
     >>> bool(found.r.low < found.r.estimate < found.r.high)
     True
     >>> found.target_theta.standard_error.shape
@@ -159,7 +158,7 @@ def bootstrap_alignment_difference(
     test_sample_weight: ArrayLike | None = None,
     n_resamples: int = N_RESAMPLES,
     confidence_level: float = 0.95,
-    method: Method = "auto",
+    method: Method = "t",
     random_state: Any = None,
 ) -> AlignmentIntervals:
     """Estimate confidence intervals of a difference in r and theta, in paired draws.
@@ -176,7 +175,7 @@ def bootstrap_alignment_difference(
     y : array-like of shape (n_images, n_targets) or (n_images,)
         Observed responses to the held-out images.
     over : {"images", "targets"}, default="images"
-        What is drawn with replacement.
+        What the interval varies: a bootstrap draws it with replacement, a jackknife leaves it out.
     groups : array-like of shape (n_images,), default=None
         Runs, sessions or blocks, of which whole ones are drawn. Only with ``over="images"``.
     target : {"predicted", "observed"}, default="predicted"
@@ -186,13 +185,13 @@ def bootstrap_alignment_difference(
     test_sample_weight : array-like of shape (n_images,), default=None
         Weights of the images in r and theta.
     n_resamples : int, default=1000
-        Number of draws; not used for "t".
+        Number of draws of a bootstrap interval.
     confidence_level : float, default=0.95
         Confidence level of the intervals.
-    method : {"auto", "percentile", "basic", "BCa", "t"}, default="auto"
+    method : {"t", "percentile", "basic", "BCa"}, default="t"
         How the interval is made; see :func:`bootstrap_alignment`.
     random_state : int, RandomState instance or None, default=None
-        Seed of the draws; an integer makes them reproducible.
+        Seed of the bootstrap draws; an integer makes them reproducible.
 
     Returns
     -------
@@ -236,7 +235,7 @@ def bootstrap_alignment_difference(
     ...     name: (SparsePositiveEncoder(alpha=0.01).fit(X[:100], Y[:100]), X[100:])
     ...     for name, X in {"faces": faces, "scenes": scenes}.items()
     ... }
-    >>> found = bootstrap_alignment_difference(sides, Y[100:], random_state=0)
+    >>> found = bootstrap_alignment_difference(sides, Y[100:])
     >>> bool(found.r.low > 0), bool(found.theta.high < 0)
     (True, True)
     >>> found.sides["scenes"].r.shape

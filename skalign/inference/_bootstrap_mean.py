@@ -28,7 +28,7 @@ def bootstrap_mean(
     over: Literal["targets", "subjects"] = "targets",
     n_resamples: int = N_RESAMPLES,
     confidence_level: float = 0.95,
-    method: Method = "auto",
+    method: Method = "t",
     random_state: Any = None,
 ) -> ConfidenceInterval:
     """Estimate the confidence interval of a mean over targets or over subjects.
@@ -47,16 +47,15 @@ def bootstrap_mean(
     over : {"targets", "subjects"}, default="targets"
         What is drawn with replacement.
     n_resamples : int, default=1000
-        Number of draws; not used for "t".
+        Number of draws of a bootstrap interval.
     confidence_level : float, default=0.95
         Confidence level of the interval.
-    method : {"auto", "percentile", "basic", "BCa", "t"}, default="auto"
-        How the interval is made. "percentile", "basic" and "BCa" are those of
-        :func:`scipy.stats.bootstrap`. "t" is Student's interval, ``mean +- t s / sqrt(n)`` with
-        n - 1 degrees of freedom. "auto" is "t" over subjects and over fewer than ten targets, and
-        "percentile" otherwise.
+    method : {"t", "percentile", "basic", "BCa"}, default="t"
+        How the interval is made. "t" is Student's interval, ``mean +- t s / sqrt(n)`` with n - 1
+        degrees of freedom. The others are the bootstrap intervals of
+        :func:`scipy.stats.bootstrap`.
     random_state : int, RandomState instance or None, default=None
-        Seed of the draws; an integer makes them reproducible.
+        Seed of the bootstrap draws; an integer makes them reproducible.
 
     Returns
     -------
@@ -108,7 +107,9 @@ def bootstrap_mean(
         raise ValueError(f'over must be "targets" or "subjects"; got {over!r}.')
     differences = differences_by_subject(values, minus, over)
     n_drawn = len(differences) if over == "subjects" else differences[0].size
-    return interval_of_mean(rule.for_draws_of(over, n_drawn, stacklevel=2), differences, over)
+    found = interval_of_mean(rule, differences, over)
+    rule.warn_if_few(over, n_drawn, stacklevel=2)
+    return found
 
 
 def differences_by_subject(

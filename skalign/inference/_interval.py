@@ -1,4 +1,4 @@
-"""Confidence intervals from draws at hand: percentile, basic, BCa and t."""
+"""Confidence intervals from draws at hand: t, percentile, basic and BCa."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sklearn.utils import check_random_state, check_scalar
 from skalign.metrics import target_column
 from skalign.utils import import_pandas
 
-Method = Literal["auto", "percentile", "basic", "BCa", "t"]
+Method = Literal["t", "percentile", "basic", "BCa"]
 
 N_RESAMPLES = 1000  # default of all that draws without refitting
 FEW = 10  # fewer things to draw from than that, and the ends of bootstrap intervals are too close
@@ -41,7 +41,7 @@ class ConfidenceInterval:
         Number of draws; for "t" the number of groups, each of which is left out once.
     confidence_level : float
         Confidence level of the interval.
-    method : {"percentile", "basic", "BCa", "t"}
+    method : {"t", "percentile", "basic", "BCa"}
         How the draws became an interval.
     target_names : ndarray of shape (n_targets,), default=None
         Names of the targets, where known.
@@ -105,17 +105,8 @@ class IntervalRule(NamedTuple):
             raise ValueError(f"method must be one of {get_args(Method)}; got {self.method!r}.")
         return self._replace(random_state=check_random_state(self.random_state))
 
-    def for_draws_of(
-        self,
-        drawn: Literal["images", "groups", "targets", "subjects"],
-        n_drawn: int,
-        *,
-        stacklevel: int,
-    ) -> IntervalRule:
-        """Choose "auto"; warn of a method that covers less than its level for so few."""
-        if self.method == "auto":
-            is_few = n_drawn < FEW or drawn in ("groups", "subjects")
-            return self._replace(method="t" if is_few else "percentile")
+    def warn_if_few(self, drawn: str, n_drawn: int, *, stacklevel: int) -> None:
+        """Warn of a method that covers less than its level where few things are drawn."""
         if n_drawn < FEW and self.method != "t":
             warnings.warn(
                 f"A {self.method} interval should have at least {FEW} {drawn} to draw from; got "
@@ -125,7 +116,6 @@ class IntervalRule(NamedTuple):
                 UserWarning,
                 stacklevel=stacklevel + 1,
             )
-        return self
 
 
 def interval_of(

@@ -149,7 +149,7 @@ def sign_flip_test(
     >>> round(found.p_value, 4), round(found.low, 2), round(found.high, 2)
     (0.0078, -0.23, -0.2)
     """
-    rule = IntervalRule(n_resamples, confidence_level, "auto", random_state).check()
+    rule = IntervalRule(n_resamples, confidence_level, "t", random_state).check()
     null_value = check_number(null_value, "null_value")
     subjects = means_of_subjects(
         differences_by_subject(_as_arrays(values), _as_arrays(minus), "subjects")

@@ -28,8 +28,9 @@ def fixed_map(weights, y_pred):
     return fixed
 
 
-def bootstrap_arrays(features, y_true, y_pred, weights, **options):
-    return bootstrap_alignment(fixed_map(weights, y_pred), features, y_true, **options)
+def bootstrap_arrays(features, y_true, y_pred, weights, method="percentile", **options):
+    model = fixed_map(weights, y_pred)
+    return bootstrap_alignment(model, features, y_true, method=method, **options)
 
 
 def make_arrays(seed=0):

@@ -40,6 +40,7 @@ def test_difference_is_that_of_paired_draws(arrays, center):
         y_true,
         center=center,
         n_resamples=50,
+        method="percentile",
         random_state=0,
         confidence_level=0.9,
     )
@@ -67,10 +68,10 @@ def test_empty_on_one_side_has_no_difference(arrays):
     lesser, predicted = weights.copy(), y_pred.copy()
     lesser[1], predicted[:, 1] = 0, 0
     sides = {"full": side(*arrays), "lesser": side(features, None, predicted, lesser)}
-    found = bootstrap_alignment_difference(sides, y_true, n_resamples=20)
+    found = bootstrap_alignment_difference(sides, y_true)
     assert found.theta.n_left_out == 1
     assert found.empty_fraction == 1 / 3
-    assert_array_equal(found.target_theta.n_undefined, [0, 20, 0])
+    assert_array_equal(found.target_theta.n_undefined, [0, N_IMAGES, 0])
     assert_array_equal(np.isnan(found.target_r.estimate), [False, True, False])
     assert_allclose(found.r.estimate, pearson_r(y_true, y_pred)[1] / 3)
     theta = tuning_reorientation(features, y_pred, weights)
@@ -114,6 +115,9 @@ def test_t_is_that_of_the_jackknife(arrays, center):
     assert_allclose(ends(found), expected, rtol=1e-9)
     assert found.r.n_resamples == 5
     assert found.r.method == "t"
+    model = fixed_map(arrays[3], arrays[2])
+    default = bootstrap_alignment(model, *arrays[:2], groups=GROUPS, center=center)
+    assert default.theta.method == "t"
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -135,16 +139,6 @@ def test_few_groups_are_warned_of(arrays, method):
     bootstrap_arrays(*arrays, groups=GROUPS, method="t")
 
 
-def test_auto_is_t_for_groups_and_for_few(arrays):
-    def method(**options):
-        return bootstrap_arrays(*arrays, n_resamples=9, **options).theta.method
-
-    assert method() == "percentile"
-    assert method(groups=GROUPS) == method(groups=np.arange(N_IMAGES)) == "t"
-    assert method(over="targets") == "t"
-    assert method(test_sample_weight=np.arange(N_IMAGES) < 9) == "t"
-
-
 @pytest.mark.parametrize(
     "given", [None, {}, {"a": (1, 2)}, {"a": (1, 2), "b": (1, 2, 3)}, {"a": (1, 2), "b": Ridge()}]
 )
@@ -158,7 +152,7 @@ def test_targets_of_other_names_are_refused():
     X, Y, *_ = make_arrays()
     named = pd.DataFrame(Y, columns=["a", "b", "c"])
     model = SparsePositiveEncoder(alpha=0.05).fit(X, named)
-    found = bootstrap_alignment(model, X, Y, n_resamples=9)
+    found = bootstrap_alignment(model, X, Y)
     assert list(found.to_frame()["target"]) == ["a", "b", "c"]
     assert list(found.sides.to_frame()["target"]) == ["a", "b", "c"]
     with pytest.raises(ValueError, match="y must have the 3 targets of the estimator"):
@@ -173,7 +167,7 @@ def test_intervals_hold_no_impossible_values():
     y_pred = features @ weights.T
     y_true = y_pred + 0.1 * rng.standard_normal((8, 2))
     groups = np.arange(8) // 3
-    found = bootstrap_arrays(features, y_true, y_pred, weights, groups=groups)
+    found = bootstrap_arrays(features, y_true, y_pred, weights, "t", groups=groups)
     assert found.target_theta.low[1] == 0 < found.target_theta.high[1] < 2
     assert found.target_r.high.max() == 1
     given = fixed_map(weights, y_pred), features

@@ -123,7 +123,14 @@ def test_estimator_equals_its_arrays(name, target):
     rows = np.random.RandomState(0).randint(0, N_IMAGES, (40, N_IMAGES))
     drawn = [alignment(model, features[some], Y[some], target=target) for some in rows]
     found = bootstrap_alignment(
-        model, features, Y, target=target, n_resamples=40, random_state=0, confidence_level=0.8
+        model,
+        features,
+        Y,
+        target=target,
+        n_resamples=40,
+        random_state=0,
+        confidence_level=0.8,
+        method="percentile",
     )
     whole = alignment(model, features, Y, target=target)
     for measure, interval in (("r", found.target_r), ("theta", found.target_theta)):

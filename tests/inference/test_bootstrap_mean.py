@@ -58,10 +58,10 @@ def test_means_name_what_is_wrong(arguments, options, message):
 
 
 @pytest.mark.parametrize("over", ["targets", "subjects"])
-def test_t_is_that_of_student(over):
+def test_t_is_that_of_student_and_the_default(over):
     values = np.random.default_rng(0).random(6)
     given = values if over == "targets" else [[value, value] for value in values]
-    found = bootstrap_mean(given, over=over, method="t", confidence_level=0.9)
+    found = bootstrap_mean(given, over=over, confidence_level=0.9)
     expected = ttest_1samp(values, 0).confidence_interval(0.9)
     assert_allclose([found.low, found.high], expected)
     assert_allclose(found.standard_error, values.std(ddof=1) / np.sqrt(6))
@@ -73,10 +73,3 @@ def test_few_are_warned_of_and_ten_are_not():
     with pytest.warns(UserWarning, match="10 targets to draw from; got 9"):
         bootstrap_mean(values[1:], n_resamples=9, method="BCa")
     bootstrap_mean(values[1:], method="t")
-
-
-def test_auto_is_t_for_subjects_and_for_few():
-    values = np.random.default_rng(0).random((12, 2))
-    assert bootstrap_mean(values, over="subjects").method == "t"
-    assert bootstrap_mean(values[:, 0]).method == "percentile"
-    assert bootstrap_mean(values[:9, 0]).method == "t"
