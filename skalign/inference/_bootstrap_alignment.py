@@ -110,6 +110,21 @@ def bootstrap_alignment(
     counts as r = 0, is left out of theta, and counts as 2 in ``penalized_theta``, as in
     :meth:`skalign.metrics.Alignment.summary`.
 
+    How often intervals of level 0.95 covered the truth, in 1000 simulated data sets of four targets
+    (``benchmarks/coverage.py``; standard errors are at most 0.014):
+
+    ====================================  ======  ==========  ==============  ===================
+    Images                                t of r  t of theta  percentile, r   percentile, theta
+    ====================================  ======  ==========  ==============  ===================
+    100 independent images                0.95    0.95        0.92 to 0.94    0.93 to 0.94
+    20 groups of 10 dependent images      0.95    0.93        0.92            0.89
+    8 groups of 20 dependent images       0.95    0.91        0.86 to 0.90    0.80 to 0.81
+    4 groups of 20 dependent images       0.97    0.91        0.90            0.71
+    ====================================  ======  ==========  ==============  ===================
+
+    "BCa" did no better than "percentile" where images depend on each other. For a single target "t"
+    covered r in 0.93 to 0.95 and theta in 0.90 to 0.94 of the data sets.
+
     To evaluate weights from elsewhere, set ``coef_`` and ``intercept_`` of a
     :class:`~sklearn.linear_model.LinearRegression`.
 
@@ -222,6 +237,11 @@ def bootstrap_alignment_difference(
     A target that one side leaves without a theta has no difference in theta: the mean leaves it
     out and counts it. In the mean difference in r that side has r = 0 for the target, and in
     ``penalized_theta`` it has a theta of 2.
+
+    In the simulations of :func:`bootstrap_alignment`, "t" intervals of level 0.95 covered true
+    differences in 0.93 to 0.97 of the data sets, with 100 independent images and with 4, 8 and 20
+    groups alike; "percentile" in 0.93 to 0.97 with independent images, but in 0.77 to 0.92 with
+    groups.
 
     Examples
     --------

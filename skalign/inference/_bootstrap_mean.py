@@ -87,7 +87,20 @@ def bootstrap_mean(
     statement about other people's brains: draw subjects for that.
 
     Bootstrap intervals of few subjects are too narrow, because four subjects can be drawn in 35
-    ways only.
+    ways only. Intervals of level 0.95 covered the truth in these shares of 1000 simulated means of
+    normal values (``benchmarks/coverage.py``; "BCa" is like "percentile"):
+
+    ============  ====  ==========
+    Subjects      t     percentile
+    ============  ====  ==========
+    4             0.95  0.80
+    8             0.96  0.88
+    12            0.95  0.91
+    30            0.95  0.93
+    ============  ====  ==========
+
+    Values of a skewed (exponential) distribution were covered less often: by "t" in 0.86, 0.90,
+    0.92 and 0.93 of the simulations, by "percentile" in 0.73, 0.84, 0.89 and 0.91.
 
     Examples
     --------

@@ -157,7 +157,8 @@ def price_of_sign(
     -----
     With a fixed alpha both fits have the same penalty, and sign is all that differs. An encoder
     that chooses alpha usually chooses a larger one with signs, so that by default the difference is
-    one between two tuned encoders. A ridge or least-squares fit is dense with signs and sparse
+    one between two tuned encoders. With `keep_alpha`, a target that is left empty by the choice is
+    empty in both fits. A ridge or least-squares fit is dense with signs and sparse
     without: read theta beside the number of active units.
 
     Negative weight has the units of the targets over those of the features: standardize the

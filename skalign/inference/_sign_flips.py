@@ -130,6 +130,11 @@ def sign_flip_test(
     With n subjects the least p-value is :math:`2 / 2^n`: 0.125 for 4 subjects, 0.0625 for 5, and
     0.03 for 6. An interval of level 0.95 is infinite for fewer than 6 subjects.
 
+    Of 1000 simulated means of normal values, the test rejected a true null hypothesis at 0.05 in
+    0.046 of the cases with 8 subjects, 0.047 with 12 and 0.057 with 30 (standard error 0.007). A
+    skewed distribution breaks the symmetry: for exponential values the shares were 0.09, 0.08 and
+    0.08 (``benchmarks/coverage.py``).
+
     References
     ----------
     .. [1] R. A. Fisher (1935), "The Design of Experiments", Oliver and Boyd, section 21.
