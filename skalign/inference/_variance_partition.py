@@ -101,7 +101,7 @@ def variance_partition(
     fit_params: dict[str, Any] | None = None,
     n_resamples: int = N_RESAMPLES,
     confidence_level: float = 0.95,
-    method: Method = "auto",
+    method: Method = "t",
     random_state: Any = None,
 ) -> VariancePartition:
     r"""Partition explained variance among groups of units, with paired intervals.
@@ -149,10 +149,10 @@ def variance_partition(
     fit_params : dict, default=None
         Further arguments of ``encoder.fit``.
     n_resamples : int, default=1000
-        Number of draws; not used for "t".
+        Number of draws of a bootstrap interval.
     confidence_level : float, default=0.95
         Confidence level of the intervals.
-    method : {"auto", "percentile", "basic", "BCa", "t"}, default="auto"
+    method : {"t", "percentile", "basic", "BCa"}, default="t"
         How the interval is made; see :func:`bootstrap_alignment`.
     random_state : int, RandomState instance or None, default=None
         Seed of the draws; an integer makes them reproducible.
@@ -242,8 +242,8 @@ def variance_partition(
         raise ValueError(
             f"y_test must have at least 2 images or groups to draw from; got {images.n_groups}."
         )
-    drawn: Any = "images" if test_groups is None else "groups"
-    rule = rule.for_draws_of(drawn, images.n_groups, stacklevel=2)
+    drawn = "images" if test_groups is None else "groups"
+    rule.warn_if_few(drawn, images.n_groups, stacklevel=2)
     subsets = _subsets(names)
     errors = []
     for subset in subsets:
