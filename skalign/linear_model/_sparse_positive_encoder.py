@@ -140,6 +140,8 @@ class SparsePositiveEncoder(LinearEncoder):
     True
     """
 
+    moments_: Moments
+
     def __init__(
         self,
         penalty: Penalty = "lasso",
