@@ -10,6 +10,7 @@ from skalign.inference._bootstrap_mean import bootstrap_mean
 from skalign.inference._comparison import AlignmentComparison
 from skalign.inference._control import alignment_against_control
 from skalign.inference._interval import ConfidenceInterval
+from skalign.inference._mutual_alignment import MutualAlignment, mutual_alignment
 from skalign.inference._null import alignment_null
 from skalign.inference._null_result import AlignmentNull
 from skalign.inference._price_of_sign import PriceOfSign, price_of_sign
@@ -23,6 +24,7 @@ __all__ = [
     "AlignmentIntervals",
     "AlignmentNull",
     "ConfidenceInterval",
+    "MutualAlignment",
     "PriceOfSign",
     "SelectionStability",
     "SignFlipTest",
@@ -33,6 +35,7 @@ __all__ = [
     "bootstrap_alignment",
     "bootstrap_alignment_difference",
     "bootstrap_mean",
+    "mutual_alignment",
     "price_of_sign",
     "selection_stability",
     "sign_flip_test",

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skalign.inspection._units_table import (
+    BETWEEN,
     QUANTITIES,
     STYLES,
     Units,
@@ -15,6 +16,7 @@ from skalign.inspection._units_table import (
     check_axes,
     finish_theta,
     names_of_units,
+    range_between,
     select_roles,
     write_foot,
 )
@@ -33,7 +35,8 @@ class EncoderComparisonDisplay:
     Parameters
     ----------
     table : pandas.DataFrame
-        One row per role, penalty, sign and subject: columns `role` ("matched" or "mismatched"),
+        One row per role, penalty, sign and subject: columns `role` ("matched", "mismatched" or
+        "between"),
         `units`, `penalty`, `positive`, `subject`, `r`, `theta`, `n_active`, `empty_fraction`,
         `ceiling` and that of `columns`.
     columns : str, default=None
@@ -57,6 +60,8 @@ class EncoderComparisonDisplay:
       mean over subjects that have a value.
     - *Band*: the noise ceiling of r, from the lowest to the highest subject; the legend says of how
       many subjects it is known.
+    - *Boxes*: brains predicted from other brains by the same encoder, from the lowest to the
+      highest subject.
     - *Numbers* under theta: active units, and in brackets, where above 0, the share of targets
       that the fit leaves empty, means over subjects. Low theta of a few units, or beside many empty
       targets, which have no theta, is no sign of alignment.
@@ -99,6 +104,7 @@ class EncoderComparisonDisplay:
         *,
         matched: Units,
         mismatched: Units,
+        between: str | None = None,
         columns: str | None = None,
         ax: Any = None,
     ) -> EncoderComparisonDisplay:
@@ -113,6 +119,9 @@ class EncoderComparisonDisplay:
         matched, mismatched : str or dict of str to str
             What `units` says of the two groups. A dict from regions to units, where they differ
             between regions: needs the column `region`.
+        between : str, default=None
+            What `units` says of rows whose features are voxels of other subjects, such as those of
+            :func:`skalign.inference.mutual_alignment`: drawn as a range over subjects.
         columns : str, default=None
             Column whose values have panels of their own, side by side in the order of the table:
             regions, or how alpha was chosen.
@@ -134,7 +143,7 @@ class EncoderComparisonDisplay:
             If pandas or matplotlib is missing.
         """
         keys = [*([] if columns is None else [columns]), "penalty", "positive", "subject"]
-        rows = select_roles(table, matched, mismatched, keys)
+        rows = select_roles(table, matched, mismatched, keys, between)
         return cls(rows, columns=columns).plot(ax)
 
     def plot(self, ax: Any = None) -> EncoderComparisonDisplay:
@@ -170,12 +179,17 @@ class EncoderComparisonDisplay:
             r_ax.set_title(title, fontsize="medium")
             r_ax.axhline(0, color="0.8", linewidth=0.8, zorder=0)
             self._draw_ceiling(r_ax, rows)
-            self._draw_values(r_ax, rows, "r")
-            self._draw_values(theta_ax, rows, "theta")
+            for axis, quantity in ((r_ax, "r"), (theta_ax, "theta")):
+                self._draw_between(axis, rows, quantity)
+                self._draw_values(axis, rows, quantity)
         finish_theta(self.axes_[1], [self._feet(rows) for rows in panels.values()])
         for label, first in zip(QUANTITIES.values(), self.axes_[:, 0], strict=True):
             first.set_ylabel(label)
-        legend = self.axes_[0, 0].get_legend_handles_labels()
+        handles = {}  # of any panel: not all have boxes
+        for panel in self.axes_[0]:
+            found, labels = panel.get_legend_handles_labels()
+            handles |= dict(zip(labels, found, strict=True))
+        legend = list(handles.values()), list(handles)
         if is_own:
             self.figure_.legend(
                 *legend, loc="outside lower center", ncols=1 + len(panels) // 3, frameon=False
@@ -240,6 +254,15 @@ class EncoderComparisonDisplay:
         label = f"noise ceiling of r, range over {len(ceilings)} of {n_subjects} subjects"
         style = {"facecolor": "0.88", "edgecolor": "0.8", "linewidth": 1.5, "zorder": 0}
         ax.axhspan(ceilings.min(), ceilings.max(), label=label, **style)
+
+    def _draw_between(self, ax: Any, rows: Any, quantity: str) -> None:
+        """Boxes of maps between subjects, one for every penalty that has them."""
+        label = "other brains as features, range over subjects"
+        for tick, penalty in enumerate(self._penalties()):
+            low, high, n_found = range_between(rows[rows["penalty"] == penalty], quantity)
+            if n_found:
+                ax.fill_between([tick - 0.4, tick + 0.4], low, high, label=label, **BETWEEN)
+                label = "_"
 
     def _feet(self, rows: Any) -> dict[str, Any]:
         """Of both roles, the positions of penalties, and what to write below theta there."""

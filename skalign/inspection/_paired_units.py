@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from skalign.inspection._units_table import (
+    BETWEEN,
     QUANTITIES,
     STYLES,
     Units,
@@ -16,6 +17,7 @@ from skalign.inspection._units_table import (
     check_axes,
     finish_theta,
     names_of_units,
+    range_between,
     select_roles,
     write_foot,
 )
@@ -39,7 +41,8 @@ class PairedUnitsDisplay:
         One row per region and quantity: columns `region`, `quantity`, `n` (models), `n_left_out`
         (pairs), `n_pairs` (there could be), `mean_matched`, `mean_mismatched`,
         `mean_difference` (matched - mismatched), `statistic`, `p`, and of both groups, as in
-        `units_matched`, `units`, `n_active` and `empty` (fraction of targets).
+        `units_matched`, `units`, `n_active` and `empty` (fraction of targets); of maps between
+        subjects `between_low`, `between_high` and `n_between` (subjects).
     test : {"t", "wilcoxon"}, default="t"
         The test.
 
@@ -120,6 +123,7 @@ class PairedUnitsDisplay:
         *,
         matched: Units,
         mismatched: Units,
+        between: str | None = None,
         test: Literal["t", "wilcoxon"] = "t",
         ax: Any = None,
     ) -> PairedUnitsDisplay:
@@ -134,6 +138,10 @@ class PairedUnitsDisplay:
         matched, mismatched : str or dict of str to str
             What `units` says of the two groups, or a dict from regions to that:
             ``{"FFA": "face", "PPA": "scene"}``.
+        between : str, default=None
+            What `units` says of rows whose features are voxels of other subjects, such as those of
+            :func:`skalign.inference.mutual_alignment`: drawn as a band, from the lowest to the
+            highest subject. Their `model` is any name.
         test : {"t", "wilcoxon"}, default="t"
             :func:`scipy.stats.ttest_rel`, or the signed-rank test :func:`scipy.stats.wilcoxon`,
             which a few extreme models move less.
@@ -156,15 +164,18 @@ class PairedUnitsDisplay:
         """
         if test not in _STATISTICS:
             raise ValueError(f"test must be one of {sorted(_STATISTICS)}; got {test!r}.")
-        rows = select_roles(table, matched, mismatched, ["region", "model", "subject"])
+        keys = ["region", "model", "subject"]
+        rows = select_roles(table, matched, mismatched, keys, between)
         pd = import_pandas()
         pairs, tests = [], []
         for region, of_region in rows.groupby("region", sort=False, observed=True):
             for quantity in QUANTITIES:
                 where = {"region": region, "quantity": quantity}
-                means, counts = _pair(of_region, quantity)
+                means, counts = _pair(of_region[of_region["role"] != "between"], quantity)
                 pairs.append(means.reset_index().assign(**where))
-                tests.append(where | counts | _test(means, test))
+                low, high, n_subjects = range_between(of_region, quantity)
+                band = {"between_low": low, "between_high": high, "n_between": n_subjects}
+                tests.append(where | counts | _test(means, test) | band)
         return cls(pd.concat(pairs), pd.DataFrame(tests), test).plot(ax)
 
     def plot(self, ax: Any = None) -> PairedUnitsDisplay:
@@ -215,6 +226,9 @@ class PairedUnitsDisplay:
         means = self.pairs.query(where)
         (found,) = self.tests.query(where).to_dict("records")
         values = means[list(STYLES)].to_numpy().T
+        if found["n_between"]:
+            ax.axhspan(found["between_low"], found["between_high"], **BETWEEN)
+            add_note(ax, f"green: other brains as features, range over {found['n_between']}")
         opacity = float(np.clip(30 / max(len(means), 1), 0.25, 0.8))
         ax.plot([0, 1], values, color="0.5", alpha=opacity, linewidth=0.8, zorder=1)
         for at, (role, (color, marker, _)) in enumerate(STYLES.items()):

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skalign.inspection._palette import BLUE, ORANGE
+from skalign.inspection._palette import BLUE, GREEN, ORANGE
 from skalign.utils import import_pandas
 
 Units = str | Mapping[str, str]
 QUANTITIES = {"r": "Predictivity r", "theta": "Reorientation θ\n(low: aligned)"}
 STYLES = {"matched": (BLUE, "o", -1), "mismatched": (ORANGE, "s", 1)}  # color, marker, side
+BETWEEN = {"facecolor": GREEN, "alpha": 0.18, "edgecolor": GREEN, "linewidth": 1.5, "zorder": 0.5}
 OPTIONAL = ["n_active", "empty_fraction", "ceiling"]
 _DESIGN = [
     "model",
@@ -28,7 +29,9 @@ _DESIGN = [
 ]
 
 
-def select_roles(table: Any, matched: Units, mismatched: Units, keys: list[str]) -> Any:
+def select_roles(
+    table: Any, matched: Units, mismatched: Units, keys: list[str], between: str | None = None
+) -> Any:
     """Keep the rows of matched and mismatched units, and say in a column `role` which they are.
 
     Parameters
@@ -39,6 +42,8 @@ def select_roles(table: Any, matched: Units, mismatched: Units, keys: list[str])
         What the column `units` says of them; by region where it differs between regions.
     keys : list of str
         Columns that with the role tell rows apart.
+    between : str, default=None
+        What the column `units` says of maps between subjects, which have a role of their own.
 
     Returns
     -------
@@ -69,7 +74,15 @@ def select_roles(table: Any, matched: Units, mismatched: Units, keys: list[str])
             f"matched and mismatched must be different units; got {matched!r} and {mismatched!r}."
         )
     role = np.where(is_matched, "matched", "mismatched")
-    rows = table.assign(role=role)[is_matched | is_mismatched]
+    is_kept = is_matched | is_mismatched
+    if between is not None:
+        is_between = _is_of(table, between, "between")
+        if (is_kept & is_between).any():
+            raise ValueError(
+                f"between must differ from matched and mismatched units; got {between!r}."
+            )
+        role, is_kept = np.where(is_between, "between", role), is_kept | is_between
+    rows = table.assign(role=role)[is_kept]
     rows = rows.assign(**{name: np.nan for name in OPTIONAL if name not in table.columns})
     _check_unique(rows, [*keys, "role"])
     return rows[["role", "units", *keys, "r", "theta", *OPTIONAL]].reset_index(drop=True)
@@ -79,6 +92,12 @@ def names_of_units(rows: Any) -> dict[str, str]:
     """Names of the units that play the roles."""
     units = rows["units"].astype(object).groupby(rows["role"]).unique()
     return {role: " / ".join(map(str, units.get(role, []))) for role in STYLES}
+
+
+def range_between(rows: Any, quantity: str) -> tuple[float, float, int]:
+    """Lowest and highest value of maps between subjects, and of how many; NaN where of none."""
+    found = rows.loc[rows["role"] == "between", ["subject", quantity]].dropna()
+    return found[quantity].min(), found[quantity].max(), found["subject"].nunique()
 
 
 def check_axes(ax: Any, n_panels: int) -> NDArray[Any]:

@@ -278,3 +278,32 @@ def test_missing_library_is_named(monkeypatch, module, extra):
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(ImportError, match=rf"skalign\[{extra}\]"):
         draw(table)
+
+
+def with_between(table, **columns):
+    """The table, and subjects predicted by the others: r .5 to .7 and theta .1 to .3 of lasso."""
+    rows = pd.DataFrame(
+        {"subject": ["s1", "s2", "s3"], "units": "others", "r": [0.5, 0.7, 0.6]} | columns
+    )
+    rows["theta"] = [0.3, 0.1, np.nan]
+    return pd.concat([table, rows], ignore_index=True)
+
+
+def test_maps_between_subjects_are_boxes_of_their_penalty():
+    table = with_between(make_table(), penalty="lasso", positive=True)
+    display = draw(table, between="others")
+    for ax, expected in zip(display.axes_[:, 1], [(0.5, 0.7), (0.1, 0.3)], strict=True):
+        (box,) = [one for one in ax.collections if one.get_label().startswith("other brains")]
+        corners = box.get_paths()[0].vertices
+        assert_allclose([corners[:, 1].min(), corners[:, 1].max()], expected)
+        assert_allclose([corners[:, 0].min(), corners[:, 0].max()], [0.6, 1.4])
+    (legend,) = display.figure_.legends
+    assert any(text.get_text().startswith("other brains") for text in legend.get_texts())
+    for ax in display.axes_[:, 0]:  # no such maps with signed weights
+        assert not any(one.get_label().startswith("other brains") for one in ax.collections)
+    plain = draw(make_table())
+    assert_allclose(dots(display.axes_[0, 1])["matched"], dots(plain.axes_[0, 1])["matched"])
+    with pytest.raises(ValueError, match="between must be units of the table; got 'brains'"):
+        draw(table, between="brains")
+    with pytest.raises(ValueError, match="between must differ"):
+        draw(table, between="face")

@@ -165,3 +165,22 @@ def test_missing_library_is_named(monkeypatch, module, extra):
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(ImportError, match=rf"skalign\[{extra}\]"):
         draw(table)
+
+
+def test_maps_between_subjects_are_a_band_of_their_region():
+    rows = pd.DataFrame(
+        {"subject": ["s1", "s2"], "units": "others", "model": "brain", "region": "FFA"}
+    ).assign(r=[0.5, 0.7], theta=[0.3, 0.1])
+    table = make_models(3, region=["PPA", "FFA"])
+    display = draw(pd.concat([table, rows], ignore_index=True), between="others", **BY_REGION)
+    plain = draw(table, **BY_REGION)
+    names = ["n", "n_left_out", "n_pairs", "p", "n_active_matched"]
+    pd.testing.assert_frame_equal(display.tests[names], plain.tests[names])
+    band = display.tests.set_index(["region", "quantity"])[["between_low", "between_high"]]
+    assert_allclose(band.loc["FFA", "r"], [0.5, 0.7])
+    assert_allclose(band.loc["FFA", "theta"], [0.1, 0.3])
+    assert band.loc["PPA"].isna().all(axis=None)
+    counts = [[len(ax.patches) for ax in row] for row in display.axes_]
+    assert counts == [[0, 1], [0, 1]]
+    notes = [ax.get_xlabel() for ax in display.axes_[0]]
+    assert [note.count("range over 2") for note in notes] == [0, 1]
