@@ -7,7 +7,6 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.model_selection import PredefinedSplit
 
@@ -15,6 +14,7 @@ from skalign.benchmark._features import FeaturesOfLayers, StandardizedParts
 from skalign.benchmark._rows import Cell, Failure, Row, make_row, summarize
 from skalign.metrics import Alignment, alignment
 from skalign.model_selection import check_splits
+from skalign.utils import Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,7 +158,7 @@ def _fit(problem: CellProblem, features: StandardizedParts) -> Any:
     )
 
 
-def _fit_encoder(encoder: Any, X: NDArray[Any], Y: NDArray[Any], split: Any = None) -> Any:
+def _fit_encoder(encoder: Any, X: Array, Y: Array, split: Any = None) -> Any:
     encoder = clone(encoder)
     if names := validation_parameters(encoder):
         if split is None:
@@ -191,12 +191,12 @@ def _check_validation_is_held_out(encoder: Any) -> None:
             )
 
 
-def _score(fitted: Any, X: NDArray[Any], Y: Any, part: str) -> Alignment:
+def _score(fitted: Any, X: Array, Y: Any, part: str) -> Alignment:
     _check_images(part, X, Y)
     return alignment(fitted, X, Y)
 
 
-def _check_images(part: str, X: NDArray[Any], Y: NDArray[Any]) -> None:
+def _check_images(part: str, X: Array, Y: Array) -> None:
     if len(X) != len(Y):
         raise ValueError(
             f"Features and responses must have the same images; got {len(X)} and {len(Y)} {part} "

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_array
@@ -15,11 +14,12 @@ from sklearn.utils import check_array
 from skalign.benchmark._inputs import ModelFeatures, RegionResponses
 from skalign.benchmark._rows import Failure
 from skalign.benchmark._sources import in_layer, read_layers
+from skalign.utils import Array, Indices
 
 PARTS = ("localizer", "train", "validation", "test")
 
-Layers = dict[str, dict[str, NDArray[Any]]]  # part -> layer -> array
-Units = dict[str, "NDArray[np.intp] | Failure"]  # layer -> indices, or why there are none
+Layers = dict[str, dict[str, Array]]  # part -> layer -> array
+Units = dict[str, "Indices | Failure"]  # layer -> indices, or why there are none
 FeaturesOfLayers = dict[str, "StandardizedParts | Failure"]  # layer -> features
 
 
@@ -27,9 +27,9 @@ FeaturesOfLayers = dict[str, "StandardizedParts | Failure"]  # layer -> features
 class StandardizedParts:
     """Standardized features, or responses, of the images of each part."""
 
-    train: NDArray[Any]
-    validation: NDArray[Any] | None
-    test: NDArray[Any]
+    train: Array
+    validation: Array | None
+    test: Array
 
 
 def read_features(model: ModelFeatures) -> Layers:
@@ -120,7 +120,7 @@ def standardize_layers(layers: Layers, units: Units, region: RegionResponses) ->
             found[layer] = support
             continue
         try:
-            parts: dict[str, NDArray[Any]] = {
+            parts: dict[str, Array] = {
                 part: _take(layers[part][layer], getattr(region, f"{part}_images"), support)
                 for part in ("train", "validation", "test")
                 if part in layers
@@ -131,12 +131,12 @@ def standardize_layers(layers: Layers, units: Units, region: RegionResponses) ->
     return found
 
 
-def _take(array: NDArray[Any], images: Any, units: NDArray[np.intp]) -> NDArray[Any]:
+def _take(array: Array, images: Any, units: Indices) -> Array:
     """Take some images and units; of a memory-mapped file only these are read."""
     return array[:, units] if images is None else array[np.ix_(images, units)]
 
 
-def standardize(parts: Mapping[str, NDArray[Any]], what: str) -> StandardizedParts:
+def standardize(parts: Mapping[str, Array], what: str) -> StandardizedParts:
     """Center and scale all parts by mean and standard deviation of the training part.
 
     A column that is constant there is only centered.

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from skalign.utils import Array
 
 
-def read_array(source: Any, what: str) -> NDArray[Any]:
+def read_array(source: Any, what: str) -> Array:
     """Read the array behind a source; a file is memory-mapped.
 
     Parameters
@@ -44,7 +45,7 @@ def called(source: Any) -> Any:
     return source
 
 
-def read_layers(source: Any, what: str) -> dict[str, NDArray[Any]]:
+def read_layers(source: Any, what: str) -> dict[str, Array]:
     """Read the arrays of all layers; a model without named layers has one, named ``""``.
 
     Parameters

@@ -6,13 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from skalign.benchmark._features import StandardizedParts, standardize
 from skalign.benchmark._inputs import RegionResponses
 from skalign.benchmark._sources import called, read_array
 from skalign.metrics import NoiseCeiling
-from skalign.utils import target_names
+from skalign.utils import Array, target_names
 
 PARTS = ("train", "validation", "test")
 ARRAYS = (*PARTS, "ceiling")
@@ -29,7 +28,7 @@ def call_sources(region: RegionResponses) -> RegionResponses:
     return replace(region, **sources)
 
 
-def region_content(region: RegionResponses) -> list[NDArray[Any] | None]:
+def region_content(region: RegionResponses) -> list[Array | None]:
     """All that a cell depends on but the names: arrays, and None for each that is not given."""
     values = [(name, getattr(region, name)) for name in (*ARRAYS, *IMAGES)]
     return [None if value is None else read_array(value, name) for name, value in values]
@@ -82,7 +81,7 @@ def _in_r(ceiling: Any, label: str) -> Any:
     return ceiling.values
 
 
-def _mean_ceiling(of_voxels: NDArray[Any], split: StandardizedParts, label: str) -> float:
+def _mean_ceiling(of_voxels: Array, split: StandardizedParts, label: str) -> float:
     """Mean over voxels that have a ceiling."""
     n_targets = split.train.shape[1]
     if of_voxels.shape != (n_targets,):

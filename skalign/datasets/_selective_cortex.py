@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike
 from scipy.optimize import brentq
 from sklearn.utils import Bunch, check_random_state, check_scalar
 
@@ -15,6 +15,7 @@ from skalign.datasets._selective_layer import (
     localizer_images,
     natural_images,
 )
+from skalign.utils import Array, Doubles, Flags, Integers
 
 # Region, what drives it, and its mean noise ceiling in r over voxels, for three trials, in subjects
 # 1, 2, 5 and 7 of the Natural Scenes Dataset.
@@ -245,7 +246,7 @@ def make_selective_cortex(
     return cortex
 
 
-def _check_n_voxels(n_voxels: Any, n_subjects: int) -> NDArray[np.int64]:
+def _check_n_voxels(n_voxels: Any, n_subjects: int) -> Integers:
     sizes, shape = np.asarray(n_voxels), (n_subjects, len(_REGIONS))
     if (
         sizes.shape not in {(), shape[1:], shape}
@@ -259,11 +260,11 @@ def _check_n_voxels(n_voxels: Any, n_subjects: int) -> NDArray[np.int64]:
     return np.broadcast_to(sizes, shape)
 
 
-def _r_ceiling(ncsnr: NDArray[np.float64], n_trials: int) -> NDArray[np.float64]:
+def _r_ceiling(ncsnr: Doubles, n_trials: int) -> Doubles:
     return np.sqrt(ncsnr**2 / (ncsnr**2 + 1 / n_trials))
 
 
-def _draw_ncsnr(rng: np.random.Generator, n_voxels: int, ceiling: float) -> NDArray[np.float64]:
+def _draw_ncsnr(rng: np.random.Generator, n_voxels: int, ceiling: float) -> Doubles:
     """Ratios of signal to noise for which the mean ceiling is this one."""
     above = rng.gamma(2.0, size=n_voxels)
 
@@ -274,9 +275,7 @@ def _draw_ncsnr(rng: np.random.Generator, n_voxels: int, ceiling: float) -> NDAr
     return _LEAST_NCSNR + brentq(excess, 0, 1e3 / above.min()) * above
 
 
-def _draw_weights(
-    rng: np.random.Generator, n_voxels: int, is_aligned: NDArray[np.bool_]
-) -> NDArray[np.float64]:
+def _draw_weights(rng: np.random.Generator, n_voxels: int, is_aligned: Flags) -> Doubles:
     """Positive weights on standardized units, a few for each voxel."""
     weights = np.zeros((n_voxels, is_aligned.size))
     for chosen, mean in [(is_aligned, 1.0), (~is_aligned, _OTHER)]:
@@ -289,12 +288,12 @@ def _draw_weights(
 
 def _measure(
     rng: np.random.Generator,
-    expected: NDArray[np.float64],
-    noise: NDArray[np.float64],
+    expected: Doubles,
+    noise: Doubles,
     n_trials: int,
     return_trials: bool,
     dtype: DTypeLike,
-) -> tuple[NDArray[Any], NDArray[Any] | None]:
+) -> tuple[Array, Array | None]:
     """Average over trials, and the trials where asked for, one at a time."""
     total = np.zeros_like(expected)
     n_images, n_voxels = expected.shape

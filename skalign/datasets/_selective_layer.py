@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import gamma, norm
+
+from skalign.utils import Array, Doubles
 
 SUBCATEGORIES = {  # those of the fLoc images
     "faces": ("adult", "child"),
@@ -28,9 +27,7 @@ _DIRICHLET = 0.3  # below 1: one or two categories dominate a natural image
 _BIAS = 2.0  # of rectified units, most of which are active for an image
 
 
-def localizer_images(
-    rng: np.random.Generator, n_each: int
-) -> tuple[NDArray[np.float64], NDArray[Any], NDArray[Any]]:
+def localizer_images(rng: np.random.Generator, n_each: int) -> tuple[Doubles, Array, Array]:
     """Latents, categories and subcategories of images that each show one thing, or noise."""
     pure = np.eye(CATEGORIES.size)
     kinds = [
@@ -49,7 +46,7 @@ def localizer_images(
     return latents, np.repeat(categories, n_each), np.repeat(subcategories, n_each)
 
 
-def natural_images(rng: np.random.Generator, n_images: int) -> NDArray[np.float64]:
+def natural_images(rng: np.random.Generator, n_images: int) -> Doubles:
     """Latents of images that mix things of all categories.
 
     A Latin hypercube: every latent is spread evenly over its distribution, so that sets of images
@@ -63,7 +60,7 @@ def natural_images(rng: np.random.Generator, n_images: int) -> NDArray[np.float6
     return np.hstack([_scaled(content), norm.ppf(quantile[:, CATEGORIES.size :])])
 
 
-def _scaled(content: NDArray[np.float64]) -> NDArray[np.float64]:
+def _scaled(content: Doubles) -> Doubles:
     """Contents of images, brought to zero mean and unit variance over natural images."""
     share = 1 / CATEGORIES.size
     variance = share * (1 - share) / (CATEGORIES.size * _DIRICHLET + 1)
@@ -104,7 +101,7 @@ class Layer:
         self.rectified = rectified
         self.bias = _BIAS if rectified else 0.0
 
-    def respond(self, latents: NDArray[np.float64]) -> NDArray[np.float64]:
+    def respond(self, latents: Doubles) -> Doubles:
         """Activations (n_images, n_units)."""
         activations = latents @ self.tuning.T
         activations += self.bias

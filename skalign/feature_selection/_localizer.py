@@ -7,7 +7,7 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.feature_selection import SelectorMixin
 from sklearn.utils import Tags, check_array
@@ -19,7 +19,7 @@ from skalign.feature_selection._selectivity import (
     check_localizer_set,
     compute_selectivity_tests,
 )
-from skalign.utils import check_flag
+from skalign.utils import Array, Flags, check_flag
 
 
 class SelectiveUnitLocalizer(SelectorMixin, BaseEstimator):
@@ -216,7 +216,7 @@ class SelectiveUnitLocalizer(SelectorMixin, BaseEstimator):
         self.support_ = np.isin(np.arange(len(order)), kept)
         return self
 
-    def _get_support_mask(self) -> NDArray[np.bool_]:
+    def _get_support_mask(self) -> Flags:
         check_is_fitted(self)
         return self.support_
 
@@ -240,7 +240,7 @@ class SelectiveUnitLocalizer(SelectorMixin, BaseEstimator):
                 f"got {min_ratio!r}."
             )
 
-    def _check_y(self, X: ArrayLike, y: ArrayLike | None) -> tuple[NDArray[Any], NDArray[Any]]:
+    def _check_y(self, X: ArrayLike, y: ArrayLike | None) -> tuple[Array, Array]:
         """Return (X, y) as the localizer set."""
         remedy = (
             "In an encoding pipeline, where y is brain data, pass the localizer set as "
@@ -259,7 +259,7 @@ class SelectiveUnitLocalizer(SelectorMixin, BaseEstimator):
             )
         return check_localizer_set(X, y)
 
-    def _check_stimuli(self, X: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
+    def _check_stimuli(self, X: ArrayLike) -> tuple[Array, Array]:
         """Return `stimuli` as the localizer set, after holding its units against those of X."""
         stimuli = self.stimuli
         if not isinstance(stimuli, tuple | list) or len(stimuli) != 2:
@@ -285,7 +285,7 @@ class SelectiveUnitLocalizer(SelectorMixin, BaseEstimator):
             )
         return images, categories
 
-    def _apply_rules(self, tests: SelectivityTests) -> NDArray[np.bool_]:
+    def _apply_rules(self, tests: SelectivityTests) -> Flags:
         """Return the units that pass, or raise where these are too few."""
         selective = ~np.isnan(tests.selectivity)
         if not selective.any():
@@ -330,7 +330,7 @@ class SelectiveUnitLocalizer(SelectorMixin, BaseEstimator):
         return tags
 
 
-def _feature_names(X: ArrayLike) -> NDArray[Any] | None:
+def _feature_names(X: ArrayLike) -> Array | None:
     """Return the feature names that scikit-learn sees in X, if any."""
     witness = BaseEstimator()
     validate_data(witness, X, skip_check_array=True)

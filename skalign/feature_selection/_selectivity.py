@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.stats import false_discovery_control, ttest_ind_from_stats
 from sklearn.utils import assert_all_finite, check_array
 from sklearn.utils.validation import column_or_1d
 
-from skalign.utils import check_flag
+from skalign.utils import Array, Doubles, Indices, check_flag
 
 # A range of so many units in the last place is rounding noise, not a response.
 _ROUNDING = 10
@@ -48,14 +48,14 @@ class SelectivityTests:
         both of these means are zero.
     """
 
-    categories: NDArray[Any]
-    preferred: NDArray[Any]
-    contrasts: NDArray[Any]
-    t_values: NDArray[np.float64]
-    p_values: NDArray[np.float64]
-    q_values: NDArray[np.float64]
-    selectivity: NDArray[np.float64]
-    response_ratio: NDArray[np.float64]
+    categories: Array
+    preferred: Array
+    contrasts: Array
+    t_values: Doubles
+    p_values: Doubles
+    q_values: Doubles
+    selectivity: Doubles
+    response_ratio: Doubles
 
 
 def selectivity_tests(
@@ -157,12 +157,12 @@ def selectivity_tests(
 
 def check_localizer_set(
     X: ArrayLike, y: ArrayLike, *, X_name: str = "X", y_name: str = "y"
-) -> tuple[NDArray[Any], NDArray[Any]]:
+) -> tuple[Array, Array]:
     """Return localizer responses as a finite float matrix, and one category for each row."""
-    responses: NDArray[Any] = check_array(
+    responses: Array = check_array(
         X, dtype=[np.float64, np.float32], ensure_min_samples=2, input_name=X_name
     )
-    categories: NDArray[Any] = column_or_1d(y, input_name=y_name)
+    categories: Array = column_or_1d(y, input_name=y_name)
     assert_all_finite(categories, input_name=y_name)
     if len(categories) != len(responses):
         raise ValueError(
@@ -173,7 +173,7 @@ def check_localizer_set(
 
 
 def compute_selectivity_tests(
-    X: NDArray[Any], y: NDArray[Any], category: Any, *, equal_var: bool
+    X: Array, y: Array, category: Any, *, equal_var: bool
 ) -> SelectivityTests:
     """Run :func:`selectivity_tests` on arrays that :func:`check_localizer_set` returned."""
     categories, codes = _encode(y)
@@ -210,15 +210,15 @@ def compute_selectivity_tests(
 class CategoryMoments(NamedTuple):
     """Moments of each category's responses, (n_categories, n_units), each unit in its own scale."""
 
-    n_images: NDArray[np.intp]  # (n_categories, 1)
-    mean: NDArray[np.float64]
-    std: NDArray[np.float64]
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
+    n_images: Indices  # (n_categories, 1)
+    mean: Doubles
+    std: Doubles
+    low: Doubles
+    high: Doubles
     eps: float  # relative rounding error of the responses
 
     @classmethod
-    def of(cls, X: NDArray[Any], codes: NDArray[np.intp], n_categories: int) -> CategoryMoments:
+    def of(cls, X: Array, codes: Indices, n_categories: int) -> CategoryMoments:
         mean, std, low, high = np.empty((4, n_categories, X.shape[1]))
         # By powers of two, exactly: squares of very large or small responses leave the range.
         _, exponent = np.frexp(np.maximum(X.max(axis=0), -X.min(axis=0)).astype(np.float64))
@@ -233,7 +233,7 @@ class CategoryMoments(NamedTuple):
         return cls(n_images, mean, std, low, high, float(np.finfo(X.dtype).eps))
 
 
-def _contrast(moments: CategoryMoments, code: int, equal_var: bool) -> NDArray[np.float64]:
+def _contrast(moments: CategoryMoments, code: int, equal_var: bool) -> Doubles:
     """Stack t, p and q of one category against each other: (3, n_contrasts, n_units)."""
     n_images, mean, std, low, high, eps = moments
     others = np.delete(np.arange(len(mean)), code)
@@ -255,9 +255,7 @@ def _contrast(moments: CategoryMoments, code: int, equal_var: bool) -> NDArray[n
     return tests
 
 
-def _response_ratio(
-    mean: NDArray[np.float64], target: NDArray[np.intp], others: NDArray[np.intp]
-) -> NDArray[np.float64]:
+def _response_ratio(mean: Doubles, target: Indices, others: Indices) -> Doubles:
     """Divide the target's mean response by the largest of the others; NaN on signed units."""
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         ratio = mean[target, np.arange(len(target))] / np.take_along_axis(mean, others, 0).max(0)
@@ -265,7 +263,7 @@ def _response_ratio(
     return ratio
 
 
-def _encode(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
+def _encode(y: Array) -> tuple[Array, Indices]:
     """Return the sorted categories and each image's index into them."""
     try:
         categories, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
@@ -289,7 +287,7 @@ def _encode(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
     return categories, codes
 
 
-def _code_of(category: Any, categories: NDArray[Any]) -> int:
+def _code_of(category: Any, categories: Array) -> int:
     names = categories.tolist()
     if category not in names:
         raise ValueError(

@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from skalign.inference._alignment_intervals import AlignmentIntervals
 from skalign.inference._bootstrap_mean import interval_of_mean
@@ -14,6 +13,7 @@ from skalign.inference._comparison import AlignmentComparison
 from skalign.inference._evaluated_model import EvaluatedModel, ModelInDraws, ScoredImages
 from skalign.inference._interval import ConfidenceInterval, interval_of, join
 from skalign.metrics import BootstrapDraws, ImageDraws, JackknifeDraws
+from skalign.utils import Doubles
 
 _WORST_THETA = 2.0
 
@@ -71,13 +71,13 @@ def intervals_of_models(
 class _TargetValues(NamedTuple):
     """Values of every target, on the images as they are or in every draw (last axis)."""
 
-    r: NDArray[np.float64]  # NaN where undefined
-    theta: NDArray[np.float64]
-    r_in_mean: NDArray[np.float64]  # where r is undefined, it counts as 0
-    penalized_theta: NDArray[np.float64]  # where theta is undefined, it counts as the worst
+    r: Doubles  # NaN where undefined
+    theta: Doubles
+    r_in_mean: Doubles  # where r is undefined, it counts as 0
+    penalized_theta: Doubles  # where theta is undefined, it counts as the worst
 
     @classmethod
-    def of(cls, r: list[NDArray[np.float64]], theta: list[NDArray[np.float64]]) -> _TargetValues:
+    def of(cls, r: list[Doubles], theta: list[Doubles]) -> _TargetValues:
         """Values of one side, or of the first minus the second."""
         return cls(
             _difference(r),
@@ -86,7 +86,7 @@ class _TargetValues(NamedTuple):
             _difference([_filled(one, _WORST_THETA) for one in theta]),
         )
 
-    def in_means(self) -> dict[str, NDArray[np.float64]]:
+    def in_means(self) -> dict[str, Doubles]:
         """Values whose means over targets are reported, by their names."""
         return {
             "r": self.r_in_mean,
@@ -141,7 +141,7 @@ class _MeanOverTargets:
     def __init__(self, n_draws: int) -> None:
         self._sum, self._count = np.zeros((2, n_draws))
 
-    def add(self, values: NDArray[np.float64]) -> None:
+    def add(self, values: Doubles) -> None:
         """Add the values of some targets, (n_block, n_draws)."""
         self._sum += np.nansum(values, axis=0)
         self._count += np.count_nonzero(~np.isnan(values), axis=0)
@@ -151,9 +151,7 @@ class _MeanOverTargets:
         return _ratio(self._sum, self._count)
 
 
-def _without_ends(
-    interval: ConfidenceInterval, estimate: NDArray[np.float64]
-) -> ConfidenceInterval:
+def _without_ends(interval: ConfidenceInterval, estimate: Doubles) -> ConfidenceInterval:
     """Estimates of targets that were drawn themselves: one target has no interval."""
     unknown = np.full(estimate.shape, np.nan)
     return replace(
@@ -181,15 +179,15 @@ def _within_range(
     )
 
 
-def _difference(sides: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+def _difference(sides: list[Doubles]) -> Doubles:
     return sides[0] - sides[1] if len(sides) > 1 else sides[0]
 
 
-def _filled(values: NDArray[np.float64], undefined: float) -> NDArray[np.float64]:
+def _filled(values: Doubles, undefined: float) -> Doubles:
     return np.where(np.isnan(values), undefined, values)
 
 
-def _mean_of_defined(values: NDArray[np.float64]) -> Any:
+def _mean_of_defined(values: Doubles) -> Any:
     return _ratio(np.nansum(values), np.count_nonzero(~np.isnan(values)))
 
 

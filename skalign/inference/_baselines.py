@@ -7,7 +7,7 @@ from numbers import Integral
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import sparse
 from sklearn.utils import check_random_state, check_scalar
 
@@ -25,7 +25,7 @@ from skalign.metrics import (
     to_dense,
     tuning_reorientation,
 )
-from skalign.utils import check_sample_weight
+from skalign.utils import Array, Doubles, Integers, check_sample_weight
 
 _CONSTANT = 1e-6  # spread of a constant prediction, by rounding, as a share of its size
 
@@ -52,7 +52,7 @@ class AlignmentBaselines(AlignmentComparison):
         Number of the best unit.
     """
 
-    best_index: NDArray[np.int64]
+    best_index: Integers
 
     def to_frame(self) -> Any:
         """One row per target, as a pandas DataFrame.
@@ -228,8 +228,8 @@ class _ScoredBaselines:
         self,
         observed: LinearMap,
         training: LinearMap,
-        weight: NDArray[np.float64] | None,
-        test_weight: NDArray[np.float64] | None,
+        weight: Doubles | None,
+        test_weight: Doubles | None,
         *,
         target: str,
         center: bool,
@@ -257,9 +257,7 @@ class _ScoredBaselines:
         return Alignment(r, theta, np.asarray((weights != 0).sum(axis=1)).ravel())
 
 
-def _mean_and_spread(
-    values: NDArray[Any], weight: NDArray[np.float64] | None
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _mean_and_spread(values: Array, weight: Doubles | None) -> tuple[Doubles, Doubles]:
     mean = np.average(values, axis=0, weights=weight)
     return mean, np.sqrt(np.average((values - mean) ** 2, axis=0, weights=weight))
 
@@ -273,7 +271,7 @@ def _only(maps: list[LinearMap]) -> LinearMap:
     return maps[0]
 
 
-def _dense(features: Any) -> NDArray[Any]:
+def _dense(features: Any) -> Array:
     return np.asarray(to_dense(features))
 
 
@@ -282,7 +280,7 @@ def _has_intercept(fitted: Any) -> bool:
     return bool(getattr(model, "fit_intercept", np.any(getattr(model, "intercept_", 0))))
 
 
-def _best_units(training: LinearMap, weight: NDArray[np.float64] | None) -> NDArray[np.int64]:
+def _best_units(training: LinearMap, weight: Doubles | None) -> Integers:
     """Find the unit of the largest correlation with each target."""
     n_images, n_targets = training.targets.shape
     space = ImageSpace(n_images, weight, center=True)
@@ -295,7 +293,7 @@ def _best_units(training: LinearMap, weight: NDArray[np.float64] | None) -> NDAr
 
 
 def _random_units(
-    n_active: NDArray[np.int64], n_units: int, random_state: np.random.RandomState
+    n_active: Integers, n_units: int, random_state: np.random.RandomState
 ) -> sparse.csr_array:
     """Draw weights of 1 on that many random units for every target."""
     # Targets take successive units of one random order, each from a random place on.

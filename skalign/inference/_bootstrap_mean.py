@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import bootstrap
 from sklearn.utils import check_array
 
@@ -17,6 +16,7 @@ from skalign.inference._interval import (
     Method,
     interval_of,
 )
+from skalign.utils import Doubles
 
 _BATCH_BYTES = 2**26
 
@@ -127,7 +127,7 @@ def bootstrap_mean(
 
 def differences_by_subject(
     values: Any, minus: Any, over: Literal["targets", "subjects"]
-) -> list[NDArray[np.float64]]:
+) -> list[Doubles]:
     """Checked values less what is subtracted, one array per subject; over targets, one array."""
     per_subject = [values] if over == "targets" else list(values)
     subtracted = [None] * len(per_subject) if minus is None else [minus]
@@ -141,7 +141,7 @@ def differences_by_subject(
     return [_check_values(*pair) for pair in zip(per_subject, subtracted, strict=True)]
 
 
-def means_of_subjects(values: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+def means_of_subjects(values: Sequence[Doubles]) -> Doubles:
     """Mean over the targets that have a value, of every subject that has any."""
     defined = [array[~np.isnan(array)] for array in values]
     return np.array([array.mean() for array in defined if array.size])
@@ -149,7 +149,7 @@ def means_of_subjects(values: Sequence[NDArray[np.float64]]) -> NDArray[np.float
 
 def interval_of_mean(
     rule: IntervalRule,
-    values: Sequence[NDArray[np.float64]],
+    values: Sequence[Doubles],
     over: Literal["targets", "subjects"],
 ) -> ConfidenceInterval:
     """See `bootstrap_mean`; of checked arrays, one per subject."""
@@ -193,8 +193,8 @@ def interval_of_mean(
     )
 
 
-def _check_values(values: Any, minus: Any) -> NDArray[np.float64]:
-    checked: list[NDArray[np.float64]] = []
+def _check_values(values: Any, minus: Any) -> Doubles:
+    checked: list[Doubles] = []
     for array, name in ((values, "values"), (minus, "minus")):
         if array is not None:
             array = check_array(

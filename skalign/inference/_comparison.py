@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from skalign.metrics import Alignment, check_target_names
-from skalign.utils import check_sample_weight, target_names
+from skalign.utils import Doubles, check_sample_weight, target_names
 
 Measure = Literal["r", "theta", "n_active"]
 
@@ -52,7 +52,7 @@ class AlignmentComparison:
 
     def difference(
         self, measure: Measure, first: str | None = None, second: str | None = None
-    ) -> NDArray[np.float64]:
+    ) -> Doubles:
         """Subtract one side from another, target by target.
 
         Parameters
@@ -118,9 +118,7 @@ class AlignmentComparison:
         return frame
 
 
-def check_test_weight(
-    test_sample_weight: ArrayLike | None, n_samples: int
-) -> NDArray[np.float64] | None:
+def check_test_weight(test_sample_weight: ArrayLike | None, n_samples: int) -> Doubles | None:
     """Weights of the samples that are scored, named as the user gave them."""
     if test_sample_weight is None:
         return None

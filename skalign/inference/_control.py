@@ -6,14 +6,14 @@ from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import sparse
 from sklearn.utils import check_array, check_random_state
 
 from skalign.inference._comparison import AlignmentComparison, check_test_targets, check_test_weight
 from skalign.inference._refits import RefittableModel, count_samples
 from skalign.metrics import Alignment, alignment
-from skalign.utils import check_flag
+from skalign.utils import Array, check_flag
 
 
 def alignment_against_control(
@@ -153,7 +153,7 @@ def alignment_against_control(
 
 def _random_features(
     X: Any, X_test: Any, random_state: np.random.RandomState
-) -> tuple[NDArray[Any], NDArray[Any]]:
+) -> tuple[Array, Array]:
     """Random combinations of units, of the scale of each, of both sets of images."""
     if sparse.issparse(X) or sparse.issparse(X_test):
         raise TypeError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from skalign.inference._comparison import check_test_weight
 from skalign.inference._interval import IntervalRule
@@ -24,7 +24,7 @@ from skalign.metrics import (
     pearson_r_of_draws,
     tuning_reorientation,
 )
-from skalign.utils import check_flag
+from skalign.utils import Array, Doubles, check_flag
 
 Over = Literal["images", "targets"]
 
@@ -75,7 +75,7 @@ class _BlockMap(NamedTuple):
     """A linear map, and where its targets are among those of the model."""
 
     features: Any
-    reached: NDArray[Any]
+    reached: Array
     weights: Any
     block: slice
 
@@ -134,11 +134,11 @@ class ModelInDraws:
             for one in model.maps
         ]
 
-    def r(self, block: slice) -> NDArray[np.float64]:
+    def r(self, block: slice) -> Doubles:
         """Of a block of targets, (n_block, n_draws); NaN where undefined."""
         return pearson_r_of_draws(self._draws, self._y[:, block], self._y_pred[:, block])
 
-    def theta(self, block: slice) -> NDArray[np.float64]:
+    def theta(self, block: slice) -> Doubles:
         """Of a block of targets, (n_block, n_draws); NaN where undefined."""
         kept, parts = self._draws.images.kept, []
         for one, over in self._maps:

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.special import ndtr, ndtri, stdtrit
 from sklearn.utils import check_random_state, check_scalar
 
 from skalign.metrics import target_column
-from skalign.utils import import_pandas
+from skalign.utils import Array, import_pandas
 
 Method = Literal["t", "percentile", "basic", "BCa"]
 
@@ -56,7 +56,7 @@ class ConfidenceInterval:
     n_resamples: int
     confidence_level: float
     method: Method
-    target_names: NDArray[Any] | None = None
+    target_names: Array | None = None
 
     def to_frame(self) -> Any:
         """One row per target, or a single row for a mean, as a pandas DataFrame.
@@ -121,8 +121,8 @@ class IntervalRule(NamedTuple):
 def interval_of(
     rule: IntervalRule,
     estimate: ArrayLike,
-    draws: NDArray[Any],
-    jackknife: NDArray[Any] | None = None,
+    draws: Array,
+    jackknife: Array | None = None,
     *,
     n_left_out: int = 0,
 ) -> ConfidenceInterval:
@@ -178,9 +178,7 @@ def interval_of(
     )
 
 
-def join(
-    parts: list[ConfidenceInterval], target_names: NDArray[Any] | None = None
-) -> ConfidenceInterval:
+def join(parts: list[ConfidenceInterval], target_names: Array | None = None) -> ConfidenceInterval:
     """Intervals of blocks of targets as one."""
     joined: dict[str, Any] = {
         name: np.concatenate([getattr(part, name) for part in parts]) for name in _COLUMNS
@@ -188,7 +186,7 @@ def join(
     return replace(parts[0], **joined, target_names=target_names)
 
 
-def _quantile(ordered: NDArray[Any], n_defined: NDArray[Any], share: NDArray[Any]) -> NDArray[Any]:
+def _quantile(ordered: Array, n_defined: Array, share: Array) -> Array:
     """Linear quantiles of the defined values, which come first, one share for every row."""
     last = np.maximum(n_defined - 1, 0)
     position = np.nan_to_num(share) * last
@@ -201,7 +199,7 @@ def _quantile(ordered: NDArray[Any], n_defined: NDArray[Any], share: NDArray[Any
     return np.asarray(np.where(np.isnan(share), np.nan, found))
 
 
-def _standard_deviation(draws: NDArray[Any], n_defined: NDArray[Any]) -> NDArray[Any]:
+def _standard_deviation(draws: Array, n_defined: Array) -> Array:
     defined = ~np.isnan(draws)
     shape = (*n_defined.shape, 1)
     mean = draws.sum(axis=-1, where=defined) / np.maximum(n_defined, 1)
@@ -210,12 +208,12 @@ def _standard_deviation(draws: NDArray[Any], n_defined: NDArray[Any]) -> NDArray
 
 
 def _bca(
-    tail: NDArray[Any],
-    value: NDArray[Any],
-    draws: NDArray[Any],
-    n_defined: NDArray[Any],
-    jackknife: NDArray[Any],
-) -> tuple[NDArray[Any], NDArray[Any]]:
+    tail: Array,
+    value: Array,
+    draws: Array,
+    n_defined: Array,
+    jackknife: Array,
+) -> tuple[Array, Array]:
     """Shares of the draws below the two ends, corrected for bias and acceleration."""
     with np.errstate(invalid="ignore", divide="ignore"):
         at = value[..., np.newaxis]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from skalign.inference._comparison import check_test_weight
 from skalign.inference._refits import RefittableModel
@@ -20,7 +20,14 @@ from skalign.metrics import (
     check_target_names,
     normalize_scores,
 )
-from skalign.utils import check_flag, check_sample_weight, import_pandas, target_names
+from skalign.utils import (
+    Array,
+    Doubles,
+    check_flag,
+    check_sample_weight,
+    import_pandas,
+    target_names,
+)
 
 Features = Literal["each", "others"]
 _CONSTANT = 1e-12  # spread of a unit that does not vary, as a share of its size
@@ -306,9 +313,7 @@ def _check_ceilings(
     return dict(ceilings)
 
 
-def _standardized(
-    fitted: NDArray[Any], scored: NDArray[Any], weight: NDArray[np.float64] | None
-) -> tuple[NDArray[Any], NDArray[Any]]:
+def _standardized(fitted: Array, scored: Array, weight: Doubles | None) -> tuple[Array, Array]:
     """Units of mean 0 and variance 1 over the images to fit."""
     mean = np.average(fitted, axis=0, weights=weight)
     spread = np.sqrt(np.average((fitted - mean) ** 2, axis=0, weights=weight))
@@ -333,7 +338,7 @@ def _given_ceilings(
     return arguments
 
 
-def _ratio_of_means(r: NDArray[np.float64], ceiling: NoiseCeiling) -> float:
+def _ratio_of_means(r: Doubles, ceiling: NoiseCeiling) -> float:
     """Mean r, where an undefined one is 0, over the mean ceiling of targets that have one."""
     has_ceiling = ceiling.values > 0
     if not has_ceiling.any():

@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import sparse
 from scipy.stats import ortho_group
 from sklearn.utils import check_array
 
 from skalign.inference._refits import take_rows
 from skalign.solvers import FeatureMoments
+from skalign.utils import Array, Doubles, Floats, Indices
 
 Scheme = Literal["permute", "shift"]
 
@@ -64,11 +65,11 @@ class NullDraws(ABC):
         return np.dtype(np.float32 if is_single else np.float64)
 
     @abstractmethod
-    def draw(self, rng: np.random.RandomState) -> NDArray[Any]:
+    def draw(self, rng: np.random.RandomState) -> Array:
         """Draw what makes the null data."""
 
     @abstractmethod
-    def apply(self, drawn: NDArray[Any]) -> TrainingAndTest:
+    def apply(self, drawn: Array) -> TrainingAndTest:
         """Make the null data."""
 
     def source(self) -> tuple[Any, Any]:
@@ -77,16 +78,16 @@ class NullDraws(ABC):
         return data.X, data.X_test
 
     def features(
-        self, drawn: NDArray[Any], training: FeatureMoments, test: FeatureMoments
+        self, drawn: Array, training: FeatureMoments, test: FeatureMoments
     ) -> tuple[FeatureMoments, FeatureMoments]:
         """Make the moments of the null features from those of the source."""
         return training, test
 
-    def products(self, drawn: NDArray[Any], q: NDArray[Any]) -> NDArray[Any]:
+    def products(self, drawn: Array, q: Array) -> Array:
         """Make the products of targets and null features from those with the source."""
         return q
 
-    def order(self, drawn: NDArray[Any]) -> NDArray[np.intp] | None:
+    def order(self, drawn: Array) -> Indices | None:
         """Give the order of the responses to fit; None where it stays."""
         return None
 
@@ -124,11 +125,11 @@ class RandomUnits(NullDraws):
                 f"{self._n_units}; got {self._n_pool} and {self.pool_test.shape[1]} units."
             )
 
-    def draw(self, rng: np.random.RandomState) -> NDArray[np.intp]:
+    def draw(self, rng: np.random.RandomState) -> Indices:
         """Draw the numbers of the units."""
         return np.sort(rng.permutation(self._n_pool)[: self._n_units])
 
-    def apply(self, drawn: NDArray[Any]) -> TrainingAndTest:
+    def apply(self, drawn: Array) -> TrainingAndTest:
         """Take the units from the pool."""
         return TrainingAndTest(self.pool[:, drawn], self.data.y, self.pool_test[:, drawn])
 
@@ -137,12 +138,12 @@ class RandomUnits(NullDraws):
         return self.pool, self.pool_test
 
     def features(
-        self, drawn: NDArray[Any], training: FeatureMoments, test: FeatureMoments
+        self, drawn: Array, training: FeatureMoments, test: FeatureMoments
     ) -> tuple[FeatureMoments, FeatureMoments]:
         """See the base class."""
         return training.take(drawn), test.take(drawn)
 
-    def products(self, drawn: NDArray[Any], q: NDArray[Any]) -> NDArray[Any]:
+    def products(self, drawn: Array, q: Array) -> Array:
         """See the base class."""
         return q[:, drawn]
 
@@ -150,7 +151,7 @@ class RandomUnits(NullDraws):
 class RandomRotation(NullDraws):
     """The same units, rotated about their training means."""
 
-    def __init__(self, data: TrainingAndTest, weight: NDArray[np.float64] | None) -> None:
+    def __init__(self, data: TrainingAndTest, weight: Doubles | None) -> None:
         super().__init__(_as_arrays(data))
         self._n_units = self.data.X.shape[1]
         if self._n_units < 2:
@@ -159,11 +160,11 @@ class RandomRotation(NullDraws):
             )
         self._weight = weight
 
-    def draw(self, rng: np.random.RandomState) -> NDArray[np.floating[Any]]:
+    def draw(self, rng: np.random.RandomState) -> Floats:
         """Draw an orthogonal matrix; all are equally likely."""
         return np.ascontiguousarray(ortho_group.rvs(self._n_units, random_state=rng))
 
-    def apply(self, drawn: NDArray[Any]) -> TrainingAndTest:
+    def apply(self, drawn: Array) -> TrainingAndTest:
         """Rotate the features of the training and of the test images."""
         X, X_test = (_dense(part) for part in (self.data.X, self.data.X_test))
         mean = np.average(X, axis=0, weights=self._weight)
@@ -172,7 +173,7 @@ class RandomRotation(NullDraws):
         return TrainingAndTest(X @ rotation + shift, self.data.y, X_test @ rotation + shift)
 
     def features(
-        self, drawn: NDArray[Any], training: FeatureMoments, test: FeatureMoments
+        self, drawn: Array, training: FeatureMoments, test: FeatureMoments
     ) -> tuple[FeatureMoments, FeatureMoments]:
         """See the base class."""
         mean = training.means
@@ -182,7 +183,7 @@ class RandomRotation(NullDraws):
             replace(test.transformed(drawn), means=test_mean),
         )
 
-    def products(self, drawn: NDArray[Any], q: NDArray[Any]) -> NDArray[Any]:
+    def products(self, drawn: Array, q: Array) -> Array:
         """See the base class."""
         return np.asarray(q @ drawn.astype(q.dtype))
 
@@ -207,7 +208,7 @@ class ShuffledImages(NullDraws):
         self,
         data: TrainingAndTest,
         groups: ArrayLike | None,
-        weight: NDArray[np.float64] | None,
+        weight: Doubles | None,
         scheme: Scheme,
     ) -> None:
         super().__init__(data)
@@ -237,7 +238,7 @@ class ShuffledImages(NullDraws):
                 f"{sizes.max()} image(s) of positive weight. Give other groups or more images."
             )
 
-    def draw(self, rng: np.random.RandomState) -> NDArray[np.intp]:
+    def draw(self, rng: np.random.RandomState) -> Indices:
         """Draw which image's responses every image gets."""
         order = np.arange(self._n_images)
         if self._scheme == "shift":
@@ -248,11 +249,11 @@ class ShuffledImages(NullDraws):
                 order[self._parts[to]] = self._parts[taken]
         return order
 
-    def apply(self, drawn: NDArray[Any]) -> TrainingAndTest:
+    def apply(self, drawn: Array) -> TrainingAndTest:
         """Give the images the responses to others."""
         return TrainingAndTest(self.data.X, take_rows(self.data.y, drawn), self.data.X_test)
 
-    def order(self, drawn: NDArray[Any]) -> NDArray[np.intp]:
+    def order(self, drawn: Array) -> Indices:
         """See the base class."""
         return drawn
 
@@ -260,7 +261,7 @@ class ShuffledImages(NullDraws):
 def make_draws(
     null: str,
     data: TrainingAndTest,
-    weight: NDArray[np.float64] | None,
+    weight: Doubles | None,
     *,
     pool: Any,
     pool_test: Any,
@@ -301,5 +302,5 @@ def _check_features(values: Any, name: str) -> Any:
     return check_array(values, accept_sparse="csr", dtype=FLOATS, input_name=name)
 
 
-def _dense(features: Any) -> NDArray[Any]:
+def _dense(features: Any) -> Array:
     return np.asarray(features.toarray() if sparse.issparse(features) else features)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from skalign.inference._null_draws import NullDraws, TrainingAndTest
 from skalign.inference._refits import RefittableModel
 from skalign.metrics import alignment
+from skalign.utils import Array, Doubles
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,8 +29,8 @@ class Scoring:
         Whether theta centers features and targets over images.
     """
 
-    y_test: NDArray[Any]
-    sample_weight: NDArray[np.float64] | None
+    y_test: Array
+    sample_weight: Doubles | None
     target: Literal["predicted", "observed"]
     center: bool
 
@@ -56,16 +56,16 @@ class Refits:
     draws: NullDraws
     scoring: Scoring
 
-    def observed(self) -> NDArray[np.float64]:
+    def observed(self) -> Doubles:
         """Fit the data as they are."""
         return self._fit(self.draws.data)
 
-    def resample(self, seed: int) -> NDArray[np.float64]:
+    def resample(self, seed: int) -> Doubles:
         """Fit one draw of null data."""
         drawn = self.draws.draw(np.random.RandomState(seed))
         return self._fit(self.draws.apply(drawn))
 
-    def _fit(self, data: TrainingAndTest) -> NDArray[np.float64]:
+    def _fit(self, data: TrainingAndTest) -> Doubles:
         fitted, scoring = self.model.fit(data.X, data.y), self.scoring
         found = alignment(
             fitted,

@@ -8,10 +8,8 @@ diagonal of the Gram. So a null fit reads no image, and all null fits share ``X'
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import gen_batches
@@ -22,6 +20,7 @@ from skalign.inference._refits import RefittableModel
 from skalign.linear_model import SparsePositiveEncoder
 from skalign.metrics import scores_of_moments
 from skalign.solvers import Design, FeatureMoments, Moments, Solution, solve_moments
+from skalign.utils import Array, Doubles
 
 SHARED_BYTES = 2**30  # larger moments are not kept
 PART_BYTES = 2**25  # working memory of the fits to one draw
@@ -43,7 +42,7 @@ class SharedEncoder:
 
     encoder: SparsePositiveEncoder
     scaler: StandardScaler | None
-    weight: NDArray[np.float64] | None
+    weight: Doubles | None
 
     @classmethod
     def find(cls, model: RefittableModel, n_targets: int) -> SharedEncoder | None:
@@ -85,7 +84,7 @@ class SharedEncoder:
             n_jobs=1,
         )
 
-    def scales(self, features: FeatureMoments) -> NDArray[np.float64]:
+    def scales(self, features: FeatureMoments) -> Doubles:
         """Factors by which the scaler multiplies training features."""
         if self.scaler is None or not self.scaler.with_std:
             return np.ones(features.means.size)
@@ -94,9 +93,7 @@ class SharedEncoder:
         constant = variance <= n_images * eps * variance + (n_images * features.means * eps) ** 2
         return np.asarray(1 / np.sqrt(np.where(constant, 1, variance)))
 
-    def scale(
-        self, features: FeatureMoments, factors: NDArray[np.float64], center: NDArray[np.float64]
-    ) -> FeatureMoments:
+    def scale(self, features: FeatureMoments, factors: Doubles, center: Doubles) -> FeatureMoments:
         """Standardize features as the scaler does, from the means and factors of training."""
         if self.scaler is None:
             return features
@@ -133,7 +130,7 @@ class MomentFits:
     design: Design
     training: Moments
     test: Moments
-    Y: NDArray[Any]
+    Y: Array
 
     @classmethod
     def find(
@@ -168,7 +165,7 @@ class MomentFits:
             data.y,
         )
 
-    def observed(self) -> NDArray[np.float64]:
+    def observed(self) -> Doubles:
         """Fit the data as they are."""
         own = self
         if self.draws.has_pool:
@@ -176,15 +173,13 @@ class MomentFits:
             own = self._of(self.encoder, self.draws, self.scoring, data)
         return own._fit(own.training.features, own.test.features, None)
 
-    def resample(self, seed: int) -> NDArray[np.float64]:
+    def resample(self, seed: int) -> Doubles:
         """Fit one draw of null data."""
         drawn = self.draws.draw(np.random.RandomState(seed))
         training, test = self.draws.features(drawn, self.training.features, self.test.features)
         return self._fit(training, test, drawn)
 
-    def _fit(
-        self, training: FeatureMoments, test: FeatureMoments, drawn: NDArray[Any] | None
-    ) -> NDArray[np.float64]:
+    def _fit(self, training: FeatureMoments, test: FeatureMoments, drawn: Array | None) -> Doubles:
         """Fit features that are not scaled yet."""
         factors, center = self.encoder.scales(training), training.means
         training, test = (
@@ -210,7 +205,7 @@ class MomentFits:
             values[part] = np.column_stack([score.r, score.theta, score.n_active, ~found.converged])
         return values
 
-    def _products(self, drawn: NDArray[Any] | None, part: slice) -> tuple[Moments, Moments]:
+    def _products(self, drawn: Array | None, part: slice) -> tuple[Moments, Moments]:
         """Moments of some targets, their products with the drawn features included."""
         training, test = (moments.take(targets=part) for moments in (self.training, self.test))
         if drawn is None:

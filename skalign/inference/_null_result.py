@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from skalign.inference._null_statistics import n_targets_for_discovery
 from skalign.metrics import Alignment
+from skalign.utils import Doubles, Integers
 
 NullName = Literal["units", "rotation", "images"]
 Correction = Literal["bh", "by"]
@@ -53,23 +53,23 @@ class AlignmentNull:
 
     null: NullName
     encoder: Alignment
-    null_r: NDArray[np.float64]
-    null_theta: NDArray[np.float64]
-    null_n_active: NDArray[np.int64]
-    excess_theta: NDArray[np.float64]
-    p_value_r: NDArray[np.float64]
-    p_value_theta: NDArray[np.float64]
-    q_value_r: NDArray[np.float64]
-    q_value_theta: NDArray[np.float64]
-    familywise_p_value_r: NDArray[np.float64]
-    familywise_p_value_theta: NDArray[np.float64]
+    null_r: Doubles
+    null_theta: Doubles
+    null_n_active: Integers
+    excess_theta: Doubles
+    p_value_r: Doubles
+    p_value_theta: Doubles
+    q_value_r: Doubles
+    q_value_theta: Doubles
+    familywise_p_value_r: Doubles
+    familywise_p_value_theta: Doubles
     region_p_value_r: float
     region_p_value_theta: float
     correction: Correction
     least_p_value: float
 
     @property
-    def n_empty(self) -> NDArray[np.int64]:
+    def n_empty(self) -> Integers:
         """Number of null fits without any active unit, (n_targets,)."""
         return np.asarray(np.count_nonzero(self.null_n_active == 0, axis=0))
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import false_discovery_control
 from sklearn.utils import gen_batches
+
+from skalign.utils import Doubles, Flags, Integers
 
 BLOCK_BYTES = 2**26  # of the designs of regressions that are solved together
 RANK_TOLERANCE = 1e-8  # smallest singular value of a regression, as a share of the largest
@@ -35,15 +36,13 @@ class PValues(NamedTuple):
         Of the mean over targets.
     """
 
-    p_value: NDArray[np.float64]
-    q_value: NDArray[np.float64]
-    familywise_p_value: NDArray[np.float64]
+    p_value: Doubles
+    q_value: Doubles
+    familywise_p_value: Doubles
     region_p_value: float
 
 
-def p_values_of(
-    statistic: NDArray[np.float64], is_tested: NDArray[np.bool_], correction: str, tie: float
-) -> PValues:
+def p_values_of(statistic: Doubles, is_tested: Flags, correction: str, tie: float) -> PValues:
     """Test whether the observed row has larger values than the null rows.
 
     Parameters
@@ -122,15 +121,15 @@ def n_targets_for_discovery(least: float, n_targets: int, correction: str, rate:
     return int(np.ceil(n_targets * penalty * least / rate - 1e-9))
 
 
-def center_draws(r: NDArray[np.float64]) -> NDArray[np.float64]:
+def center_draws(r: Doubles) -> Doubles:
     """Subtract the mean of each target over all rows; an empty fit counts as 0."""
     r = np.nan_to_num(r)
     return np.asarray(r - r.mean(axis=0))
 
 
 def compare_at_equal_units(
-    theta: NDArray[np.float64], n_active: NDArray[np.int64], tie: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    theta: Doubles, n_active: Integers, tie: float
+) -> tuple[Doubles, Doubles]:
     """Compare theta with what the pooled fits have at the same number of active units.
 
     For every target and row theta is predicted from ``(1, log k, log^2 k)``, with k active units,
@@ -160,9 +159,7 @@ def compare_at_equal_units(
     return excess, statistic
 
 
-def _residuals(
-    theta: NDArray[np.float64], n_active: NDArray[np.int64], tie: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _residuals(theta: Doubles, n_active: Integers, tie: float) -> tuple[Doubles, Doubles]:
     """Residuals and statistics of some targets, (n_targets, n_rows)."""
     is_fit = ~np.isnan(theta) & (n_active > 0)
     n_fits = np.maximum(is_fit.sum(axis=1, keepdims=True), 1)
@@ -182,9 +179,7 @@ def _residuals(
     return np.where(is_fit, residual, np.nan), np.where(is_fit, statistic, np.nan)
 
 
-def _deleted_residuals(
-    design: NDArray[np.float64], values: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _deleted_residuals(design: Doubles, values: Doubles) -> Doubles:
     """Residual of every row from the least-squares fit of all other rows, (n_targets, n_rows).
 
     It is the ordinary residual over 1 - h, with h the leverage. A row that the others say nothing
@@ -197,7 +192,7 @@ def _deleted_residuals(
     return np.asarray(np.divide(residual, left, out=np.zeros_like(residual), where=left > ALONE))
 
 
-def _mean_of_defined(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def _mean_of_defined(values: Doubles) -> Doubles:
     """Means over targets that have a value, row by row; NaN where none has."""
     with np.errstate(invalid="ignore"):
         return np.asarray(np.nansum(values, axis=1) / (~np.isnan(values)).sum(axis=1))

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from skalign.inference._interval import ConfidenceInterval, IntervalRule, interval_of, join
 from skalign.metrics import BootstrapDraws, ImageDraws, ImagesToDraw, JackknifeDraws
+from skalign.utils import Array, Doubles
 
 _CONSTANT = 1e-12  # variance of a draw of one image only, as a share of that of all
 
 
-def _explained(
-    errors: NDArray[np.float64], centered: NDArray[np.float64], draws: ImageDraws
-) -> NDArray[np.float64]:
+def _explained(errors: Doubles, centered: Doubles, draws: ImageDraws) -> Doubles:
     """V of every fit, target and draw; NaN where the responses of a draw are constant."""
     n_fits, n_images, n_targets = errors.shape
     rows = errors.transpose(0, 2, 1).reshape(-1, n_images)
@@ -32,21 +29,21 @@ class _AsTheyAre(ImageDraws):
     def __init__(self, images: ImagesToDraw) -> None:
         super().__init__(images, 1)
 
-    def _means(self, rows: NDArray[Any]) -> NDArray[Any]:
+    def _means(self, rows: Array) -> Array:
         return np.average(rows, axis=1, weights=self.images.weight)[:, np.newaxis]
 
-    def _weight(self, draw: int) -> NDArray[Any]:
+    def _weight(self, draw: int) -> Array:
         return self.images.weight
 
 
 def intervals_of_parts(
-    errors: NDArray[np.float64],
-    centered: NDArray[np.float64],
-    most: NDArray[np.float64],
+    errors: Doubles,
+    centered: Doubles,
+    most: Doubles,
     images: ImagesToDraw,
     rule: IntervalRule,
     keys: list[str],
-    mixing: NDArray[np.float64],
+    mixing: Doubles,
     *,
     target_names: NDArray[np.object_] | None,
 ) -> tuple[dict[str, ConfidenceInterval], dict[str, ConfidenceInterval]]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn import get_config
 from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
@@ -19,7 +19,7 @@ from sklearn.utils.validation import has_fit_parameter
 
 from skalign.metrics import linear_model_of
 from skalign.model_selection import check_splits
-from skalign.utils import check_groups, check_sample_weight
+from skalign.utils import Indices, check_groups, check_sample_weight
 
 _ROUTING = "enable_metadata_routing"
 
@@ -76,7 +76,7 @@ class RefittableModel:
             arguments[name] = value
         object.__setattr__(self, "arguments", arguments)
 
-    def fit(self, X: Any, y: Any, rows: NDArray[np.intp] | None = None) -> Any:
+    def fit(self, X: Any, y: Any, rows: Indices | None = None) -> Any:
         """Fit a clone to all samples, or to some rows of them."""
         arguments, groups = self.arguments, self.groups
         if rows is not None:
@@ -182,7 +182,7 @@ def _split_by_groups(estimator: Any, X: Any, y: Any, groups: ArrayLike) -> None:
             return
 
 
-def take_rows(values: Any, rows: NDArray[np.intp]) -> Any:
+def take_rows(values: Any, rows: Indices) -> Any:
     """Some rows of an array, a sparse matrix, a list or a data frame."""
     (values,) = indexable(values)  # a sparse matrix becomes one that has rows
     return _safe_indexing(values, rows)

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from skalign.inference._bootstrap_mean import differences_by_subject, means_of_subjects
 from skalign.inference._interval import N_RESAMPLES, IntervalRule
-from skalign.utils import check_number, import_pandas
+from skalign.utils import Doubles, check_number, import_pandas
 
 _LARGEST_EXACT = 14  # subjects: 2 ** 14 flips take milliseconds
 _TIE = 1e-12  # relative to the spread: means of subjects that are equal but for rounding
@@ -202,7 +201,7 @@ def _as_arrays(values: Any) -> Any:
     return None if values is None else [np.atleast_1d(of_subject) for of_subject in values]
 
 
-def _all_subsets(n_subjects: int) -> NDArray[np.float64]:
+def _all_subsets(n_subjects: int) -> Doubles:
     """Every nonempty subset, as rows of zeros and ones."""
     numbers = np.arange(1, 2**n_subjects)
     return (numbers[:, np.newaxis] >> np.arange(n_subjects) & 1).astype(np.float64)
@@ -210,7 +209,7 @@ def _all_subsets(n_subjects: int) -> NDArray[np.float64]:
 
 def _random_subsets(
     n_subjects: int, n_resamples: int, random_state: np.random.RandomState
-) -> NDArray[np.float64]:
+) -> Doubles:
     """Random subsets; the empty one, which flips nothing, is as good as never drawn."""
     subsets = random_state.randint(0, 2, (n_resamples - 1, n_subjects))
     return subsets[subsets.any(axis=1)].astype(np.float64)

@@ -10,7 +10,7 @@ from numbers import Real
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import sparse
 from sklearn.utils import check_random_state, check_scalar, indexable
 from sklearn.utils.parallel import Parallel, delayed
@@ -25,7 +25,7 @@ from skalign.metrics import (
     target_column,
     to_dense,
 )
-from skalign.utils import check_flag, import_pandas, target_names
+from skalign.utils import Array, Doubles, Indices, Integers, check_flag, import_pandas, target_names
 
 _N_PROBES = 64  # images that tell whether the units are the same in every fit
 _SAME_UNIT = 0.99  # correlation over them
@@ -56,14 +56,14 @@ class SelectionStability:
     """
 
     frequency: Any
-    stability: NDArray[np.float64]
-    n_active: NDArray[np.float64]
-    n_empty: NDArray[np.int64]
+    stability: Doubles
+    n_active: Doubles
+    n_empty: Integers
     n_resamples: int
-    target_names: NDArray[Any] | None = None
+    target_names: Array | None = None
 
     @property
-    def unit_frequency(self) -> NDArray[np.float64]:
+    def unit_frequency(self) -> Doubles:
         """Mean over targets of how often each unit is selected, (n_units,)."""
         return np.asarray(self.frequency.mean(axis=0)).ravel()
 
@@ -237,7 +237,7 @@ def _draw(
     n_resamples: int,
     sample_fraction: float | Literal["bootstrap"],
     random_state: np.random.RandomState,
-) -> Iterator[NDArray[np.intp]]:
+) -> Iterator[Indices]:
     """How often every image is drawn, for one fit after the other."""
     n_groups = images.n_groups
     if sample_fraction == "bootstrap":
@@ -266,7 +266,7 @@ class _Selection(NamedTuple):
     """The selection of one fit, and the responses of its units to some images."""
 
     selected: Any  # (n_targets, n_units), 1 where selected; csr
-    units: NDArray[Any]  # (n_probes, n_units), unit norm
+    units: Array  # (n_probes, n_units), unit norm
 
 
 def _select(
@@ -274,8 +274,8 @@ def _select(
     X: Any,
     y: Any,
     by_weight: bool,
-    counts: NDArray[np.intp],
-    expected: NDArray[Any] | None,
+    counts: Indices,
+    expected: Array | None,
 ) -> _Selection:
     """Fit to a resample, and check that its units are the expected ones."""
     if by_weight:
@@ -292,13 +292,13 @@ def _select(
     return _Selection(sparse.vstack(selected, format="csr"), units)
 
 
-def _directions(features: Any) -> NDArray[Any]:
+def _directions(features: Any) -> Array:
     features = np.asarray(to_dense(features))
     directions, _ = ImageSpace(len(features), None, center=True).directions(features, "X")
     return np.asarray(directions)
 
 
-def _check_same_units(units: NDArray[Any], expected: NDArray[Any]) -> None:
+def _check_same_units(units: Array, expected: Array) -> None:
     rule = "estimator must hand the same units to its linear model in all fits"
     remedy = (
         "Fit what comes before it once, on data of its own (a localizer with its own stimuli, or a "
@@ -319,7 +319,7 @@ def _check_same_units(units: NDArray[Any], expected: NDArray[Any]) -> None:
         )
 
 
-def _summary(n_selected: Any, n_empty: NDArray[Any], n_fits: int) -> SelectionStability:
+def _summary(n_selected: Any, n_empty: Array, n_fits: int) -> SelectionStability:
     n_units = n_selected.shape[1]
     total = n_selected.sum(axis=1, dtype=np.int64)
     square = (n_selected**2).sum(axis=1, dtype=np.int64)

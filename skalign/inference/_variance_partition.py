@@ -8,7 +8,7 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import sparse
 
 from skalign.inference._comparison import check_test_targets
@@ -21,7 +21,7 @@ from skalign.inference._interval import (
 from skalign.inference._partition_draws import intervals_of_parts
 from skalign.inference._refits import RefittableModel, count_samples
 from skalign.metrics import ImagesToDraw, NoiseCeiling, check_responses
-from skalign.utils import import_pandas
+from skalign.utils import Doubles, import_pandas
 
 _MOST_GROUPS = 4
 
@@ -277,7 +277,7 @@ def _check_units(units: Any, units_test: Any) -> Subset:
     return names
 
 
-def _check_ceiling(ceiling: Any, n_targets: int) -> NDArray[np.float64]:
+def _check_ceiling(ceiling: Any, n_targets: int) -> Doubles:
     """What can be explained of every target; NaN where nothing can."""
     if ceiling is None:
         return np.ones(n_targets)
@@ -306,7 +306,7 @@ def _beside(features: list[Any]) -> Any:
     return np.hstack([check_responses(one, "units") for one in features])
 
 
-def _parts(names: Subset, subsets: list[Subset]) -> tuple[list[str], NDArray[np.float64]]:
+def _parts(names: Subset, subsets: list[Subset]) -> tuple[list[str], Doubles]:
     """Keys of unions and parts, and how each is a sum of V over the subsets, a row per key."""
     place = {frozenset(subset): k for k, subset in enumerate(subsets)}
     rows = np.vstack([np.eye(len(subsets)), np.zeros((len(subsets), len(subsets)))])

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from skalign.inspection._units_table import (
     BETWEEN,
@@ -20,7 +19,7 @@ from skalign.inspection._units_table import (
     select_roles,
     write_foot,
 )
-from skalign.utils import import_pyplot
+from skalign.utils import Array, import_pyplot
 
 _PENALTIES = {"ols": "OLS", "ridge": "ridge", "lasso": "lasso", "elasticnet": "elastic\nnet"}
 _SIDE = 0.17  # how far the two roles stand from the tick of their penalty
@@ -90,7 +89,7 @@ class EncoderComparisonDisplay:
     (2, 2)
     """
 
-    axes_: NDArray[Any]
+    axes_: Array
     figure_: Any
 
     def __init__(self, table: Any, *, columns: str | None = None) -> None:

@@ -6,10 +6,10 @@ from itertools import product
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from skalign.model_selection import AlignmentFront, pareto_optimal
-from skalign.utils import import_pyplot
+from skalign.utils import Flags, import_pyplot
 
 
 class AlignmentFrontDisplay:
@@ -224,7 +224,7 @@ class AlignmentFrontDisplay:
                 handle.set_sizes([100])
         return self
 
-    def _draw_candidates(self, drawn: NDArray[np.bool_]) -> None:
+    def _draw_candidates(self, drawn: Flags) -> None:
         """Markers in the colors of active units, with a color bar."""
         from matplotlib.colors import LogNorm
         from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
@@ -263,7 +263,7 @@ class AlignmentFrontDisplay:
         )
         self.colorbar_.ax.yaxis.set_minor_locator(NullLocator())
 
-    def _not_drawn(self, drawn: NDArray[np.bool_]) -> list[str]:
+    def _not_drawn(self, drawn: Flags) -> list[str]:
         """What a reader would not see, counted."""
         front, notes = self.front, []
         empty = int((front.empty_fraction == 1).sum())

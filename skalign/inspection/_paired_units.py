@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
 from skalign.inspection._units_table import (
@@ -21,7 +20,7 @@ from skalign.inspection._units_table import (
     select_roles,
     write_foot,
 )
-from skalign.utils import import_pandas, import_pyplot
+from skalign.utils import Array, import_pandas, import_pyplot
 
 _STATISTICS = {"t": "t({df})", "wilcoxon": "W"}
 
@@ -103,7 +102,7 @@ class PairedUnitsDisplay:
     1    FFA    theta  20           -0.419  0.000
     """
 
-    axes_: NDArray[Any]
+    axes_: Array
     figure_: Any
 
     def __init__(

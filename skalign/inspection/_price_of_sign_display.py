@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from skalign.inference import PriceOfSign, price_of_sign
-from skalign.utils import import_pyplot
+from skalign.utils import Array, import_pyplot
 
 _BLUE, _ORANGE = "#0072B2", "#D55E00"  # of Okabe and Ito, told apart by all
 
@@ -56,7 +56,7 @@ class PriceOfSignDisplay:
     'r, positive weights'
     """
 
-    axes_: NDArray[Any]
+    axes_: Array
     figure_: Any
 
     def __init__(self, price: PriceOfSign) -> None:
@@ -236,7 +236,7 @@ def _draw_targets(ax: Any, signed: Any, positive: Any, **style: Any) -> None:
     ax.scatter(signed, positive, 18, alpha=opacity, linewidth=0, **style)
 
 
-def _compare(ax: Any, name: str, values: list[NDArray[Any]]) -> None:
+def _compare(ax: Any, name: str, values: list[Array]) -> None:
     """Equal axes, the diagonal and labels."""
     both = np.concatenate(values)
     low, high = (both.min(), both.max()) if both.size else (0, 1)
@@ -247,7 +247,7 @@ def _compare(ax: Any, name: str, values: list[NDArray[Any]]) -> None:
     ax.set(xlabel=f"{name}, signed weights", ylabel=f"{name}, positive weights")
 
 
-def _change(difference: NDArray[Any]) -> str:
+def _change(difference: Array) -> str:
     """What happens on average when negative weights are taken away."""
     mean = difference.mean()
     return f"{'falls' if mean >= 0 else 'rises'} by {abs(mean):.3f} on average"

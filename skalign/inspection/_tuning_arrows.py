@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.utils import check_array
 
 from skalign.inspection._palette import GREEN
 from skalign.metrics import linear_maps, linear_model_of, tuning_reorientation
-from skalign.utils import import_pyplot
+from skalign.utils import Array, import_pyplot
 
 
 class TuningArrowsDisplay:
@@ -75,9 +75,9 @@ class TuningArrowsDisplay:
 
     def __init__(
         self,
-        X: NDArray[Any],
-        y: NDArray[Any],
-        weights: NDArray[Any],
+        X: Array,
+        y: Array,
+        weights: Array,
         theta: float,
         name: str = "",
     ) -> None:

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.decomposition import PCA
 from sklearn.utils import check_array
 
 from skalign.inspection._palette import GROUPS
-from skalign.utils import import_pyplot
+from skalign.utils import Doubles, Indices, import_pyplot
 
 
 class TuningDirectionsDisplay:
@@ -84,9 +84,9 @@ class TuningDirectionsDisplay:
 
     def __init__(
         self,
-        directions: NDArray[np.float64],
-        groups: Mapping[str, NDArray[np.intp]],
-        explained_variance_ratio: NDArray[np.float64],
+        directions: Doubles,
+        groups: Mapping[str, Indices],
+        explained_variance_ratio: Doubles,
     ) -> None:
         self.directions = directions
         self.groups = groups
@@ -188,7 +188,7 @@ class TuningDirectionsDisplay:
         ax.legend(title="Units, and the mean of each group", ncols=4, **below)
         return self
 
-    def _draw_group(self, name: str, units: NDArray[np.intp], color: str) -> None:
+    def _draw_group(self, name: str, units: Indices, color: str) -> None:
         """Arrows of the units of a group, and a bold one for their mean."""
         from_origin = {"angles": "xy", "scale_units": "xy", "scale": 1, "color": color}
         label = f"{name} ({units.size:,})"
@@ -212,7 +212,7 @@ class TuningDirectionsDisplay:
         )
 
 
-def _check_groups(groups: Mapping[str, ArrayLike], n_units: int) -> dict[str, NDArray[np.intp]]:
+def _check_groups(groups: Mapping[str, ArrayLike], n_units: int) -> dict[str, Indices]:
     """Indices of the units of every group."""
     if not isinstance(groups, Mapping):
         raise TypeError(
@@ -227,7 +227,7 @@ def _check_groups(groups: Mapping[str, ArrayLike], n_units: int) -> dict[str, ND
     return {name: _check_units(units, name, n_units) for name, units in groups.items()}
 
 
-def _check_units(units: ArrayLike, name: str, n_units: int) -> NDArray[np.intp]:
+def _check_units(units: ArrayLike, name: str, n_units: int) -> Indices:
     units = np.asarray(units)
     if units.dtype == bool:
         if units.shape != (n_units,):

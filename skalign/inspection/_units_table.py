@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from skalign.inspection._palette import BLUE, GREEN, ORANGE
-from skalign.utils import import_pandas
+from skalign.utils import Array, import_pandas
 
 Units = str | Mapping[str, str]
 QUANTITIES = {"r": "Predictivity r", "theta": "Reorientation θ\n(low: aligned)"}
@@ -100,7 +99,7 @@ def range_between(rows: Any, quantity: str) -> tuple[float, float, int]:
     return found[quantity].min(), found[quantity].max(), found["subject"].nunique()
 
 
-def check_axes(ax: Any, n_panels: int) -> NDArray[Any]:
+def check_axes(ax: Any, n_panels: int) -> Array:
     """Axes of shape (2, n_panels), r above theta."""
     axes = np.asarray(ax, dtype=object)
     if axes.size != 2 * n_panels:
@@ -110,7 +109,7 @@ def check_axes(ax: Any, n_panels: int) -> NDArray[Any]:
     return axes.reshape(2, n_panels)
 
 
-def finish_theta(axes: NDArray[Any], feet: list[dict[str, Any]]) -> None:
+def finish_theta(axes: Array, feet: list[dict[str, Any]]) -> None:
     """Start theta at 0, and write below that how many units are active and targets empty.
 
     Parameters

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils import Tags, check_array, check_consistent_length
@@ -14,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skalign.linear_model._callback import CallbackSupportMixin
 from skalign.solvers import Solution
-from skalign.utils import check_flag, check_sample_weight, target_names
+from skalign.utils import Array, Doubles, Floats, check_flag, check_sample_weight, target_names
 
 FLOATS = [np.float64, np.float32]
 
@@ -22,9 +21,7 @@ FLOATS = [np.float64, np.float32]
 class LinearEncoder(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, BaseEstimator):
     """Linear map to many targets, fitted with a certificate."""
 
-    def _check_data(
-        self, X: Any, y: Any, sample_weight: Any
-    ) -> tuple[Any, NDArray[Any], NDArray[np.float64] | None]:
+    def _check_data(self, X: Any, y: Any, sample_weight: Any) -> tuple[Any, Array, Doubles | None]:
         for name in ("positive", "fit_intercept"):
             check_flag(getattr(self, name), name)
         if y is None:
@@ -50,7 +47,7 @@ class LinearEncoder(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, Base
         elif hasattr(self, "target_names_in_"):
             del self.target_names_in_  # of a fit before
 
-    def _keep(self, y: NDArray[Any], solution: Solution) -> None:
+    def _keep(self, y: Array, solution: Solution) -> None:
         """Keep the weights and their certificates; 1-D where `y` is."""
         self.coef_, self.intercept_ = solution.coef, solution.intercept
         if y.ndim == 1:
@@ -59,7 +56,7 @@ class LinearEncoder(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, Base
         self.kkt_violation_ = solution.kkt_violation
         self.dual_gap_ = solution.dual_gap
 
-    def predict(self, X: Any) -> NDArray[np.floating]:
+    def predict(self, X: Any) -> Floats:
         """Predict the responses of all targets.
 
         Parameters
@@ -74,7 +71,7 @@ class LinearEncoder(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, Base
         """
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
-        predicted: NDArray[np.floating] = safe_sparse_dot(X, self.coef_.T, dense_output=True)
+        predicted: Floats = safe_sparse_dot(X, self.coef_.T, dense_output=True)
         predicted += self.intercept_  # in place: predictions of all targets are large
         return predicted
 

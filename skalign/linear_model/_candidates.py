@@ -8,10 +8,10 @@ from numbers import Real
 from typing import Any, get_args
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from skalign.solvers import Design, Penalty, alpha_max, check_alphas, l1_alphas, l2_alphas
-from skalign.utils import check_flag
+from skalign.utils import Doubles, Flags, Floats, check_flag
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,8 +42,8 @@ class CandidateGrid:
     penalty: Penalty
     positive: bool
     n_steps: int
-    l1_ratios: NDArray[np.float64]
-    alphas: tuple[NDArray[np.float64] | None, ...]
+    l1_ratios: Doubles
+    alphas: tuple[Doubles | None, ...]
     alpha_per_target: bool
 
     @classmethod
@@ -89,7 +89,7 @@ class CandidateGrid:
         return self.n_steps * len(self.l1_ratios)
 
     @property
-    def l1_ratio_of_candidates(self) -> NDArray[np.float64]:
+    def l1_ratio_of_candidates(self) -> Doubles:
         """The l1_ratio (n_candidates,) of every candidate."""
         return np.tile(self.l1_ratios, self.n_steps)
 
@@ -119,7 +119,7 @@ class CandidateGrid:
         )
         return replace(self, alphas=found)
 
-    def shared(self, tables: Sequence[NDArray[np.float64]]) -> CandidateGrid:
+    def shared(self, tables: Sequence[Doubles]) -> CandidateGrid:
         """The same candidates for all targets: at every step the largest alpha of any of them.
 
         `tables` are the alphas of all blocks, each (n_steps, n_l1_ratios, n_block).
@@ -127,9 +127,7 @@ class CandidateGrid:
         largest = np.max([table.max(axis=2) for table in tables], axis=0)
         return replace(self, alphas=tuple(alphas[:, np.newaxis] for alphas in largest.T))
 
-    def alphas_of_block(
-        self, design: Design, q: NDArray[np.floating], block: slice
-    ) -> NDArray[np.float64]:
+    def alphas_of_block(self, design: Design, q: Floats, block: slice) -> Doubles:
         """Alphas (n_steps, n_l1_ratios, n_block) of targets whose products with features are q."""
         tables = []
         for alphas, l1_ratio in zip(self.alphas, self.l1_ratios, strict=True):
@@ -148,9 +146,7 @@ class CandidateGrid:
             tables.append(np.broadcast_to(found, (self.n_steps, len(q))))
         return np.stack(tables, axis=1)
 
-    def empty_on_all(
-        self, alphas: NDArray[np.float64], q: NDArray[np.floating], total_weight: float
-    ) -> NDArray[np.bool_]:
+    def empty_on_all(self, alphas: Doubles, q: Floats, total_weight: float) -> Flags:
         """Whether a fit to all samples is empty, for every candidate (n_candidates, n_block).
 
         A fold may have weights at an alpha at which all samples together have none.
@@ -168,7 +164,7 @@ class CandidateGrid:
         return is_empty.reshape(self.n_candidates, -1)
 
 
-def _check_l1_ratios(penalty: Penalty, l1_ratio: Any) -> NDArray[np.float64]:
+def _check_l1_ratios(penalty: Penalty, l1_ratio: Any) -> Doubles:
     if penalty != "elasticnet":
         return np.array([1.0 if penalty == "lasso" else 0.0])
     rule = f"l1_ratio must be a number between 0 and 1 or a 1-D array of them; got {l1_ratio!r}."

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from skalign.linear_model._cross_validation import CrossValidation
 from skalign.model_selection import Select, choose
+from skalign.utils import Indices
 
 # Differences of r and theta up to here are rounding errors.
 TIE = {np.dtype(np.float64): 1e-9, np.dtype(np.float32): 1e-6}
@@ -20,7 +20,7 @@ def choose_candidates(
     alpha_per_target: bool,
     fits_all_samples: bool,
     dtype: np.dtype,
-) -> NDArray[np.intp]:
+) -> Indices:
     """Choose a candidate for every target, or the same one for all.
 
     Parameters

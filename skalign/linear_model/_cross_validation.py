@@ -6,10 +6,9 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from skalign.linear_model._candidates import CandidateGrid
 from skalign.linear_model._cross_validation_problem import CrossValidationProblem, Split
@@ -24,7 +23,15 @@ from skalign.linear_model._ridge_fold import LeaveOneOutFold, RidgeFold, shared_
 from skalign.linear_model._score_averages import CandidateScores, ScoreAverages
 from skalign.linear_model._target_scales import check_scales
 from skalign.solvers import Design, FeatureMoments, Moments, cut_targets, gram_pays, target_blocks
-from skalign.utils import map_blocks, single_threaded_blas_if_small
+from skalign.utils import (
+    Array,
+    Doubles,
+    Flags,
+    Floats,
+    Indices,
+    map_blocks,
+    single_threaded_blas_if_small,
+)
 
 RIDGE_COPIES = 6  # arrays over samples that a fold of a ridge holds for each target
 FOLD_BYTES = 2**31  # of Grams and held-out features of folds that share a pass through targets
@@ -47,7 +54,7 @@ class AllSamples(NamedTuple):
 
     design: Design
     features: FeatureMoments | None = None
-    kernel: NDArray[np.float64] | None = None
+    kernel: Doubles | None = None
     is_ridge: bool = False
 
 
@@ -66,9 +73,9 @@ class TargetsOfAllSamples(NamedTuple):
         The moments; None where no Gram was taken.
     """
 
-    alphas: NDArray[np.float64]
-    is_empty: NDArray[np.bool_]
-    is_drowned: NDArray[np.bool_]
+    alphas: Doubles
+    is_empty: Flags
+    is_drowned: Flags
     moments: Moments | None
 
 
@@ -92,14 +99,14 @@ class CrossValidation:
         The blocks of targets.
     """
 
-    alphas: NDArray[np.float64]
-    is_empty: NDArray[np.bool_]
-    drowned: NDArray[np.intp]
+    alphas: Doubles
+    is_empty: Flags
+    drowned: Indices
     scores: CandidateScores
     moments: list[Moments] | None
     blocks: list[slice]
 
-    def table(self, l1_ratios: NDArray[np.float64]) -> dict[str, NDArray[Any]]:
+    def table(self, l1_ratios: Doubles) -> dict[str, Array]:
         """Alphas and scores of all candidates, as ``cv_results_`` has them."""
         return {
             "param_alpha": self.alphas,
@@ -251,7 +258,7 @@ def _targets_of_all(
 ) -> TargetsOfAllSamples:
     """Products of a block with the features, checked, and the alphas that suit it."""
     design, moments = samples.design, None
-    q: NDArray[np.floating]
+    q: Floats
     if samples.is_ridge:
         _, means, squared_norms = design.targets(targets.Y, targets.numbers)
         q = np.empty((len(means), 0), design.dtype)  # alphas without an l1 penalty need none

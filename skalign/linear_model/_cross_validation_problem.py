@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from skalign.solvers import Design, Penalty
+from skalign.utils import Doubles, Indices
 
-Split = tuple[NDArray[np.intp], NDArray[np.intp]]  # training and test samples
+Split = tuple[Indices, Indices]  # training and test samples
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +31,7 @@ class CrossValidationProblem:
 
     X: Any
     Y: Any
-    sample_weight: NDArray[np.float64] | None
+    sample_weight: Doubles | None
     penalty: Penalty
     positive: bool
     fit_intercept: bool
@@ -46,7 +44,7 @@ class CrossValidationProblem:
         """Number of targets."""
         return int(self.Y.shape[1])
 
-    def weight_of(self, samples: Any) -> NDArray[np.float64] | None:
+    def weight_of(self, samples: Any) -> Doubles | None:
         """Weights of some samples, if there are any."""
         return None if self.sample_weight is None else self.sample_weight[samples]
 

@@ -8,12 +8,11 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from skalign.linear_model._cross_validation import CrossValidation
 from skalign.linear_model._cross_validation_problem import CrossValidationProblem
 from skalign.solvers import Moments, Solution, solve, solve_moments
-from skalign.utils import map_blocks
+from skalign.utils import Doubles, Indices, map_blocks
 
 
 def check_refit(refit: Any, n_splits: int) -> None:
@@ -30,10 +29,10 @@ def check_refit(refit: Any, n_splits: int) -> None:
 def fit_chosen(
     problem: CrossValidationProblem,
     found: CrossValidation,
-    alpha: NDArray[np.float64],
-    l1_ratio: NDArray[np.float64],
+    alpha: Doubles,
+    l1_ratio: Doubles,
     *,
-    train: NDArray[np.intp] | None,
+    train: Indices | None,
     n_jobs: int | None,
 ) -> Solution:
     """Fit every target at its own alpha.
@@ -115,7 +114,7 @@ def _fit_blocks(
 def _fit_block(
     penalty: Any,
     settings: dict[str, Any],
-    item: tuple[Moments, NDArray[np.float64], NDArray[np.float64]],
+    item: tuple[Moments, Doubles, Doubles],
 ) -> Solution:
     moments, alpha, l1_ratio = item
     return solve_moments(moments, penalty, alpha, l1_ratio=l1_ratio, n_jobs=1, **settings)

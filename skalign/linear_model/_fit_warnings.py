@@ -8,11 +8,11 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from skalign.linear_model._target_scales import DROWNED
 from skalign.solvers import Solution
+from skalign.utils import Doubles, Indices
 
 CALLER_OF_FIT = 4  # levels above warn: this file, fit, its decorator, the caller
 
@@ -41,7 +41,7 @@ def warn_of_unconverged(solution: Solution, max_iter: int) -> None:
     )
 
 
-def warn_of_unconverged_folds(kkt_violation: NDArray[np.float64], tol: float) -> None:
+def warn_of_unconverged_folds(kkt_violation: Doubles, tol: float) -> None:
     """Warn of targets whose weights did not reach the tolerance in a fold."""
     missed = np.flatnonzero((kkt_violation > tol).any(axis=0))
     if missed.size:
@@ -55,7 +55,7 @@ def warn_of_unconverged_folds(kkt_violation: NDArray[np.float64], tol: float) ->
         )
 
 
-def warn_of_drowned(drowned: NDArray[np.intp], n_targets: int, dtype: np.dtype) -> None:
+def warn_of_drowned(drowned: Indices, n_targets: int, dtype: np.dtype) -> None:
     """Warn of targets whose spread drowns in their mean."""
     if drowned.size:
         warnings.warn(
@@ -67,7 +67,7 @@ def warn_of_drowned(drowned: NDArray[np.intp], n_targets: int, dtype: np.dtype) 
         )
 
 
-def warn_of_empty(empty: NDArray[np.intp], n_targets: int, *, alpha_per_target: bool) -> None:
+def warn_of_empty(empty: Indices, n_targets: int, *, alpha_per_target: bool) -> None:
     """Warn of targets that a cross-validation left empty."""
     if empty.size:
         why = "no candidate predicts them better than a constant"
@@ -82,6 +82,6 @@ def warn_of_empty(empty: NDArray[np.intp], n_targets: int, *, alpha_per_target: 
         )
 
 
-def _first_of(targets: NDArray[np.intp]) -> str:
+def _first_of(targets: Indices) -> str:
     """Numbers of the first five targets, for a message."""
     return ", ".join(map(str, targets[:5])) + (", ..." if targets.size > 5 else "")

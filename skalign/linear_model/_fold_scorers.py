@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from skalign.linear_model._candidates import CandidateGrid
 from skalign.linear_model._cross_validation_problem import CrossValidationProblem, Split
@@ -26,6 +25,7 @@ from skalign.solvers import (
     penalty_strengths,
     solve_moments_path,
 )
+from skalign.utils import Doubles, Floats, Indices, Integers
 
 
 class BlockOfTargets(NamedTuple):
@@ -41,8 +41,8 @@ class BlockOfTargets(NamedTuple):
         Moments of all samples; None where folds are fitted to their images.
     """
 
-    Y: NDArray[np.floating]
-    numbers: NDArray[np.intp]
+    Y: Floats
+    numbers: Indices
     moments: Moments | None
 
 
@@ -63,18 +63,18 @@ class FoldScores(NamedTuple):
         Standard errors of r, where there is one fold only.
     """
 
-    r: NDArray[np.float64]
-    r2: NDArray[np.float64]
-    theta: NDArray[np.float64] | None
-    n_active: NDArray[np.int64]
-    kkt_violation: NDArray[np.float64]
-    r_se: NDArray[np.float64] | None
+    r: Doubles
+    r2: Doubles
+    theta: Doubles | None
+    n_active: Integers
+    kkt_violation: Doubles
+    r_se: Doubles | None
 
 
 class FoldScorer(Protocol):
     """Fits all candidates to the training part of a fold, and scores them on the held-out part."""
 
-    def score(self, targets: BlockOfTargets, alphas: NDArray[np.float64]) -> FoldScores:
+    def score(self, targets: BlockOfTargets, alphas: Doubles) -> FoldScores:
         """Score a block of targets at alphas (n_steps, n_l1_ratios, n_block)."""
 
 
@@ -115,7 +115,7 @@ class SubtractedFold:
                 problem.X[self._train], problem.weight_of(self._train)
             )
 
-    def score(self, targets: BlockOfTargets, alphas: NDArray[np.float64]) -> FoldScores:
+    def score(self, targets: BlockOfTargets, alphas: Doubles) -> FoldScores:
         """Score a block of targets at alphas (n_steps, n_l1_ratios, n_block)."""
         assert targets.moments is not None
         problem, train = self._problem, self._train
@@ -193,7 +193,7 @@ class FittedFold:
             max_iter=problem.max_iter,
         )
 
-    def _strengths(self, alphas: NDArray[np.float64], l1_ratio: float) -> PenaltyStrengths:
+    def _strengths(self, alphas: Doubles, l1_ratio: float) -> PenaltyStrengths:
         return penalty_strengths(
             self._problem.penalty,
             alphas,
@@ -202,7 +202,7 @@ class FittedFold:
             total_weight=self._total_weight,
         )
 
-    def score(self, targets: BlockOfTargets, alphas: NDArray[np.float64]) -> FoldScores:
+    def score(self, targets: BlockOfTargets, alphas: Doubles) -> FoldScores:
         """Score a block of targets at alphas (n_steps, n_l1_ratios, n_block)."""
         Y_test = targets.Y[self._test]
         weight = self._problem.weight_of(self._test)
@@ -222,9 +222,9 @@ class FittedFold:
 
     def _score_images(
         self,
-        Y_test: NDArray[np.floating],
-        predicted: NDArray[np.floating],
-        coef: NDArray[np.floating],
+        Y_test: Floats,
+        predicted: Floats,
+        coef: Floats,
     ) -> MomentScores:
         weight = self._problem.weight_of(self._test)
         theta = tuning_reorientation(
@@ -238,9 +238,7 @@ class FittedFold:
         )
 
 
-def _r2(
-    Y: NDArray[np.floating], predicted: NDArray[np.floating], weight: NDArray[np.float64] | None
-) -> NDArray[np.float64]:
+def _r2(Y: Floats, predicted: Floats, weight: Doubles | None) -> Doubles:
     """Coefficient of determination (n_targets,); NaN for a constant."""
     shares = np.full(len(Y), 1 / len(Y)) if weight is None else weight / weight.sum()
     mean = shares @ Y
@@ -253,8 +251,8 @@ def _r2(
 
 def _table(
     of_steps: Iterable[MomentScores],
-    kkt_violation: NDArray[np.float64] | list[NDArray[np.float64]],
-    r_se: list[NDArray[np.float64]] | None = None,
+    kkt_violation: Doubles | list[Doubles],
+    r_se: list[Doubles] | None = None,
 ) -> FoldScores:
     """Scores of all alphas at one l1_ratio, each (n_steps, n_block)."""
     r, r2, theta, n_active = (np.array(scores) for scores in zip(*of_steps, strict=True))

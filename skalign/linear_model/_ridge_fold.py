@@ -6,13 +6,13 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from skalign.linear_model._candidates import CandidateGrid
 from skalign.linear_model._cross_validation_problem import CrossValidationProblem, Split
 from skalign.linear_model._fold_scorers import BlockOfTargets, FoldScores
 from skalign.metrics import ImageSpace, pearson_r_standard_error
 from skalign.solvers import Design, RidgeSpectrum, penalty_strengths
+from skalign.utils import Doubles, Floats
 
 # Of the bound on the KKT violation: beyond, folds are fitted through their images.
 LOOSEST = 0.5
@@ -41,7 +41,7 @@ class RidgeFold:
         grid: CandidateGrid,
         split: Split,
         *,
-        kernel: NDArray[np.float64] | None,
+        kernel: Doubles | None,
         with_error: bool,
     ) -> None:
         self._problem, self._grid, self._with_error = problem, grid, with_error
@@ -61,7 +61,7 @@ class RidgeFold:
         """Whether rounding leaves every fit optimal to well within the tolerance."""
         return _is_accurate(self._spectrum, self._problem, self._grid)
 
-    def score(self, targets: BlockOfTargets, alphas: NDArray[np.float64]) -> FoldScores:
+    def score(self, targets: BlockOfTargets, alphas: Doubles) -> FoldScores:
         """Score a block of targets at alphas (n_steps, n_l1_ratios, n_block)."""
         spectrum, weight = self._spectrum, self._problem.weight_of(self._test)
         prepared, means, _ = spectrum.design.targets(targets.Y[self._train])
@@ -123,7 +123,7 @@ class LeaveOneOutFold:
         if problem.fit_intercept:
             self._least_leverage = self._root**2 / design.total_weight
 
-    def score(self, targets: BlockOfTargets, alphas: NDArray[np.float64]) -> FoldScores:
+    def score(self, targets: BlockOfTargets, alphas: Doubles) -> FoldScores:
         """Score a block of targets at alphas (n_steps, n_l1_ratios, n_block)."""
         spectrum, kept = self._spectrum, self._root > 0
         prepared, _, _ = self._design.targets(targets.Y)
@@ -158,7 +158,7 @@ class PredictionScores:
         Weights of the images.
     """
 
-    def __init__(self, observed: NDArray[np.floating], weight: NDArray[np.float64] | None) -> None:
+    def __init__(self, observed: Floats, weight: Doubles | None) -> None:
         space = ImageSpace(len(observed), weight, center=True)
         self._images, self._weight = space.images, space.weight
         self._root = np.sqrt(space.weight)[:, np.newaxis]
@@ -167,9 +167,7 @@ class PredictionScores:
         self._mean = space.weight @ kept
         self._spread = np.sqrt(np.einsum("i,ij->j", space.weight, (kept - self._mean) ** 2))
 
-    def of(
-        self, predicted: NDArray[np.floating], offset: NDArray[np.float64]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def of(self, predicted: Floats, offset: Doubles) -> tuple[Doubles, Doubles]:
         """R and R2 (n_targets,) of predictions to which `offset` (n_targets,) is still added."""
         kept = np.asarray(predicted[self._images], dtype=np.float64)
         mean = self._weight @ kept
@@ -188,22 +186,22 @@ class ScoreTables:
     """Scores of a block of targets at one alpha after the other."""
 
     def __init__(self) -> None:
-        self._r: list[NDArray[np.float64]] = []
-        self._r2: list[NDArray[np.float64]] = []
-        self._violation: list[NDArray[np.float64]] = []
-        self.r_se: list[NDArray[np.float64]] = []
+        self._r: list[Doubles] = []
+        self._r2: list[Doubles] = []
+        self._violation: list[Doubles] = []
+        self.r_se: list[Doubles] = []
 
     @property
-    def last_r(self) -> NDArray[np.float64]:
+    def last_r(self) -> Doubles:
         """Correlations at the latest alpha; 0 where undefined."""
         return np.nan_to_num(self._r[-1])
 
     def add(
         self,
         scores: PredictionScores,
-        predicted: NDArray[np.floating],
-        offset: NDArray[np.float64],
-        violation: NDArray[np.float64],
+        predicted: Floats,
+        offset: Doubles,
+        violation: Doubles,
     ) -> None:
         """Score predictions at the next alpha."""
         r, r2 = scores.of(predicted, offset)
@@ -211,9 +209,7 @@ class ScoreTables:
         self._r2.append(r2)
         self._violation.append(violation)
 
-    def finish(
-        self, z: NDArray[np.float64], alphas: NDArray[np.float64], n_units: int
-    ) -> FoldScores:
+    def finish(self, z: Doubles, alphas: Doubles, n_units: int) -> FoldScores:
         """The tables; a ridge uses all units that vary, unless a target is orthogonal to them."""
         is_active = (z != 0).any(axis=0) & np.isfinite(alphas[:, 0])
         return FoldScores(
@@ -264,7 +260,7 @@ def _is_accurate(
     return bool((spectrum.violation(l2) <= LOOSEST * problem.tol).all())
 
 
-def shared_kernel(problem: CrossValidationProblem, design: Design) -> NDArray[np.float64] | None:
+def shared_kernel(problem: CrossValidationProblem, design: Design) -> Doubles | None:
     """Products XX' of all samples, from which those of every training part follow.
 
     None where folds make their own: with sample weights, or more samples than features.
@@ -276,9 +272,7 @@ def shared_kernel(problem: CrossValidationProblem, design: Design) -> NDArray[np
     return X @ X.T
 
 
-def _centered_kernel(
-    kernel: NDArray[np.float64], split: Split, *, center: bool
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _centered_kernel(kernel: Doubles, split: Split, *, center: bool) -> tuple[Doubles, Doubles]:
     """Products of the training part with itself and with the test part, about its own mean."""
     train, test = split
     within, across = kernel[np.ix_(train, train)], kernel[np.ix_(test, train)]
@@ -290,17 +284,13 @@ def _centered_kernel(
     return within, across
 
 
-def l2_of_alphas(
-    problem: CrossValidationProblem, design: Design, alphas: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def l2_of_alphas(problem: CrossValidationProblem, design: Design, alphas: Doubles) -> Doubles:
     """Strengths of the squared penalty (n_targets,) at alphas of candidates without l1."""
     return penalty_strengths(
         problem.penalty, alphas, 0.0, n_targets=alphas.size, total_weight=design.total_weight
     ).l2
 
 
-def shrunk(
-    z: NDArray[np.float64], eigenvalues: NDArray[np.float64], l2: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def shrunk(z: Doubles, eigenvalues: Doubles, l2: Doubles) -> Doubles:
     """Coordinates over eigenvalues plus l2; 0 at an infinite strength."""
     return z / (eigenvalues[:, np.newaxis] + l2)

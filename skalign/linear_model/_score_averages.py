@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from skalign.linear_model._fold_scorers import FoldScores
+from skalign.utils import Doubles
 
 EMPTY_R, EMPTY_THETA = 0.0, 2.0  # what an empty fit counts as: it explains nothing; the worst
 
@@ -36,15 +36,15 @@ class CandidateScores:
         Mean r over targets, for every fold.
     """
 
-    r: NDArray[np.float64]
-    r2: NDArray[np.float64]
-    r_se: NDArray[np.float64]
-    theta: NDArray[np.float64]
-    penalized_theta: NDArray[np.float64]
-    n_active: NDArray[np.float64]
-    empty_fraction: NDArray[np.float64]
-    kkt_violation: NDArray[np.float64]
-    r_of_folds: NDArray[np.float64]
+    r: Doubles
+    r2: Doubles
+    r_se: Doubles
+    theta: Doubles
+    penalized_theta: Doubles
+    n_active: Doubles
+    empty_fraction: Doubles
+    kkt_violation: Doubles
+    r_of_folds: Doubles
 
 
 class ScoreAverages:
@@ -65,7 +65,7 @@ class ScoreAverages:
         self._knows_theta = True
         self._kkt_violation = np.zeros(shape)
         self._r_of_folds = np.zeros((n_folds, n_candidates))
-        self._r_se: NDArray[np.float64] | None = None
+        self._r_se: Doubles | None = None
 
     def add(self, fold: int, block: slice, scores: FoldScores) -> None:
         """Take in the scores of a block in the fold of that number; folds come in order."""

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.utils.validation import validate_data
 
 from skalign.linear_model._base import LinearEncoder
@@ -14,6 +14,7 @@ from skalign.linear_model._callback import begin_tasks, end_fit, with_callbacks
 from skalign.linear_model._fit_warnings import warn_of_unconverged
 from skalign.metrics import check_target_names, fitted_target_names
 from skalign.solvers import Moments, Penalty, solve, solve_moments
+from skalign.utils import Array
 
 
 class SparsePositiveEncoder(LinearEncoder):
@@ -282,12 +283,12 @@ class SparsePositiveEncoder(LinearEncoder):
         )
         if is_first:
             self._keep_names(given_X, given_y)
-        self.moments_ = moments
+        self.moments_: Moments = moments
         self._keep(y, solution)
         warn_of_unconverged(solution, self.max_iter)
         return self
 
-    def _check_session(self, given_X: Any, given_y: Any, y: NDArray[Any]) -> None:
+    def _check_session(self, given_X: Any, given_y: Any, y: Array) -> None:
         """Check that features and targets are those of the sessions before."""
         validate_data(self, given_X, skip_check_array=True, reset=False)
         shape = np.shape(self.intercept_)

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, Literal, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.model_selection import LeaveOneOut
 from sklearn.utils.validation import check_is_fitted
 
@@ -27,7 +27,7 @@ from skalign.linear_model._ridge_fold import split_of_leave_one_out
 from skalign.linear_model._sparse_positive_encoder import SparsePositiveEncoder
 from skalign.model_selection import Select, check_rule, check_splits
 from skalign.solvers import Penalty, check_stopping
-from skalign.utils import check_flag
+from skalign.utils import Indices, check_flag
 
 
 class SparsePositiveEncoderCV(LinearEncoder):
@@ -362,7 +362,7 @@ class SparsePositiveEncoderCV(LinearEncoder):
         )
 
     def _keep_choice(
-        self, best: NDArray[np.intp], grid: CandidateGrid, found: CrossValidation, *, single: bool
+        self, best: Indices, grid: CandidateGrid, found: CrossValidation, *, single: bool
     ) -> None:
         l1_ratios = grid.l1_ratio_of_candidates
         if self.penalty != "elasticnet":

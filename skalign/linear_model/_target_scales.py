@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
+
+from skalign.utils import Array, Doubles, Flags, Indices
 
 # Targets whose mean is so many times their spread keep about four digits, or one in float32.
 DROWNED = {np.dtype(np.float64): 1e12, np.dtype(np.float32): 1e6}
 
 
 def check_scales(
-    Y_block: NDArray[Any],
-    numbers: NDArray[np.intp],
-    means: NDArray[np.float64],
-    squared_norms: NDArray[np.float64],
+    Y_block: Array,
+    numbers: Indices,
+    means: Doubles,
+    squared_norms: Doubles,
     total_weight: float,
     dtype: np.dtype,
-) -> NDArray[np.bool_]:
+) -> Flags:
     """Find the targets whose spread drowns in their mean; refuse those that vanish.
 
     Parameters

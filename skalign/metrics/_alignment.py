@@ -13,7 +13,7 @@ from skalign.metrics._names import check_target_names, fitted_target_names, targ
 from skalign.metrics._predictivity import pearson_r
 from skalign.metrics._reorientation import tuning_reorientation
 from skalign.solvers import count_active
-from skalign.utils import check_number, import_pandas
+from skalign.utils import Doubles, Integers, check_number, import_pandas
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,9 +45,9 @@ class Alignment:
     {'r': 0.3, 'theta': 0.2, 'penalized_theta': 1.1, 'n_active': 1.5, 'empty_fraction': 0.5}
     """
 
-    r: NDArray[np.float64]
-    theta: NDArray[np.float64]
-    n_active: NDArray[np.int64]
+    r: Doubles
+    theta: Doubles
+    n_active: Integers
     target_names: NDArray[np.object_] | None = None
 
     def summary(
@@ -100,7 +100,7 @@ class Alignment:
         return pd.DataFrame({"target": target_column(self.target_names, self.r.size), **columns})
 
 
-def mean_over_targets(values: NDArray[np.float64], undefined: float) -> float:
+def mean_over_targets(values: Doubles, undefined: float) -> float:
     """Mean over targets, in which a target without a value (NaN) counts as `undefined`."""
     return float(np.where(np.isnan(values), undefined, values).mean())
 
@@ -186,7 +186,7 @@ def alignment(
 
 def theta_of_maps(
     maps: list[LinearMap], center: bool, sample_weight: ArrayLike | None, undefined: float
-) -> NDArray[np.float64]:
+) -> Doubles:
     """Theta of the targets of all maps, in their order."""
     return np.concatenate(
         [

@@ -9,16 +9,16 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.stats import ortho_group
 from sklearn.base import clone
 from sklearn.utils import check_random_state, check_scalar
 
 from skalign.metrics._directions import check_responses
 from skalign.metrics._scorers import PearsonScorer
-from skalign.utils import check_flag, map_blocks
+from skalign.utils import Array, Doubles, check_flag, map_blocks
 
-Score = Callable[[NDArray[Any], Any, NDArray[Any], Any], float]
+Score = Callable[[Array, Any, Array, Any], float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +36,7 @@ class AxisAlignment:
     """
 
     score: float
-    rotated_scores: NDArray[np.float64]
+    rotated_scores: Doubles
 
     @property
     def difference(self) -> float:
@@ -185,7 +185,7 @@ def axis_alignment(
         coordinates = coordinates.T
     seeds = check_random_state(random_state).randint(2**31 - 1, size=n_resamples)
 
-    def of_rows(rows: NDArray[np.float64]) -> float:
+    def of_rows(rows: Doubles) -> float:
         train, test = rows[: len(X)], rows[len(X) :]
         if standardize:
             scale = train.std(axis=0)

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import sparse
 from sklearn.utils import check_array, gen_batches
 
-from skalign.utils import check_sample_weight
+from skalign.utils import Array, Flags, check_sample_weight
 
 _BLOCK_BYTES = 2**26
 _CONSTANT = 8  # a column whose range is within this many rounding errors of its size is constant
@@ -49,7 +49,7 @@ class ImageSpace:
 
     def __init__(self, n_images: int, sample_weight: ArrayLike | None, center: bool) -> None:
         self.center = center
-        self.images: slice | NDArray[Any] = slice(None)
+        self.images: slice | Array = slice(None)
         weight = np.ones(n_images)
         if sample_weight is not None:
             weight = check_sample_weight(sample_weight, n_images)
@@ -61,7 +61,7 @@ class ImageSpace:
         self.weighted = sample_weight is not None
         self.weight = weight / weight.sum()
 
-    def directions(self, vectors: Any, name: str) -> tuple[Any, NDArray[np.bool_]]:
+    def directions(self, vectors: Any, name: str) -> tuple[Any, Flags]:
         """Scale columns to unit norm; a column without a direction becomes zero.
 
         Parameters
@@ -96,7 +96,7 @@ class ImageSpace:
         columns /= np.where(norm > 0, norm, 1)
         return columns, norm > 0
 
-    def _sparse_directions(self, vectors: Any, name: str) -> tuple[Any, NDArray[np.bool_]]:
+    def _sparse_directions(self, vectors: Any, name: str) -> tuple[Any, Flags]:
         columns = sparse.csc_array(vectors[self.images], dtype=np.float64, copy=True)
         columns.sum_duplicates()
         high, low = columns.max(axis=0).toarray(), columns.min(axis=0).toarray()
@@ -115,7 +115,7 @@ class ImageSpace:
         return columns, norm > 0
 
 
-def safe_scale(size: NDArray[Any], name: str) -> NDArray[Any]:
+def safe_scale(size: Array, name: str) -> Array:
     """Divisors for vectors of these largest absolute values: 1, unless squares leave the range."""
     if not np.isfinite(size).all():
         raise ValueError(
@@ -151,7 +151,7 @@ def check_image_rows(values: Any, name: str, **options: Any) -> Any:
     return check_array(values, dtype="numeric", ensure_all_finite=False, input_name=name, **options)
 
 
-def check_responses(values: Any, name: str) -> NDArray[Any]:
+def check_responses(values: Any, name: str) -> Array:
     """Check responses of targets, and give those of a single target a column.
 
     Parameters
@@ -172,7 +172,7 @@ def check_responses(values: Any, name: str) -> NDArray[Any]:
     >>> check_responses([1.0, 2.0, 3.0], "y").shape
     (3, 1)
     """
-    table: NDArray[Any] = check_image_rows(values, name, ensure_2d=False)
+    table: Array = check_image_rows(values, name, ensure_2d=False)
     return table.reshape(-1, 1) if table.ndim == 1 else table
 
 
@@ -203,8 +203,8 @@ def bounded_slices(n_vectors: int, length: int, n_bytes: int | None = None) -> I
     return iter(gen_batches(n_vectors, step))
 
 
-def _is_constant(high: NDArray[Any], low: NDArray[Any], dtype: Any) -> NDArray[np.bool_]:
+def _is_constant(high: Array, low: Array, dtype: Any) -> Flags:
     rounding = float(np.finfo(np.result_type(dtype, np.float32)).eps)
     size = np.maximum(np.abs(high), np.abs(low))
-    is_constant: NDArray[np.bool_] = high - low <= _CONSTANT * rounding * size
+    is_constant: Flags = high - low <= _CONSTANT * rounding * size
     return is_constant

@@ -6,12 +6,12 @@ from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import sparse
 from sklearn.utils import check_random_state
 
 from skalign.metrics._directions import bounded_slices
-from skalign.utils import check_groups, check_sample_weight
+from skalign.utils import Array, Indices, check_groups, check_sample_weight
 
 
 class ImagesToDraw:
@@ -48,7 +48,7 @@ class ImagesToDraw:
     def __init__(
         self, n_images: int, sample_weight: ArrayLike | None, groups: ArrayLike | None = None
     ) -> None:
-        self.kept: slice | NDArray[np.intp] = slice(None)
+        self.kept: slice | Indices = slice(None)
         self.weight = np.ones(n_images)
         if sample_weight is not None:
             weight = check_sample_weight(sample_weight, n_images)
@@ -57,13 +57,13 @@ class ImagesToDraw:
                 self.kept = np.flatnonzero(self.weight)
                 self.weight = self.weight[self.kept]
         self.n_images = self.n_groups = self.weight.size
-        self.groups: NDArray[np.intp] | None = None
+        self.groups: Indices | None = None
         if groups is not None:
             numbers = check_groups(groups, n_images)
             labels, self.groups = np.unique(numbers[self.kept], return_inverse=True)
             self.n_groups = len(labels)
 
-    def of_groups(self, values: NDArray[Any]) -> NDArray[Any]:
+    def of_groups(self, values: Array) -> Array:
         """Give every image the value of its group.
 
         Parameters
@@ -103,14 +103,14 @@ class ImageDraws(ABC):
         self.n_draws = n_draws
 
     @abstractmethod
-    def _means(self, rows: NDArray[Any]) -> NDArray[Any]:
+    def _means(self, rows: Array) -> Array:
         """Compute `means`."""
 
     @abstractmethod
-    def _weight(self, draw: int) -> NDArray[Any]:
+    def _weight(self, draw: int) -> Array:
         """Compute `weight`."""
 
-    def means(self, rows: NDArray[Any]) -> NDArray[Any]:
+    def means(self, rows: Array) -> Array:
         """Compute the weighted mean of every row in every draw.
 
         Parameters
@@ -125,7 +125,7 @@ class ImageDraws(ABC):
         """
         return self._means(rows)
 
-    def weight(self, draw: int) -> NDArray[Any]:
+    def weight(self, draw: int) -> Array:
         """Give the weight of every image in one draw.
 
         Parameters
@@ -187,12 +187,12 @@ class BootstrapDraws(ImageDraws):
         self._share = images.of_groups(counts) * images.weight
         self._share /= self._share.sum(axis=1, keepdims=True)
 
-    def _means(self, rows: NDArray[Any]) -> NDArray[Any]:
-        means: NDArray[Any] = rows @ self._share.T
+    def _means(self, rows: Array) -> Array:
+        means: Array = rows @ self._share.T
         return means
 
-    def _weight(self, draw: int) -> NDArray[Any]:
-        weight: NDArray[Any] = self._share[draw]
+    def _weight(self, draw: int) -> Array:
+        weight: Array = self._share[draw]
         return weight
 
 
@@ -214,16 +214,16 @@ class JackknifeDraws(ImageDraws):
     def __init__(self, images: ImagesToDraw) -> None:
         super().__init__(images, images.n_groups)
 
-    def _means(self, rows: NDArray[Any]) -> NDArray[Any]:
+    def _means(self, rows: Array) -> Array:
         images = self.images
         sums, weight = rows * images.weight, images.weight
         if images.groups is not None:
             place = np.arange(len(images.groups)), images.groups
             member = sparse.csr_array((np.ones(len(images.groups)), place))
             sums, weight = sums @ member, weight @ member
-        means: NDArray[Any] = (sums.sum(axis=1, keepdims=True) - sums) / (weight.sum() - weight)
+        means: Array = (sums.sum(axis=1, keepdims=True) - sums) / (weight.sum() - weight)
         return means
 
-    def _weight(self, draw: int) -> NDArray[Any]:
+    def _weight(self, draw: int) -> Array:
         left_out = self.images.of_groups(np.arange(self.images.n_groups) == draw)
         return np.where(left_out, 0, self.images.weight)

@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import sparse
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.multioutput import MultiOutputRegressor
@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skalign.metrics._composition import open_shell, weights_of
 from skalign.metrics._names import check_target_names, fitted_target_names
+from skalign.utils import Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,13 +42,13 @@ class LinearMap:
     """
 
     features: Any
-    targets: NDArray[Any]
+    targets: Array
     weights: Any
     is_outermost: bool = True
     transformers: tuple[Any, ...] = ()
 
     @property
-    def feature_names(self) -> NDArray[Any] | None:
+    def feature_names(self) -> Array | None:
         """Names of the features, where they are a data frame or the transformers know them."""
         if hasattr(self.features, "columns"):
             return np.asarray(self.features.columns, dtype=object)
@@ -156,7 +157,7 @@ def check_target(target: Any) -> Any:
 
 
 def _look_through(
-    estimator: Any, X: Any, y: NDArray[Any] | None, before: tuple[Any, ...] = ()
+    estimator: Any, X: Any, y: Array | None, before: tuple[Any, ...] = ()
 ) -> Iterator[LinearMap]:
     """Maps inside an estimator whose input went through the transformers `before`."""
     shell = open_shell(estimator)
@@ -179,7 +180,7 @@ def _look_through(
             yield replace(found, is_outermost=False) if is_transformed else found
 
 
-def _map_of_model(model: Any, X: Any, y: NDArray[Any] | None, before: tuple[Any, ...]) -> LinearMap:
+def _map_of_model(model: Any, X: Any, y: Array | None, before: tuple[Any, ...]) -> LinearMap:
     weights = weights_of(model)
     targets = np.asarray(model.predict(X) if y is None else y)
     targets = targets.reshape(len(targets), -1)

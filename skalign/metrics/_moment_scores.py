@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from skalign.solvers import Moments, quadratic_forms
+from skalign.utils import Doubles, Floats, Integers
 
 
 class MomentScores(NamedTuple):
@@ -39,16 +39,16 @@ class MomentScores(NamedTuple):
     array([0])
     """
 
-    r: NDArray[np.float64]
-    r2: NDArray[np.float64]
-    theta: NDArray[np.float64]
-    n_active: NDArray[np.int64]
+    r: Doubles
+    r2: Doubles
+    theta: Doubles
+    n_active: Integers
 
 
 def scores_of_moments(
     moments: Moments,
-    coef: NDArray[np.floating],
-    intercept: NDArray[np.floating],
+    coef: Floats,
+    intercept: Floats,
     *,
     center: bool,
     target: Literal["predicted", "observed"] = "predicted",

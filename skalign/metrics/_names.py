@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skalign.metrics._composition import open_shell
-from skalign.utils import target_names
+from skalign.utils import Array, target_names
 
 
 def fitted_target_names(estimator: Any) -> NDArray[np.object_] | None:
@@ -87,7 +87,7 @@ def check_target_names(
     return names
 
 
-def target_column(names: NDArray[np.object_] | None, n_targets: int) -> NDArray[Any]:
+def target_column(names: NDArray[np.object_] | None, n_targets: int) -> Array:
     """Give the column ``target`` of a table: names of the targets, or their numbers.
 
     Parameters

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from skalign.metrics._names import target_column
 from skalign.metrics._repeats import Repeats, scaled_components
-from skalign.utils import check_number, import_pandas, target_names
+from skalign.utils import Doubles, check_number, import_pandas, target_names
 
 Unit = Literal["r", "variance"]
 
@@ -32,7 +32,7 @@ class NoiseCeiling:
         Names of the targets, where known.
     """
 
-    values: NDArray[np.float64]
+    values: Doubles
     unit: Unit
     target_names: NDArray[np.object_] | None = None
 
@@ -101,7 +101,7 @@ class NoiseCeiling:
 
 def noise_ceiling_snr(
     trials: ArrayLike, image_ids: ArrayLike | None = None, *, total_variance: float | None = None
-) -> NDArray[np.float64]:
+) -> Doubles:
     r"""Estimate the signal-to-noise ratio of single trials, the ncsnr, for every target.
 
     .. math::
@@ -261,7 +261,7 @@ def noise_ceiling(
 
 def normalize_scores(
     scores: ArrayLike, ceiling: NoiseCeiling, *, unit: Unit, undefined: float = np.nan
-) -> NDArray[np.float64]:
+) -> Doubles:
     """Divide scores by the noise ceiling: 1 is the best that the noise allows.
 
     Parameters

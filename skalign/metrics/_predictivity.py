@@ -5,11 +5,11 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.exceptions import UndefinedMetricWarning
 
 from skalign.metrics._directions import ImageSpace, bounded_slices, check_responses
-from skalign.utils import check_number
+from skalign.utils import Doubles, check_number
 
 
 def pearson_r(
@@ -18,7 +18,7 @@ def pearson_r(
     *,
     sample_weight: ArrayLike | None = None,
     undefined: float = np.nan,
-) -> NDArray[np.float64]:
+) -> Doubles:
     r"""Compute Pearson's correlation of observed and predicted responses, for every target.
 
     .. math::

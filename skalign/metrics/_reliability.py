@@ -6,13 +6,13 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import sparse
 from sklearn.utils import check_random_state
 
 from skalign.metrics._predictivity import pearson_r
 from skalign.metrics._repeats import Repeats, scaled_components
-from skalign.utils import check_number
+from skalign.utils import Doubles, Flags, Integers, check_number
 
 
 def split_half_reliability(
@@ -21,7 +21,7 @@ def split_half_reliability(
     *,
     n_splits: int = 10,
     random_state: Any = None,
-) -> NDArray[np.float64]:
+) -> Doubles:
     r"""Estimate the reliability of every target's average over repeats by correlating halves.
 
     The trials of each image are split at random into two halves of equal size, and the averages of
@@ -99,7 +99,7 @@ def reliable_targets(
     min_split_half: float | None = None,
     n_splits: int = 10,
     random_state: Any = None,
-) -> NDArray[np.bool_]:
+) -> Flags:
     """Choose the targets that respond reliably to training images.
 
     Parameters
@@ -167,7 +167,7 @@ def reliable_targets(
     return passes
 
 
-def _split_half(repeats: Repeats, n_splits: int, random_state: Any) -> NDArray[np.float64]:
+def _split_half(repeats: Repeats, n_splits: int, random_state: Any) -> Doubles:
     half_size = repeats.n_repeats // 2
     is_split = half_size > 0
     if is_split.sum() < 3:
@@ -184,11 +184,11 @@ def _split_half(repeats: Repeats, n_splits: int, random_state: Any) -> NDArray[n
         of_splits = [pearson_r(first @ values, second @ values) for first, second in splits]
         r[block] = np.mean(of_splits, axis=0)
     step = np.mean(1 / half_size[is_split]) / np.mean(1 / repeats.n_repeats[is_split])
-    reliability: NDArray[np.float64] = step * r / (1 + (step - 1) * np.abs(r))
+    reliability: Doubles = step * r / (1 + (step - 1) * np.abs(r))
     return reliability
 
 
-def _deal(repeats: Repeats, half_size: NDArray[np.int64], random_state: Any) -> list[Any]:
+def _deal(repeats: Repeats, half_size: Integers, random_state: Any) -> list[Any]:
     """Two averaging matrices (n_split_images, n_trials), over disjoint trials of each image."""
     image = repeats.image
     shuffled = np.lexsort((random_state.random_sample(image.size), image))

@@ -11,7 +11,7 @@ from scipy import sparse
 
 from skalign.metrics._names import target_column
 from skalign.metrics._problem import ReorientationBlock, ReorientationProblem, to_dense
-from skalign.utils import import_pandas, target_names
+from skalign.utils import Array, Doubles, import_pandas, target_names
 
 
 def tuning_reorientation(
@@ -22,7 +22,7 @@ def tuning_reorientation(
     center: bool = False,
     sample_weight: ArrayLike | None = None,
     undefined: float = np.nan,
-) -> NDArray[np.float64]:
+) -> Doubles:
     r"""Compute the tuning reorientation of every target.
 
     Tuning reorientation is the weighted mean of the cosine distances between a target and the
@@ -139,11 +139,11 @@ class ReorientationParts:
         Names of the units, where known.
     """
 
-    theta: NDArray[np.float64]
-    distance: NDArray[Any]
-    contribution: NDArray[Any]
+    theta: Doubles
+    distance: Array
+    contribution: Array
     target_names: NDArray[np.object_] | None = None
-    unit_names: NDArray[Any] | None = None
+    unit_names: Array | None = None
 
     def to_frame(self) -> Any:
         """One row per target and unit, as a pandas DataFrame.
@@ -255,11 +255,11 @@ def tuning_reorientation_parts(
     return ReorientationParts(problem.finish(theta), distance, contribution, names, unit_names)
 
 
-def _aligned_weight(problem: ReorientationProblem, block: ReorientationBlock) -> NDArray[Any]:
+def _aligned_weight(problem: ReorientationProblem, block: ReorientationBlock) -> Array:
     """Sum over units of absolute weight times cosine, for every target of the block."""
     if sparse.issparse(problem.features) or not sparse.issparse(block.weights):
         reached = to_dense(problem.features @ block.weights.T)
-        dense: NDArray[Any] = np.einsum("ij,ij->j", reached, block.targets)
+        dense: Array = np.einsum("ij,ij->j", reached, block.targets)
         return dense
     aligned = np.zeros(len(block.total))
     for images, features in problem.feature_chunks:

@@ -11,7 +11,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from skalign.metrics._directions import bounded_slices, check_image_rows, safe_scale
 from skalign.metrics._names import target_column
-from skalign.utils import check_number, import_pandas, target_names
+from skalign.utils import (
+    Array,
+    Doubles,
+    Flags,
+    Indices,
+    Integers,
+    check_number,
+    import_pandas,
+    target_names,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,9 +42,9 @@ class VarianceComponents:
         Names of the targets, where known.
     """
 
-    signal: NDArray[np.float64]
-    noise: NDArray[np.float64]
-    n_repeats: NDArray[np.int64]
+    signal: Doubles
+    noise: Doubles
+    n_repeats: Integers
     target_names: NDArray[np.object_] | None = None
 
     def to_frame(self) -> Any:
@@ -122,7 +131,7 @@ def variance_components(
 
 def average_repeats(
     trials: ArrayLike, image_ids: ArrayLike | tuple[ArrayLike, ...] | None = None
-) -> tuple[NDArray[Any], Any, NDArray[np.int64]]:
+) -> tuple[Array, Any, Integers]:
     """Average the trials of each image, or the samples of each block.
 
     Parameters
@@ -205,7 +214,7 @@ class Repeats:
                 f"shape (n_trials, n_targets) with image_ids; got {table.ndim} dimensions "
                 f"{'without' if image_ids is None else 'with'} image_ids."
             )
-        self.trials: NDArray[Any] = table.reshape(-1, table.shape[-1])
+        self.trials: Array = table.reshape(-1, table.shape[-1])
         if image_ids is None:
             self.images: Any = np.arange(len(table))
             image = np.repeat(self.images, table.shape[1])
@@ -227,12 +236,12 @@ class Repeats:
         self._missing = np.flatnonzero(is_asked & ~is_there)
         rows = np.flatnonzero(is_asked & is_there)
         self.rows = rows[np.argsort(image[rows], kind="stable")]
-        self.n_repeats: NDArray[np.int64] = n_repeats
+        self.n_repeats: Integers = n_repeats
         self.n_images = n_repeats.size
         self.image = np.repeat(np.arange(self.n_images), n_repeats)
         self._first = np.cumsum(n_repeats) - n_repeats
 
-    def blocks(self) -> Iterator[tuple[slice, NDArray[np.float64]]]:
+    def blocks(self) -> Iterator[tuple[slice, Doubles]]:
         """Slices of targets, and their responses (n_trials, n_block) sorted by image."""
         for block in bounded_slices(self.trials.shape[1], 8 * self.rows.size):
             values = np.asarray(self.trials[self.rows, block], dtype=np.float64)
@@ -244,7 +253,7 @@ class Repeats:
                 )
             yield block, values
 
-    def means(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    def means(self, values: Doubles) -> Doubles:
         """Mean over the trials of each image, (n_images, n_block)."""
         return np.add.reduceat(values, self._first, axis=0) / self.n_repeats[:, np.newaxis]
 
@@ -252,16 +261,16 @@ class Repeats:
 class ScaledComponents(NamedTuple):
     """Signal and noise variance of responses that were divided by `scale`, target by target."""
 
-    signal: NDArray[np.float64]
-    noise: NDArray[np.float64]
-    scale: NDArray[np.float64]
+    signal: Doubles
+    noise: Doubles
+    scale: Doubles
 
-    def snr(self) -> NDArray[np.float64]:
+    def snr(self) -> Doubles:
         """Compute the ncsnr, which does not depend on the scale."""
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.sqrt(np.maximum(self.signal, 0) / self.noise)
 
-    def in_units_of_responses(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def in_units_of_responses(self) -> tuple[Doubles, Doubles]:
         """Undo the scale; variances beyond the range of floats are refused."""
         with np.errstate(over="ignore", under="ignore"):
             parts = [part * self.scale * self.scale for part in (self.signal, self.noise)]
@@ -304,7 +313,7 @@ def scaled_components(repeats: Repeats, total_variance: float | None = None) -> 
     return ScaledComponents(signal, noise, scale)
 
 
-def _numbered(image_ids: Any, n_trials: int) -> tuple[Any, NDArray[np.intp]]:
+def _numbered(image_ids: Any, n_trials: int) -> tuple[Any, Indices]:
     """The distinct images, and the number of each trial's image among them."""
     is_tuple = isinstance(image_ids, tuple) and np.ndim(image_ids[0]) > 0
     labels = [np.asarray(label) for label in (image_ids if is_tuple else [image_ids])]
@@ -325,7 +334,7 @@ def _numbered(image_ids: Any, n_trials: int) -> tuple[Any, NDArray[np.intp]]:
     return tuple(label[first] for label in labels), image
 
 
-def _among(images: Any, kept_images: ArrayLike) -> NDArray[np.bool_]:
+def _among(images: Any, kept_images: ArrayLike) -> Flags:
     kept = np.asarray(kept_images)
     if isinstance(images, tuple):
         raise ValueError(

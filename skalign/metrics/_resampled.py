@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import sparse
 
 from skalign.metrics._directions import ImageSpace, check_responses, safe_scale
@@ -14,6 +14,7 @@ from skalign.metrics._image_draws import BootstrapDraws, ImageDraws, ImagesToDra
 from skalign.metrics._predictivity import pearson_r
 from skalign.metrics._problem import to_dense
 from skalign.metrics._reorientation import tuning_reorientation
+from skalign.utils import Array, Doubles, Flags, Indices
 
 _CANCELLED = 1e-8  # a variance below this share of the second moment is recomputed
 
@@ -25,7 +26,7 @@ def pearson_r_standard_error(
     sample_weight: ArrayLike | None = None,
     n_resamples: int = 200,
     random_state: Any = 0,
-) -> NDArray[np.float64]:
+) -> Doubles:
     """Compute the bootstrap standard error of every target's r, over images.
 
     Parameters
@@ -74,9 +75,7 @@ def pearson_r_standard_error(
     return error
 
 
-def pearson_r_of_draws(
-    draws: ImageDraws, observed: NDArray[Any], predicted: NDArray[Any]
-) -> NDArray[np.float64]:
+def pearson_r_of_draws(draws: ImageDraws, observed: Array, predicted: Array) -> Doubles:
     """Compute Pearson's r of every target in every draw.
 
     Parameters
@@ -103,7 +102,7 @@ def pearson_r_of_draws(
     y = _Vectors(draws, observed, "y_true", center=True)
     p = _Vectors(draws, predicted, "y_pred", center=True)
     covariance = draws.means(y.rows * p.rows) - y.mean * p.mean
-    r: NDArray[np.float64] = np.clip(covariance * y.inverse_norm * p.inverse_norm, -1, 1)
+    r: Doubles = np.clip(covariance * y.inverse_norm * p.inverse_norm, -1, 1)
     r[(y.inverse_norm == 0) | (p.inverse_norm == 0)] = np.nan
     doubtful = y.doubtful | p.doubtful
     r[doubtful] = np.nan
@@ -154,7 +153,7 @@ class ReorientationOfDraws:
         self._features = to_dense(features[:, used])
         self._units = _Vectors(draws, self._features, "features", center)
 
-    def theta(self, targets: NDArray[Any], block: slice) -> NDArray[np.float64]:
+    def theta(self, targets: Array, block: slice) -> Doubles:
         """Compute theta of a block of targets.
 
         Parameters
@@ -184,7 +183,7 @@ class ReorientationOfDraws:
             aligned += sparse.csr_array((pairs.data[some], place), shape=shape) @ cosine
         total = weights @ (units.inverse_norm > 0).astype(np.float64)
         total[reached.inverse_norm == 0] = 0
-        theta: NDArray[np.float64]
+        theta: Doubles
         with np.errstate(invalid="ignore"):
             theta = np.clip(1 - aligned * reached.inverse_norm / total, 0, 2)
         doubtful = reached.doubtful | (weights @ units.doubtful.astype(np.float64) > 0)
@@ -229,9 +228,7 @@ class _Vectors:
             self.inverse_norm = np.where(square > 0, 1 / np.sqrt(square), 0)
 
 
-def _recomputed(
-    draws: ImageDraws, doubtful: NDArray[np.bool_]
-) -> Iterator[tuple[NDArray[np.intp], int, NDArray[Any]]]:
+def _recomputed(draws: ImageDraws, doubtful: Flags) -> Iterator[tuple[Indices, int, Array]]:
     """Yield targets to recompute, the draw and its weights; a single image has no variance."""
     for draw in np.flatnonzero(doubtful.any(axis=0)).tolist():
         weight = draws.weight(draw)

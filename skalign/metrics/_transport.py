@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 from scipy.optimize import linear_sum_assignment, linprog
+
+from skalign.utils import Doubles, Flags
 
 COPIES = 6000  # units are copied to a common number up to here: (6000, 6000) is 288 MB
 NEAREST = 15  # pairs of every unit that the linear program starts from
@@ -13,7 +14,7 @@ ENTERING = 5  # pairs of a row that enter it at a time
 PRICED = 1e-10  # a pair this little better than its price is not: rounding
 
 
-def transport_plan(gain: NDArray[np.float64], fraction: float = 1.0) -> sparse.csr_array:
+def transport_plan(gain: Doubles, fraction: float = 1.0) -> sparse.csr_array:
     """Couple rows and columns so that the sum of plan times gain is largest.
 
     Parameters
@@ -36,7 +37,7 @@ def transport_plan(gain: NDArray[np.float64], fraction: float = 1.0) -> sparse.c
     return _by_linear_program(gain, fraction)
 
 
-def _by_assignment(gain: NDArray[np.float64], n_copies: int) -> sparse.csr_array:
+def _by_assignment(gain: Doubles, n_copies: int) -> sparse.csr_array:
     """With rows and columns copied to a common number, a best plan is a permutation."""
     n_rows, n_columns = gain.shape
     per_row, per_column = n_copies // n_rows, n_copies // n_columns
@@ -46,7 +47,7 @@ def _by_assignment(gain: NDArray[np.float64], n_copies: int) -> sparse.csr_array
     return sparse.csr_array((mass, (row // per_row, column // per_column)), shape=gain.shape)
 
 
-def _by_linear_program(gain: NDArray[np.float64], fraction: float) -> sparse.csr_array:
+def _by_linear_program(gain: Doubles, fraction: float) -> sparse.csr_array:
     """Over few pairs at first; those that are worth more than their price enter until none is.
 
     In units of one over the number of pairs, masses of rows and columns are whole numbers.
@@ -84,7 +85,7 @@ def _by_linear_program(gain: NDArray[np.float64], fraction: float) -> sparse.csr
         is_in |= best & (worth > PRICED)
 
 
-def _first_pairs(gain: NDArray[np.float64]) -> NDArray[np.bool_]:
+def _first_pairs(gain: Doubles) -> Flags:
     """The best pairs of every row and column, and those of one plan that is always feasible."""
     n_rows, n_columns = gain.shape
     is_in = _largest(gain, NEAREST) | _largest(gain.T, NEAREST).T
@@ -94,7 +95,7 @@ def _first_pairs(gain: NDArray[np.float64]) -> NDArray[np.bool_]:
     return is_in
 
 
-def _largest(values: NDArray[np.float64], n: int) -> NDArray[np.bool_]:
+def _largest(values: Doubles, n: int) -> Flags:
     """Mark the n largest entries of every row."""
     n = min(n, values.shape[1])
     place = np.argpartition(-values, n - 1, axis=1)[:, :n]

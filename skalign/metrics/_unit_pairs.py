@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
 from skalign.metrics._directions import ImageSpace, check_responses
 from skalign.metrics._noise_ceiling import NoiseCeiling
-from skalign.utils import check_flag, import_pandas
+from skalign.utils import Array, Doubles, check_flag, import_pandas
 
 Form = Literal["correlation", "distance"]
 
@@ -40,7 +39,7 @@ class UnitMatching:
 
     score: float
     plan: sparse.csr_array
-    unit_scores: NDArray[np.float64]
+    unit_scores: Doubles
     form: Form
 
     def to_frame(self) -> Any:
@@ -100,7 +99,7 @@ class UnitPairs:
             for ceiling, name, values in ((ceiling_x, "x", X), (ceiling_y, "y", Y))
         ]
 
-    def _alike(self, X: NDArray[Any], Y: NDArray[Any], suffix: str) -> NDArray[np.float64]:
+    def _alike(self, X: Array, Y: Array, suffix: str) -> Doubles:
         """Correlations, or minus squared distances, (n_units_x, n_units_y)."""
         if len(X) != len(Y):
             raise ValueError(
@@ -142,7 +141,7 @@ class UnitPairs:
         return UnitMatching(float(score), plan, unit_scores, self.form)
 
 
-def _checked_ceiling(ceiling: Any, name: str, n_units: int, form: Form) -> NDArray[np.float64]:
+def _checked_ceiling(ceiling: Any, name: str, n_units: int, form: Form) -> Doubles:
     if ceiling is None:
         return np.ones(n_units)
     if not isinstance(ceiling, NoiseCeiling):

@@ -6,10 +6,10 @@ from numbers import Real
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.utils import check_array
 
-from skalign.utils import check_number
+from skalign.utils import Doubles, Flags, Indices, check_number
 
 Select = Literal["best", "one_se", "least_reorientation", "fewest_units"]
 
@@ -30,7 +30,7 @@ def choose(
     n_active: ArrayLike | None = None,
     tolerance: float | str = "1se",
     tie: float = 1e-9,
-) -> NDArray[np.intp]:
+) -> Indices:
     """Choose one of several candidates for every target, by predictivity, theta or sparsity.
 
     Parameters
@@ -114,7 +114,7 @@ def choose(
     allowed, tie = check_rule(select, tolerance), check_number(tie, "tie")
     r_table = _check(r, "r")
     given = {"r_se": r_se, "theta": theta, "n_active": n_active}
-    tables: dict[str, NDArray[np.float64]] = {
+    tables: dict[str, Doubles] = {
         name: _check(table, name, r_table.shape)
         for name, table in given.items()
         if table is not None
@@ -210,9 +210,7 @@ def _check(table: Any, name: str, shape: tuple[int, ...] | None = None) -> Any:
     return table
 
 
-def _largest_gap(
-    allowed: Tolerance, r_se: Any, best: NDArray[np.intp], is_left: NDArray[np.bool_]
-) -> NDArray[np.float64]:
+def _largest_gap(allowed: Tolerance, r_se: Any, best: Indices, is_left: Flags) -> Doubles:
     """How far below the best r a candidate may lie, for every target."""
     if not allowed.in_se:
         return np.full(best.shape, allowed.size)

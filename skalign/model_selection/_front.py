@@ -27,7 +27,7 @@ from skalign.model_selection._search_scores import (
     theta_of,
     theta_without_penalty,
 )
-from skalign.utils import import_pandas, target_names
+from skalign.utils import Array, Doubles, Flags, Indices, import_pandas, target_names
 
 EMPTY_THETA = 2.0  # value of an empty fit in penalized_theta: the worst
 
@@ -78,24 +78,24 @@ class AlignmentFront:
     it: such a model is sparse and hardly reoriented, but does not predict.
     """
 
-    candidate: NDArray[np.intp]
-    params: dict[str, NDArray[Any]]
-    r: NDArray[np.float64]
-    r_se: NDArray[np.float64]
-    theta: NDArray[np.float64]
-    penalized_theta: NDArray[np.float64]
-    n_active: NDArray[np.float64]
-    empty_fraction: NDArray[np.float64]
-    chosen_fraction: NDArray[np.float64]
+    candidate: Indices
+    params: dict[str, Array]
+    r: Doubles
+    r_se: Doubles
+    theta: Doubles
+    penalized_theta: Doubles
+    n_active: Doubles
+    empty_fraction: Doubles
+    chosen_fraction: Doubles
     target_names: NDArray[np.object_] | None = None
 
     @cached_property
-    def on_front(self) -> NDArray[np.bool_]:
+    def on_front(self) -> Flags:
         """Whether no other candidate is better in one respect and as good in the others."""
         return pareto_optimal(self.r, self.penalized_theta, self.n_active)
 
     @property
-    def chosen(self) -> NDArray[np.bool_]:
+    def chosen(self) -> Flags:
         """Whether the candidate was chosen, for any target."""
         return self.chosen_fraction > 0
 
@@ -331,7 +331,7 @@ class AlignmentFront:
         )
 
 
-def _column(params: list[dict[str, Any]], name: str) -> NDArray[Any]:
+def _column(params: list[dict[str, Any]], name: str) -> Array:
     """One parameter of all candidates, each value as it is; NaN where a grid does not have it."""
     column = np.empty(len(params), dtype=object)
     for k, values in enumerate(params):

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
+
+from skalign.utils import Array, Flags
 
 
-def pareto_optimal(
-    r: NDArray[Any], theta: NDArray[Any], n_active: NDArray[Any]
-) -> NDArray[np.bool_]:
+def pareto_optimal(r: Array, theta: Array, n_active: Array) -> Flags:
     """Tell which candidates no other one beats in predictivity, reorientation and sparsity.
 
     Parameters
@@ -37,7 +34,7 @@ def pareto_optimal(
     array([ True,  True, False])
     """
     counts = (r > 0) & ~np.isnan(theta) & (n_active > 0)
-    optimal: NDArray[np.bool_] = counts.copy()
+    optimal: Flags = counts.copy()
     for k in range(len(r)):
         as_good = (r >= r[k]) & (theta <= theta[k]) & (n_active <= n_active[k])
         better = (r > r[k]) | (theta < theta[k]) | (n_active < n_active[k])

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from skalign.model_selection._choice import check_tolerance, choose
 from skalign.model_selection._search_scores import (
@@ -17,6 +16,7 @@ from skalign.model_selection._search_scores import (
     splits_of,
     theta_of,
 )
+from skalign.utils import Doubles, Indices
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,8 @@ class _RefitRule:
         return int(rows[order[chosen]])
 
     def _read(
-        self, cv_results: Mapping[str, Any], parameter: str, name: str, rows: NDArray[np.intp]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        self, cv_results: Mapping[str, Any], parameter: str, name: str, rows: Indices
+    ) -> tuple[Doubles, Doubles]:
         """Read a score that a parameter of the rule names."""
         if not splits_of(cv_results, name):
             raise ValueError(

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from skalign.utils import Array, Doubles, Indices
 
 
-def last_iteration(cv_results: Mapping[str, Any]) -> NDArray[np.intp]:
+def last_iteration(cv_results: Mapping[str, Any]) -> Indices:
     """Rows that compare: all, or those with the most resources in a halving search."""
     iteration = np.asarray(cv_results.get("iter", np.zeros(len(cv_results["params"]))))
     return np.flatnonzero(iteration == iteration.max())
@@ -22,15 +23,13 @@ def score_names(cv_results: Mapping[str, Any]) -> list[str]:
     return sorted(key.removeprefix(start) for key in cv_results if key.startswith(start))
 
 
-def splits_of(cv_results: Mapping[str, Any], name: str) -> list[NDArray[Any]]:
+def splits_of(cv_results: Mapping[str, Any], name: str) -> list[Array]:
     """Values of a test score, (n_candidates,) for every split; none where it is missing."""
     pattern = re.compile(rf"split\d+_test_{re.escape(name)}")
     return [np.asarray(cv_results[key]) for key in cv_results if pattern.fullmatch(key)]
 
 
-def read_score(
-    cv_results: Mapping[str, Any], name: str, rows: NDArray[np.intp]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def read_score(cv_results: Mapping[str, Any], name: str, rows: Indices) -> tuple[Doubles, Doubles]:
     """Mean of a score over splits, and its standard error, both NaN where a split has failed."""
     splits = splits_of(cv_results, name)
     if not splits:
@@ -45,7 +44,7 @@ def read_score(
     return scores.mean(axis=0), scores.std(axis=0, ddof=1) / np.sqrt(len(scores))
 
 
-def theta_of(neg_theta: NDArray[np.float64], name: str) -> NDArray[np.float64]:
+def theta_of(neg_theta: Doubles, name: str) -> Doubles:
     """Theta from the score that is minus it."""
     if (neg_theta > 0).any():
         raise ValueError(
@@ -56,8 +55,8 @@ def theta_of(neg_theta: NDArray[np.float64], name: str) -> NDArray[np.float64]:
 
 
 def theta_without_penalty(
-    penalized_theta: NDArray[np.float64], empty_fraction: NDArray[np.float64], penalty: float
-) -> NDArray[np.float64]:
+    penalized_theta: Doubles, empty_fraction: Doubles, penalty: float
+) -> Doubles:
     """Mean theta of the fits that are not empty; NaN where all are.
 
     `penalized_theta` is the mean in which an empty fit counts as `penalty`. A fit that has weights

@@ -7,15 +7,15 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.model_selection import GroupKFold, check_cv
 from sklearn.utils import check_consistent_length
 
-from skalign.utils import check_groups
+from skalign.utils import Array, Doubles, Indices, check_groups
 
 N_FOLDS = 5  # of cv=None, as in scikit-learn
 
-Split = tuple[NDArray[np.intp], NDArray[np.intp]]  # training and test samples
+Split = tuple[Indices, Indices]  # training and test samples
 
 
 def check_splits(
@@ -23,7 +23,7 @@ def check_splits(
     X: Any,
     y: Any = None,
     *,
-    sample_weight: NDArray[np.float64] | None = None,
+    sample_weight: Doubles | None = None,
     groups: ArrayLike | None = None,
 ) -> list[Split]:
     """Make the splits of a cross-validation, samples of a group always in the same part.
@@ -95,7 +95,7 @@ def check_splits(
     return splits
 
 
-def _group_folds(cv: Any, labels: NDArray[np.intp]) -> GroupKFold:
+def _group_folds(cv: Any, labels: Indices) -> GroupKFold:
     n_folds, n_groups = N_FOLDS if cv is None else int(cv), int(labels.max()) + 1
     if n_folds > n_groups:
         raise ValueError(
@@ -105,7 +105,7 @@ def _group_folds(cv: Any, labels: NDArray[np.intp]) -> GroupKFold:
     return GroupKFold(n_folds)
 
 
-def _check_part(samples: NDArray[Any], name: str, n_samples: int) -> None:
+def _check_part(samples: Array, name: str, n_samples: int) -> None:
     if samples.dtype.kind not in "iu" or ((samples < 0) | (samples >= n_samples)).any():
         raise ValueError(
             f"cv must make splits of integers from 0 to n_samples - 1 = {n_samples - 1}; got "
@@ -113,7 +113,7 @@ def _check_part(samples: NDArray[Any], name: str, n_samples: int) -> None:
         )
 
 
-def _check_whole_groups(cv: Any, split: Split, number: int, labels: NDArray[np.intp]) -> None:
+def _check_whole_groups(cv: Any, split: Split, number: int, labels: Indices) -> None:
     train, test = split
     torn = np.intersect1d(labels[train], labels[test])
     if torn.size:

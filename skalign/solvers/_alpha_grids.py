@@ -11,7 +11,7 @@ from scipy.sparse.linalg import LinearOperator, eigsh
 from skalign.solvers._arguments import as_numbers
 from skalign.solvers._design import Design
 from skalign.solvers._penalties import Penalty
-from skalign.solvers._types import Doubles, Floats
+from skalign.utils import Doubles, Floats
 
 L1_SPAN = 1e-2  # weakest over strongest alpha of a grid that starts at alpha_max
 L2_SPAN = 1e-6  # of one for a penalty that no alpha makes empty

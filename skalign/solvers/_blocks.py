@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from skalign.solvers._design import Design
 from skalign.solvers._feature_moments import FeatureMoments
@@ -18,12 +16,12 @@ from skalign.solvers._penalties import PenaltyStrengths
 from skalign.solvers._prepared_targets import PreparedTargets
 from skalign.solvers._range import OutOfRangeError
 from skalign.solvers._solution import Solution, empty_solution, put_solution
-from skalign.solvers._types import Floats, Indices
 from skalign.solvers._units import (
     solution_in_units,
     strengths_in_units,
     targets_in_range,
 )
+from skalign.utils import Array, Floats, Indices
 
 GRAM_BYTES = 2**30
 GRAM_FEATURES = 1024  # a Gram this small always pays
@@ -88,7 +86,7 @@ class BlockSolver:
 
     def path(
         self,
-        Y_block: NDArray[Any],
+        Y_block: Array,
         penalties: Sequence[PenaltyStrengths],
         *,
         numbers: Indices | None = None,
@@ -116,7 +114,7 @@ class BlockSolver:
         """
         yield from self.path_of(self.prepare(Y_block, numbers), penalties)
 
-    def prepare(self, Y_block: NDArray[Any], numbers: Indices | None) -> PreparedTargets:
+    def prepare(self, Y_block: Array, numbers: Indices | None) -> PreparedTargets:
         """Multiply a block of targets with the features.
 
         Parameters
@@ -139,7 +137,7 @@ class BlockSolver:
             Y_block, exponents = targets_in_range(Y_block)
             return self._prepare(Y_block, numbers)._replace(exponents=exponents)
 
-    def _prepare(self, Y_block: NDArray[Any], numbers: Indices | None) -> PreparedTargets:
+    def _prepare(self, Y_block: Array, numbers: Indices | None) -> PreparedTargets:
         design = self._design
         if self._features is not None and self._only_moments:
             return PreparedTargets(*design.moments(Y_block, numbers), raw=Y_block)

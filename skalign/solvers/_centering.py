@@ -3,8 +3,9 @@
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
+
+from skalign.utils import Array, Doubles, Flags
 
 # Columns that vary by no more than this fraction of their mean may be constant.
 NEARLY_CONSTANT = 1e-6
@@ -12,7 +13,7 @@ NEARLY_CONSTANT = 1e-6
 UNDERFLOW = float(np.finfo(np.float64).tiny / np.finfo(np.float64).eps)
 
 
-def column_sums(A: Any, weight: NDArray[Any] | None = None) -> NDArray[np.float64]:
+def column_sums(A: Any, weight: Array | None = None) -> Doubles:
     """Sum every column in double precision.
 
     SciPy's sum of a sparse float32 array accumulates in float32, whatever dtype it is asked for.
@@ -39,7 +40,7 @@ def column_sums(A: Any, weight: NDArray[Any] | None = None) -> NDArray[np.float6
     return np.asarray(weight @ A, dtype=np.float64)
 
 
-def column_squares(A: Any) -> NDArray[np.float64]:
+def column_squares(A: Any) -> Doubles:
     """Sum the squares of every column in double precision, which float32 may not hold.
 
     Parameters
@@ -59,12 +60,12 @@ def column_squares(A: Any) -> NDArray[np.float64]:
 
 
 def constant_columns(
-    A: NDArray[Any],
-    squares: NDArray[Any],
-    mean: NDArray[Any],
+    A: Array,
+    squares: Array,
+    mean: Array,
     total: float,
-    weight: NDArray[Any] | None,
-) -> NDArray[np.bool_]:
+    weight: Array | None,
+) -> Flags:
     """Find the columns that are constant, or differ from a constant by rounding errors.
 
     Parameters
@@ -99,8 +100,8 @@ def constant_columns(
 
 
 def center_full_columns(
-    X: sparse.csr_array, mean: NDArray[Any], weight: NDArray[Any] | None, total: float
-) -> tuple[sparse.csr_array, NDArray[Any]]:
+    X: sparse.csr_array, mean: Array, weight: Array | None, total: float
+) -> tuple[sparse.csr_array, Array]:
     """Center the columns that implicit centering would cancel; the offset left for the others.
 
     A column whose mean square is more than 8 times its variance has at least 7 of 8 entries

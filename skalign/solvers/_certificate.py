@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from skalign.solvers._arguments import check_problem
 from skalign.solvers._design import Design
 from skalign.solvers._penalties import Penalty, PenaltyStrengths, penalty_strengths
+from skalign.utils import Array, Doubles
 
 EPS = float(np.finfo(np.float64).eps)
 
@@ -29,9 +29,9 @@ class Certificate:
         Upper bound on objective minus minimum, rounding errors included; NaN without any penalty.
     """
 
-    objective: NDArray[np.float64]
-    kkt_violation: NDArray[np.float64]
-    dual_gap: NDArray[np.float64]
+    objective: Doubles
+    kkt_violation: Doubles
+    dual_gap: Doubles
 
 
 def certify(
@@ -120,10 +120,10 @@ def certify(
 
 def certify_residual(
     design: Design,
-    residual: NDArray[Any],
-    coef: NDArray[Any],
+    residual: Array,
+    coef: Array,
     strengths: PenaltyStrengths,
-    squared_norms: NDArray[Any],
+    squared_norms: Array,
     positive: bool,
 ) -> Certificate:
     """The certificate from a residual; one matrix product.
@@ -180,18 +180,14 @@ def certify_residual(
     return Certificate(strengths.unit * (0.5 * rr + penalties), kkt, strengths.unit * gap)
 
 
-def over_norms(
-    products: NDArray[Any], norms: NDArray[Any], squared_norms: NDArray[Any]
-) -> NDArray[np.float64]:
+def over_norms(products: Array, norms: Array, squared_norms: Array) -> Doubles:
     """Divide products (n_targets, n_features) by ``|x_j| |y|``, zero or infinity over 0."""
     sizes = np.sqrt(squared_norms)[:, None] * norms
     found = np.where(products > 0, np.inf, 0.0)
     return np.divide(products, sizes, out=found, where=sizes > 0)
 
 
-def rounding_violation(
-    norms: NDArray[Any], coef: NDArray[Any], squared_norms: NDArray[Any]
-) -> NDArray[np.float64]:
+def rounding_violation(norms: Array, coef: Array, squared_norms: Array) -> Doubles:
     """Violation (n_targets,) that rounding errors of features and weights alone may hide."""
     reach = np.abs(coef) @ norms
     sizes = np.sqrt(squared_norms)

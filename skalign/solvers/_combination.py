@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from skalign.solvers._types import Doubles, Flags, Floats, Indices
+from skalign.utils import Doubles, Flags, Floats, Indices
 
 if TYPE_CHECKING:
     from skalign.solvers._feature_moments import FeatureMoments

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
 from skalign.solvers._centering import (
@@ -15,6 +14,7 @@ from skalign.solvers._centering import (
 )
 from skalign.solvers._gram import gram_of, sparse_gram_of
 from skalign.solvers._range import SMALLEST_SQUARE, UNDERFLOWED, check_finite, check_range
+from skalign.utils import Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,17 +48,17 @@ class Design:
     """
 
     X: Any
-    mean: NDArray[Any]
-    root_weight: NDArray[Any] | None
+    mean: Array
+    root_weight: Array | None
     total_weight: float
     centered: bool
-    norms: NDArray[Any]
-    sums: NDArray[Any] | None
-    offset: NDArray[Any] | None = None
+    norms: Array
+    sums: Array | None
+    offset: Array | None = None
     exponent: int = 0
 
     @classmethod
-    def prepare(cls, X: Any, *, sample_weight: NDArray[Any] | None, center: bool) -> "Design":
+    def prepare(cls, X: Any, *, sample_weight: Array | None, center: bool) -> "Design":
         """Center and weight `X`; constant columns become exactly zero.
 
         Parameters
@@ -123,9 +123,7 @@ class Design:
         n_roundings = (self.X.shape[0] + 8) * (1 if self.offset is None else 8)
         return 0.5 * n_roundings * float(np.finfo(self.dtype).eps)
 
-    def targets(
-        self, Y_block: NDArray[Any], numbers: NDArray[Any] | None = None
-    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    def targets(self, Y_block: Array, numbers: Array | None = None) -> tuple[Array, Array, Array]:
         """Prepare a block of targets as the features were.
 
         Constant targets become exactly zero.
@@ -169,7 +167,7 @@ class Design:
         check_finite(squares, self.dtype, numbers)
         return prepared, mean, squares
 
-    def gram(self) -> NDArray[Any]:
+    def gram(self) -> Array:
         """Multiply the prepared features with themselves.
 
         Returns
@@ -184,7 +182,7 @@ class Design:
             gram -= self.total_weight * np.outer(self.offset, self.offset).astype(self.dtype)
         return gram
 
-    def cross(self, R: NDArray[Any]) -> NDArray[Any]:
+    def cross(self, R: Array) -> Array:
         """Multiply with the prepared features.
 
         Parameters
@@ -206,8 +204,8 @@ class Design:
         return cross
 
     def correlate(
-        self, prepared: NDArray[Any], squared_norms: NDArray[Any], mean: NDArray[Any] | None = None
-    ) -> tuple[NDArray[Any], NDArray[Any]]:
+        self, prepared: Array, squared_norms: Array, mean: Array | None = None
+    ) -> tuple[Array, Array]:
         """Multiply targets with the prepared features, and bound the rounding errors.
 
         A target whose product with every feature is a rounding error gets zeros: it is orthogonal
@@ -240,9 +238,7 @@ class Design:
                 q[target] = 0
         return q, rounding
 
-    def moments(
-        self, Y_block: NDArray[Any], numbers: NDArray[Any] | None = None
-    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    def moments(self, Y_block: Array, numbers: Array | None = None) -> tuple[Array, Array, Array]:
         """Multiply a block of targets with the features, without preparing it where that is safe.
 
         Centered features are orthogonal to constants except for rounding errors, which are known.
@@ -282,7 +278,7 @@ class Design:
         prepared, mean, squared_norms = self.targets(Y_block, numbers)
         return self.correlate(prepared, squared_norms)[0], mean, squared_norms
 
-    def columns(self, index: NDArray[Any]) -> NDArray[Any]:
+    def columns(self, index: Array) -> Array:
         """Take columns of the prepared features, dense and centered.
 
         Parameters
@@ -302,7 +298,7 @@ class Design:
             columns -= np.outer(self._ones(), self.offset[index].astype(self.dtype))
         return columns
 
-    def predict(self, coef: NDArray[Any]) -> NDArray[Any]:
+    def predict(self, coef: Array) -> Array:
         """Multiply the prepared features with weights.
 
         Parameters
@@ -320,7 +316,7 @@ class Design:
             predicted -= np.outer(self._ones(), coef @ self.offset.astype(self.dtype))
         return predicted
 
-    def _ones(self) -> NDArray[Any]:
+    def _ones(self) -> Array:
         """The intercept's column, weighted."""
         return (
             np.ones(self.X.shape[0], self.dtype) if self.root_weight is None else self.root_weight

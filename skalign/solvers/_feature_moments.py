@@ -29,8 +29,7 @@ from scipy.linalg import eigh
 
 from skalign.solvers._combination import Combination, check_digits, nothing
 from skalign.solvers._design import Design
-from skalign.solvers._types import Doubles, Floats, Indices
-from skalign.utils import check_sample_weight
+from skalign.utils import Doubles, Floats, Indices, check_sample_weight
 
 
 @dataclass(frozen=True, eq=False)

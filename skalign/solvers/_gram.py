@@ -1,19 +1,16 @@
 """X'X in pieces, so that an interrupt is heard between them."""
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 from scipy.linalg import get_blas_funcs
 
-from skalign.utils import check_interrupt
+from skalign.utils import Array, check_interrupt
 
 PIECE = 10**10  # multiplications in one call of BLAS: some tenths of a second for one thread
 SPARSE_PIECE = 10**8  # the same of SciPy's sparse products
 
 
-def gram_of(columns: NDArray[Any], leading: NDArray[Any] | None = None) -> NDArray[Any]:
+def gram_of(columns: Array, leading: Array | None = None) -> Array:
     """Multiply columns with themselves.
 
     Parameters
@@ -47,7 +44,7 @@ def gram_of(columns: NDArray[Any], leading: NDArray[Any] | None = None) -> NDArr
     return gram
 
 
-def _sum_over_samples(columns: NDArray[Any]) -> NDArray[Any]:
+def _sum_over_samples(columns: Array) -> Array:
     """The same for few columns of many samples: those are taken in pieces."""
     n_samples, n_features = columns.shape
     multiply = get_blas_funcs("syrk", (columns,))  # adds to one triangle, in place
@@ -64,7 +61,7 @@ def _sum_over_samples(columns: NDArray[Any]) -> NDArray[Any]:
     return gram.T
 
 
-def sparse_gram_of(columns: sparse.csr_array) -> NDArray[Any]:
+def sparse_gram_of(columns: sparse.csr_array) -> Array:
     """Multiply sparse columns with themselves.
 
     Parameters

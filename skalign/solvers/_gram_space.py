@@ -14,7 +14,7 @@ from skalign.solvers._least_squares import CONDITION_LIMIT, powers_of_two
 from skalign.solvers._moments import Moments
 from skalign.solvers._penalties import PenaltyStrengths
 from skalign.solvers._solution import Solution, empty_solution, put_solution
-from skalign.solvers._types import Doubles, Flags, Floats, Indices
+from skalign.utils import Doubles, Flags, Floats, Indices
 
 
 def has_closed_form(penalty: PenaltyStrengths, *, positive: bool) -> Flags:

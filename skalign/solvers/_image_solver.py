@@ -17,8 +17,8 @@ from skalign.solvers._penalties import PenaltyStrengths
 from skalign.solvers._polish import polish
 from skalign.solvers._prepared_targets import PreparedTargets
 from skalign.solvers._solution import Solution, put_better
-from skalign.solvers._types import Doubles, Flags, Floats, Indices
 from skalign.solvers._working_set import solve_working_set
+from skalign.utils import Doubles, Flags, Floats, Indices
 
 
 class ImageSolver:

@@ -1,31 +1,33 @@
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from skalign.utils import Array, Doubles
 
 _Float = TypeVar("_Float", np.float32, np.float64)
 
 def solve_block(
     G: NDArray[_Float],
     Q: NDArray[_Float],
-    yy: NDArray[np.float64],
+    yy: Doubles,
     rounding: float,
-    l1: NDArray[np.float64],
-    l2: NDArray[np.float64],
+    l1: Doubles,
+    l2: Doubles,
     positive: bool,
     tol: float,
     max_iter: NDArray[np.int32],
     W: NDArray[_Float],
     n_iter: NDArray[np.int32],
-    kkt: NDArray[np.float64],
-    gap: NDArray[np.float64],
-    pivot: NDArray[np.float64],
+    kkt: Doubles,
+    gap: Doubles,
+    pivot: Doubles,
     ties: NDArray[np.int32],
 ) -> None: ...
 def quadratic_block(
-    G: NDArray[Any],
-    W: NDArray[Any],
-    scale: NDArray[np.float64],
-    quadratic: NDArray[np.float64],
-    aligned: NDArray[np.float64],
+    G: Array,
+    W: Array,
+    scale: Doubles,
+    quadratic: Doubles,
+    aligned: Doubles,
 ) -> None: ...

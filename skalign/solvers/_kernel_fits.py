@@ -14,7 +14,7 @@ from skalign.solvers._least_norm import choose_minimizers, columns_of
 from skalign.solvers._moments import Moments
 from skalign.solvers._penalties import PenaltyStrengths
 from skalign.solvers._solution import Solution, put_better
-from skalign.solvers._types import Doubles, Flags, Floats, Indices
+from skalign.utils import Doubles, Flags, Floats, Indices
 
 # Squared sine between an active feature and those before it, below which weights lose digits that
 # the features themselves would keep.

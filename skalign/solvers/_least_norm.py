@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cho_factor, cho_solve, eigh, lstsq, qr
 
 from skalign.solvers._least_squares import powers_of_two
-from skalign.solvers._types import Doubles, Flags, Floats, Indices
-from skalign.utils import check_interrupt
+from skalign.utils import Doubles, Flags, Floats, Indices, check_interrupt
 
 TIED = 0.1  # gradients that are this close to their bound, times tol, are at it
 # Singular values below this fraction of the largest are those of dependent features: from the

@@ -12,7 +12,6 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve, lapack, qr, svd
 from scipy.sparse.linalg import LinearOperator, lsqr
 
@@ -20,7 +19,7 @@ from skalign.solvers._arguments import TOL
 from skalign.solvers._design import Design
 from skalign.solvers._gram import gram_of
 from skalign.solvers._ridge_spectrum import RidgeSpectrum
-from skalign.utils import check_interrupt
+from skalign.utils import Array, Doubles, check_interrupt
 
 CONDITION_LIMIT = {np.dtype(np.float64): 1e8, np.dtype(np.float32): 1e3}
 REFINED = 1e4  # estimated condition beyond which weights lose digits that a refinement gives back
@@ -43,11 +42,11 @@ class Solver(NamedTuple):
         Whether no feature is known to depend on others, so that no other weights do as well.
     """
 
-    solve: Callable[[NDArray[Any], NDArray[Any], NDArray[Any]], NDArray[Any]]
+    solve: Callable[[Array, Array, Array], Array]
     full_rank: bool
 
 
-def least_squares_solver(design: Design, l2: NDArray[Any]) -> Solver:
+def least_squares_solver(design: Design, l2: Array) -> Solver:
     """Whatever all targets can share, computed once.
 
     Parameters
@@ -78,7 +77,7 @@ def least_squares_solver(design: Design, l2: NDArray[Any]) -> Solver:
 
 
 def _through_cholesky(
-    design: Design, gram: NDArray[Any], strengths: NDArray[Any], *, dual: bool
+    design: Design, gram: Array, strengths: Array, *, dual: bool
 ) -> Solver | None:
     """Solver by Cholesky of the primal or dual Gram plus l2; None if one is ill-conditioned."""
     factors = {}
@@ -100,15 +99,13 @@ def _through_cholesky(
             return None
         factors[strength] = (factor, lower), units[:, None], reciprocal * REFINED < 1
 
-    def solve(prepared: NDArray[Any], q: NDArray[Any], l2: NDArray[Any]) -> NDArray[Any]:
+    def solve(prepared: Array, q: Array, l2: Array) -> Array:
         coef = np.empty((prepared.shape[1], design.X.shape[1]), design.dtype)
         for strength in np.unique(l2):
             some = l2 == strength
             factor, units, refined = factors[strength]
 
-            def inverse(
-                right: NDArray[Any], factor: Any = factor, units: Any = units
-            ) -> NDArray[Any]:
+            def inverse(right: Array, factor: Any = factor, units: Any = units) -> Array:
                 return units * cho_solve(factor, units * right)
 
             if dual:
@@ -123,13 +120,13 @@ def _through_cholesky(
     return Solver(solve, full_rank=True)
 
 
-def _through_spectrum(design: Design, strengths: NDArray[Any]) -> Solver | None:
+def _through_spectrum(design: Design, strengths: Array) -> Solver | None:
     """Solver by one eigendecomposition for all strengths; None if it loses digits at one."""
     spectrum = RidgeSpectrum.of(design)
     if not spectrum.violation(strengths[:1]) <= 0.1 * TOL[design.dtype]:
         return None
 
-    def solve(prepared: NDArray[Any], q: NDArray[Any], l2: NDArray[Any]) -> NDArray[Any]:
+    def solve(prepared: Array, q: Array, l2: Array) -> Array:
         z = spectrum.coordinates(prepared)
         return spectrum.weights(z / (spectrum.eigenvalues[:, None] + l2))
 
@@ -138,7 +135,7 @@ def _through_spectrum(design: Design, strengths: NDArray[Any]) -> Solver | None:
     return Solver(solve, full_rank=above_rounding.sum() == np.count_nonzero(design.norms))
 
 
-def powers_of_two(norms: NDArray[Any]) -> NDArray[np.float64]:
+def powers_of_two(norms: Array) -> Doubles:
     """Factors that bring norms to between 1 and 2 without a rounding error; 1 for zero.
 
     Parameters
@@ -155,7 +152,7 @@ def powers_of_two(norms: NDArray[Any]) -> NDArray[np.float64]:
     return np.where(norms > 0, np.ldexp(1.0, 1 - exponent), 1.0)
 
 
-def _through_svd(design: Design, strengths: NDArray[Any]) -> Solver:
+def _through_svd(design: Design, strengths: Array) -> Solver:
     """Solver by thin SVDs of the features, singular values at rounding level left out."""
     dtype, norms = design.dtype, design.norms
     spread = norms.max(initial=0) / norms.min(initial=np.inf, where=norms > 0)
@@ -164,7 +161,7 @@ def _through_svd(design: Design, strengths: NDArray[Any]) -> Solver:
     # In single precision rounding alone would miss the tolerance.
     X = design.X.astype(np.float64)
 
-    def decompose(A: NDArray[Any], eps: float) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    def decompose(A: Array, eps: float) -> tuple[Array, Array, Array]:
         U, s, Vt = svd(A, full_matrices=False, check_finite=False)
         kept = s > max(design.X.shape) * eps * s.max(initial=0)
         return U[:, kept], s[kept], Vt[kept]
@@ -181,12 +178,12 @@ def _through_svd(design: Design, strengths: NDArray[Any]) -> Solver:
     if spread > EVEN and len(s) < np.count_nonzero(norms):
         basis, _ = qr((Vt / units).T, mode="economic", check_finite=False)
 
-    def least_norm(prepared: NDArray[Any]) -> NDArray[Any]:
+    def least_norm(prepared: Array) -> Array:
         """Minimum norm in the user's own units: the part of a minimizer in the span of the rows."""
         coef = (prepared.T @ U / s) @ Vt * units
         return coef if basis is None else coef @ basis @ basis.T
 
-    def through_rows(prepared: NDArray[Any], strength: float) -> NDArray[Any]:
+    def through_rows(prepared: Array, strength: float) -> Array:
         """Ridge as least squares on columns that carry the penalty as more rows."""
         root = np.sqrt(strength) * units
         again = powers_of_two(np.hypot(norms * units, root))
@@ -194,7 +191,7 @@ def _through_svd(design: Design, strengths: NDArray[Any]) -> Solver:
         V, t, Wt = decompose(rows, np.finfo(dtype).eps)
         return (prepared.T @ U @ V[: len(s)] / t) @ Wt * (again * units)
 
-    def solve(prepared: NDArray[Any], q: NDArray[Any], l2: NDArray[Any]) -> NDArray[Any]:
+    def solve(prepared: Array, q: Array, l2: Array) -> Array:
         prepared, coef = prepared.astype(np.float64), np.empty(q.shape)
         free = l2 == 0
         coef[free] = least_norm(prepared[:, free])
@@ -219,15 +216,15 @@ def _through_lsqr(design: Design) -> Solver:
     limit = 10 * max(n_samples, n_features)
     eps = np.finfo(dtype).eps
 
-    def iterate(y: NDArray[Any], strength: float, units: NDArray[Any] | float) -> NDArray[Any]:
+    def iterate(y: Array, strength: float, units: Array | float) -> Array:
         """Least squares on columns times `units`, which carry the penalty as more rows."""
         root = np.sqrt(strength) * units
 
-        def multiply(w: NDArray[Any]) -> NDArray[Any]:
+        def multiply(w: Array) -> Array:
             check_interrupt()
             return np.concatenate([design.predict((units * w)[None])[:, 0], root * w])
 
-        def transpose(r: NDArray[Any]) -> NDArray[Any]:
+        def transpose(r: Array) -> Array:
             return units * design.cross(r[:n_samples, None])[0] + root * r[n_samples:]
 
         operator = LinearOperator(
@@ -238,7 +235,7 @@ def _through_lsqr(design: Design) -> Solver:
             units * lsqr(operator, right, atol=10 * eps, btol=10 * eps, conlim=0, iter_lim=limit)[0]
         )
 
-    def solve_one(y: NDArray[Any], strength: float) -> NDArray[Any]:
+    def solve_one(y: Array, strength: float) -> Array:
         size = np.linalg.norm(y)
         if size == 0:
             return np.zeros(n_features)
@@ -251,7 +248,7 @@ def _through_lsqr(design: Design) -> Solver:
             coef = iterate(y, strength, powers_of_two(np.hypot(norms, np.sqrt(strength))))
         return np.where(norms > 0, size * coef, 0)
 
-    def solve(prepared: NDArray[Any], q: NDArray[Any], l2: NDArray[Any]) -> NDArray[Any]:
+    def solve(prepared: Array, q: Array, l2: Array) -> Array:
         prepared = prepared.astype(np.float64)
         found = [solve_one(y, strength) for y, strength in zip(prepared.T, l2, strict=True)]
         return np.array(found, dtype=dtype).reshape(q.shape)

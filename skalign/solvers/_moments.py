@@ -18,14 +18,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from skalign.solvers._arguments import check_problem
 from skalign.solvers._combination import Combination, check_digits, check_same_shape, nothing
 from skalign.solvers._design import Design
 from skalign.solvers._feature_moments import FeatureMoments, prepared_like
 from skalign.solvers._target_blocks import target_blocks
-from skalign.solvers._types import Doubles, Floats, Indices
+from skalign.utils import Array, Doubles, Floats, Indices
 
 # A target all of whose products with features are this many rounding errors has none.
 ROUNDINGS = 64
@@ -130,7 +130,7 @@ class Moments:
         cls,
         design: Design,
         features: FeatureMoments,
-        Y_block: NDArray[Any],
+        Y_block: Array,
         *,
         numbers: Indices | None = None,
     ) -> Moments:
@@ -289,7 +289,7 @@ class Moments:
             lost_targets=pair.lost(self.target_squared_norms, found.target_squared_norms, dtype),
         )
 
-    def recomputed(self, X: Any, Y: NDArray[Any], sample_weight: Doubles | None = None) -> Moments:
+    def recomputed(self, X: Any, Y: Array, sample_weight: Doubles | None = None) -> Moments:
         """Compute afresh the features and targets that lost their digits.
 
         Parameters

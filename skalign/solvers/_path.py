@@ -17,9 +17,8 @@ from skalign.solvers._blocks import BlockSolver
 from skalign.solvers._penalties import Penalty, penalty_strengths
 from skalign.solvers._solution import Solution, SolutionPath, put_in_path, room_for_path
 from skalign.solvers._target_blocks import target_blocks
-from skalign.solvers._types import Floats
 from skalign.solvers._units import design_in_range
-from skalign.utils import map_blocks, single_threaded_blas_if_small
+from skalign.utils import Floats, map_blocks, single_threaded_blas_if_small
 
 
 def solve_path(

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from skalign.solvers._arguments import as_numbers
-from skalign.solvers._types import Doubles, Flags, Floats
+from skalign.utils import Doubles, Flags, Floats
 
 Penalty = Literal["ols", "ridge", "lasso", "elasticnet"]
 PENALTIES: tuple[str, ...] = get_args(Penalty)

@@ -9,13 +9,11 @@ out, and violators enter, until the optimality conditions hold for the residual.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import lstsq, qr, solve_triangular
 
 from skalign.solvers._design import Design
 from skalign.solvers._least_squares import powers_of_two
-from skalign.solvers._types import Doubles, Floats, Indices
-from skalign.utils import check_interrupt
+from skalign.utils import Doubles, Floats, Indices, check_interrupt
 
 ROUNDS = 30  # steps on the support of one target, beyond one for each active feature
 TIGHT = 1e-13  # correlation that rounding leaves of a gradient
@@ -97,5 +95,5 @@ def _on_support(design: Design, y: Doubles, active: Indices, l1: Doubles, l2: fl
     ):
         right = y - lstsq(A.T, l1 * units, check_finite=False)[0]
         return units * lstsq(A, right, cond=rounding, check_finite=False)[0]
-    shrunk: NDArray[np.float64] = Q.T @ y - solve_triangular(R, l1 * units, trans="T")
+    shrunk: Doubles = Q.T @ y - solve_triangular(R, l1 * units, trans="T")
     return units * solve_triangular(R, shrunk)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from skalign.solvers._types import Doubles, Flags, Floats, Indices
+from skalign.utils import Doubles, Flags, Floats, Indices
 
 
 class PreparedTargets(NamedTuple):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from skalign.solvers._kernel import quadratic_block
-from skalign.solvers._types import Doubles, Floats
+from skalign.utils import Doubles, Floats
 
 # From this fraction of active features on, a dense product is faster than one over those alone.
 DENSE = 0.25

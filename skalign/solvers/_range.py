@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
+
+from skalign.utils import Array
 
 # Squared norms in between leave room for the sums and products that are made of them.
 LARGEST_SQUARE = {np.dtype(t): float(np.finfo(t).max * np.finfo(t).eps) for t in ("f4", "f8")}
@@ -18,9 +19,7 @@ class OutOfRangeError(ValueError):
     """Numbers whose squares or products the floating type cannot hold."""
 
 
-def check_finite(
-    squared_norms: NDArray[Any], dtype: np.dtype[Any], numbers: NDArray[Any] | None
-) -> None:
+def check_finite(squared_norms: Array, dtype: np.dtype[Any], numbers: Array | None) -> None:
     """Raise OutOfRangeError for the first of these targets whose squared norm cannot be used."""
     numbers = np.arange(len(squared_norms)) if numbers is None else numbers
     finite = squared_norms <= LARGEST_SQUARE[dtype]
@@ -38,7 +37,7 @@ def check_finite(
         )
 
 
-def check_range(squares: NDArray[Any], X: Any) -> None:
+def check_range(squares: Array, X: Any) -> None:
     """Raise ValueError where squared norms of features are not finite, or cannot be held."""
     dtype = X.dtype
     if not (squares <= LARGEST_SQUARE[dtype]).all():

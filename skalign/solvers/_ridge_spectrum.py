@@ -10,11 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import eigh
 
 from skalign.solvers._design import Design
 from skalign.solvers._gram import gram_of
+from skalign.utils import Doubles, Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,13 +52,13 @@ class RidgeSpectrum:
 
     design: Design
     is_dual: bool
-    eigenvalues: NDArray[np.float64]
-    vectors: NDArray[np.float64]
+    eigenvalues: Doubles
+    vectors: Doubles
     residual: float
     deviation: float
 
     @classmethod
-    def of(cls, design: Design, kernel: NDArray[np.float64] | None = None) -> RidgeSpectrum:
+    def of(cls, design: Design, kernel: Doubles | None = None) -> RidgeSpectrum:
         """Decompose the smaller of XX' and X'X.
 
         Parameters
@@ -94,7 +94,7 @@ class RidgeSpectrum:
             float(np.linalg.norm(off)),
         )
 
-    def violation(self, l2: NDArray[np.float64]) -> NDArray[np.float64]:
+    def violation(self, l2: Doubles) -> Doubles:
         """Bound the KKT violation of every target at some strengths.
 
         Parameters
@@ -117,7 +117,7 @@ class RidgeSpectrum:
         least = norms.min(initial=np.inf, where=norms > 0)
         return bound * np.sqrt(self.eigenvalues[-1]) / least
 
-    def coordinates(self, images: NDArray[np.floating]) -> NDArray[np.float64]:
+    def coordinates(self, images: Floats) -> Doubles:
         """Coordinates (n_eigenvalues, n_targets) of prepared targets.
 
         Parameters
@@ -133,7 +133,7 @@ class RidgeSpectrum:
         right = images if self.is_dual else self.design.X.T @ images
         return self.vectors.T @ right
 
-    def rows(self, X: NDArray[np.floating]) -> NDArray[np.float64]:
+    def rows(self, X: Floats) -> Doubles:
         """Map features of some images so that their predictions are these times weighted z.
 
         Parameters
@@ -149,7 +149,7 @@ class RidgeSpectrum:
         left = X @ self.design.X.T if self.is_dual else X
         return np.asarray(left @ self.vectors, dtype=np.float64)
 
-    def weights(self, shrunk: NDArray[np.float64]) -> NDArray[np.floating]:
+    def weights(self, shrunk: Doubles) -> Floats:
         """Weights of targets.
 
         Parameters

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from skalign.solvers._types import Doubles, Flags, Floats, Indices
+from skalign.utils import Doubles, Flags, Floats, Indices, Integers
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +76,7 @@ class SolutionPath:
     alphas: Doubles
     coef: Any
     intercept: Floats
-    n_active: NDArray[np.int64]
+    n_active: Integers
     n_iter: NDArray[np.int32]
     kkt_violation: Doubles
     dual_gap: Doubles
@@ -163,7 +163,7 @@ def put_in_path(path: SolutionPath, k: int, targets: slice, part: Solution) -> N
         getattr(path, name)[k, targets] = getattr(part, name)
 
 
-def count_active(coef: Any) -> NDArray[np.int64]:
+def count_active(coef: Any) -> Integers:
     """Count the nonzero weights of every target.
 
     Parameters
@@ -185,5 +185,5 @@ def count_active(coef: Any) -> NDArray[np.int64]:
     """
     if sparse.issparse(coef):
         return np.asarray((coef != 0).sum(axis=1), dtype=np.int64).ravel()  # zeros may be stored
-    n_active: NDArray[np.int64] = np.count_nonzero(coef, axis=1)
+    n_active: Integers = np.count_nonzero(coef, axis=1)
     return n_active

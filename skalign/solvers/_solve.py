@@ -7,7 +7,7 @@ from contextlib import ExitStack, closing
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import sparse
 
 from skalign.solvers._arguments import check_problem, check_stopping
@@ -15,14 +15,13 @@ from skalign.solvers._blocks import BlockSolver
 from skalign.solvers._penalties import Penalty, penalty_strengths
 from skalign.solvers._solution import Solution, empty_solution, put_solution
 from skalign.solvers._target_blocks import target_blocks
-from skalign.solvers._types import Floats
 from skalign.solvers._units import design_in_range
-from skalign.utils import map_blocks, single_threaded_blas_if_small
+from skalign.utils import Array, Floats, map_blocks, single_threaded_blas_if_small
 
 
 def solve(
-    X: NDArray[Any] | sparse.sparray,
-    Y: NDArray[Any],
+    X: Array | sparse.sparray,
+    Y: Array,
     penalty: Penalty = "lasso",
     alpha: ArrayLike = 0.1,
     *,

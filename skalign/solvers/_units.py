@@ -10,13 +10,13 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
 from skalign.solvers._design import Design
 from skalign.solvers._penalties import PenaltyStrengths
 from skalign.solvers._range import OutOfRangeError
 from skalign.solvers._solution import Solution
+from skalign.utils import Array, Integers
 
 
 def features_in_range(X: Any) -> tuple[Any, int]:
@@ -47,7 +47,7 @@ def features_in_range(X: Any) -> tuple[Any, int]:
     return np.ldexp(X, -exponent), exponent
 
 
-def design_in_range(X: Any, *, sample_weight: NDArray[Any] | None, center: bool) -> Design:
+def design_in_range(X: Any, *, sample_weight: Array | None, center: bool) -> Design:
     """Prepare features of any scale.
 
     Parameters
@@ -85,7 +85,7 @@ def design_in_range(X: Any, *, sample_weight: NDArray[Any] | None, center: bool)
     return replace(design, exponent=exponent)
 
 
-def targets_in_range(Y_block: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+def targets_in_range(Y_block: Array) -> tuple[Array, Integers]:
     """Bring every target that is finite to values up to 1.
 
     Parameters
@@ -106,7 +106,7 @@ def targets_in_range(Y_block: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.in
 
 
 def strengths_in_units(
-    penalty: PenaltyStrengths, of_features: int, of_targets: NDArray[np.int64]
+    penalty: PenaltyStrengths, of_features: int, of_targets: Integers
 ) -> PenaltyStrengths:
     """Convert the strengths of a penalty.
 
@@ -133,9 +133,7 @@ def strengths_in_units(
     return replace(penalty, l1=l1, l2=l2)
 
 
-def solution_in_units(
-    solution: Solution, of_features: int, of_targets: NDArray[np.int64]
-) -> Solution:
+def solution_in_units(solution: Solution, of_features: int, of_targets: Integers) -> Solution:
     """Convert a solution back to the numbers as they are.
 
     Parameters

@@ -1,14 +1,11 @@
 """Wide designs: the full Gram is never formed, only that of the features that become active."""
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from skalign.solvers._design import Design
 from skalign.solvers._gram import gram_of
 from skalign.solvers._kernel import solve_block
-from skalign.utils import check_interrupt
+from skalign.utils import Array, check_interrupt
 
 # Features that a target may bring in the first round; twice as many in each later one.
 ENTER_TOGETHER = 16
@@ -16,18 +13,18 @@ ENTER_TOGETHER = 16
 
 def solve_working_set(
     design: Design,
-    prepared: NDArray[Any],
-    q: NDArray[Any],
-    squared_norms: NDArray[Any],
+    prepared: Array,
+    q: Array,
+    squared_norms: Array,
     *,
-    l1: NDArray[Any],
-    l2: NDArray[Any],
+    l1: Array,
+    l2: Array,
     positive: bool,
     tol: float,
     max_iter: int,
-    coef: NDArray[Any],
-    n_iter: NDArray[Any],
-) -> tuple[NDArray[Any], NDArray[Any]]:
+    coef: Array,
+    n_iter: Array,
+) -> tuple[Array, Array]:
     """Solve a block of targets over a growing set of features that its targets share.
 
     Parameters
@@ -112,7 +109,7 @@ def solve_working_set(
         columns = np.concatenate([columns, design.columns(entering)], axis=1)
 
 
-def _nth_largest(A: NDArray[Any], n: int) -> NDArray[Any]:
+def _nth_largest(A: Array, n: int) -> Array:
     """The n-th largest value of every row, as a column; the smallest where there are fewer."""
     n = min(n, A.shape[1])
     return np.partition(A, -n, axis=1)[:, [-n]]

@@ -7,13 +7,13 @@ from typing import Any, NamedTuple, get_args
 
 import numpy as np
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.utils.validation import has_fit_parameter
 
 from skalign.solvers import Penalty
 from skalign.testing._property_check import Draw
 from skalign.testing._strategies import features, targets
+from skalign.utils import Array, Doubles
 
 PENALTIES: tuple[str, ...] = get_args(Penalty)
 
@@ -21,19 +21,19 @@ PENALTIES: tuple[str, ...] = get_args(Penalty)
 class Data(NamedTuple):
     """Features and targets; whether the declared objective has one minimizer only."""
 
-    X: NDArray[Any]
-    Y: NDArray[Any]
+    X: Array
+    Y: Array
     unique: bool
 
 
 class Fit(NamedTuple):
     """Weights and intercepts in float64, 2-D and 1-D whatever the estimator's shapes."""
 
-    coef: NDArray[np.float64]
-    intercept: NDArray[np.float64]
+    coef: Doubles
+    intercept: Doubles
     estimator: Any
 
-    def predict(self, X: NDArray[Any]) -> NDArray[Any]:
+    def predict(self, X: Array) -> Array:
         return X @ self.coef.T + self.intercept
 
 
@@ -125,9 +125,9 @@ class Encoder:
 
     def fit(
         self,
-        X: NDArray[Any],
-        Y: NDArray[Any],
-        sample_weight: NDArray[Any] | None = None,
+        X: Array,
+        Y: Array,
+        sample_weight: Array | None = None,
         **parameters: Any,
     ) -> Fit:
         """A fresh fit to copies."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
+
+from skalign.utils import Doubles
 
 
 def reorientation_formula(
@@ -13,7 +15,7 @@ def reorientation_formula(
     *,
     center: bool = False,
     undefined: float = np.nan,
-) -> NDArray[np.float64]:
+) -> Doubles:
     r"""Tuning reorientation one target and one unit at a time, for tests.
 
     .. math::

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from numpy.typing import NDArray
 from scipy.stats import ortho_group
 
 from skalign.testing._formula import reorientation_formula
 from skalign.testing._problems import EncodingProblem, encoding_problems
 from skalign.testing._property_check import Draw, Statements
 from skalign.testing._strategies import features
+from skalign.utils import Array, Doubles, Flags
 
 STATEMENTS = Statements()
 
@@ -31,9 +31,7 @@ class Measure:
     undefined: float
     atol: float
 
-    def __call__(
-        self, features: NDArray[Any], targets: NDArray[Any], weights: NDArray[Any]
-    ) -> NDArray[Any]:
+    def __call__(self, features: Array, targets: Array, weights: Array) -> Array:
         values = np.asarray(self.function(features.copy(), targets.copy(), weights.copy()))
         n_targets = targets.shape[1]
         assert values.shape == (n_targets,), (
@@ -42,10 +40,10 @@ class Measure:
         )
         return values
 
-    def formula(self, *problem: NDArray[Any]) -> NDArray[np.float64]:
+    def formula(self, *problem: Array) -> Doubles:
         return reorientation_formula(*problem, center=self.center, undefined=self.undefined)
 
-    def is_defined(self, *problem: NDArray[Any]) -> NDArray[np.bool_]:
+    def is_defined(self, *problem: Array) -> Flags:
         return ~np.isnan(reorientation_formula(*problem, center=self.center))
 
     def assert_equal(self, actual: Any, expected: Any, message: str) -> None:

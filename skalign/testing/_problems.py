@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from skalign.testing._strategies import (
     UP_TO_4,
@@ -20,6 +19,7 @@ from skalign.testing._strategies import (
     targets,
     weights,
 )
+from skalign.utils import Array
 
 
 class EncodingProblem(NamedTuple):
@@ -46,9 +46,9 @@ class EncodingProblem(NamedTuple):
     (1, 2)
     """
 
-    features: NDArray[Any]
-    targets: NDArray[Any]
-    weights: NDArray[Any]
+    features: Array
+    targets: Array
+    weights: Array
 
 
 @st.composite

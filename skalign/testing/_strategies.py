@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import DTypeLike
+
+from skalign.utils import Array
 
 Size = int | st.SearchStrategy[int]
 Floats = DTypeLike | st.SearchStrategy[Any]
@@ -29,7 +31,7 @@ def features(
     *,
     dtype: Floats = np.float64,
     degenerate: bool = True,
-) -> NDArray[Any]:
+) -> Array:
     """Responses of units to images.
 
     Parameters
@@ -81,7 +83,7 @@ def targets(
     *,
     dtype: Floats = np.float64,
     degenerate: bool = True,
-) -> NDArray[Any]:
+) -> Array:
     """Responses of targets to images: voxels, neurons, or units of another network.
 
     Parameters
@@ -132,7 +134,7 @@ def weights(
     sparse: bool = False,
     dtype: Floats = np.float64,
     degenerate: bool = True,
-) -> NDArray[Any]:
+) -> Array:
     """Weights of linear maps, in scikit-learn's layout.
 
     Parameters
@@ -185,7 +187,7 @@ def weights(
 
 def _responses(
     draw: st.DrawFn, shape: tuple[int, int], dtype: Floats, degenerate: bool, stream: int
-) -> NDArray[Any]:
+) -> Array:
     """An array of order 1 with degenerate columns, or in general position."""
     array = draw(arrays(np.int8, shape, elements=_GRID, fill=st.nothing())) / 8
     if degenerate:

@@ -1,12 +1,19 @@
-"""What every package may use: blocks in threads, optional imports, checks of arguments."""
+"""What every package may use: blocks in threads, optional imports, checks, types of arrays."""
 
 from skalign.utils._blas_threads import single_threaded_blas, single_threaded_blas_if_small
 from skalign.utils._checks import check_flag, check_groups, check_number, check_sample_weight
 from skalign.utils._optional import import_pandas, import_pyplot
 from skalign.utils._target_names import target_names
 from skalign.utils._threads import check_interrupt, map_blocks
+from skalign.utils._types import Array, Doubles, Flags, Floats, Indices, Integers
 
 __all__ = [
+    "Array",
+    "Doubles",
+    "Flags",
+    "Floats",
+    "Indices",
+    "Integers",
     "check_flag",
     "check_groups",
     "check_interrupt",

@@ -6,7 +6,9 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
+
+from skalign.utils._types import Doubles, Indices
 
 
 def check_flag(value: Any, name: str) -> bool:
@@ -73,7 +75,7 @@ def check_number(value: Any, name: str) -> float:
 
 def check_sample_weight(
     sample_weight: ArrayLike, n_samples: int, name: str = "sample_weight"
-) -> NDArray[np.float64]:
+) -> Doubles:
     """One finite weight per sample, not negative and not all zero.
 
     Parameters
@@ -117,7 +119,7 @@ def check_sample_weight(
     return weight
 
 
-def check_groups(groups: ArrayLike, n_samples: int) -> NDArray[np.intp]:
+def check_groups(groups: ArrayLike, n_samples: int) -> Indices:
     """Check that every sample has a group, and number the groups.
 
     Parameters

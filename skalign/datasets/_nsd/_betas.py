@@ -16,6 +16,7 @@ from skalign.datasets._nsd._files import (
     reading,
 )
 from skalign.datasets._nsd._voxels import NSDVoxels
+from skalign.utils import Integers
 
 Counts = NDArray[np.int16]
 Grid = tuple[int, ...]
@@ -55,7 +56,7 @@ def _read_hdf5(path: Path, voxels: NSDVoxels) -> Counts:
     return counts
 
 
-def _check_written(betas: Any, cells: Sequence[NDArray[np.int64]], path: Path) -> None:
+def _check_written(betas: Any, cells: Sequence[Integers], path: Path) -> None:
     """Refuse storage that was never written, where HDF5 reads zeros.
 
     `cells` are positions (z, y, x), one in each cell of storage that is read.
@@ -81,12 +82,12 @@ def _check_written(betas: Any, cells: Sequence[NDArray[np.int64]], path: Path) -
         )
 
 
-def _cell_shape(betas: Any, grid: Grid) -> NDArray[np.int64]:
+def _cell_shape(betas: Any, grid: Grid) -> Integers:
     """Extent (z, y, x) of what is stored together."""
     return np.asarray(betas.chunks[1:] if betas.chunks else (1, *grid[1::-1]))
 
 
-def _cells(zyx: NDArray[np.int64], shape: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+def _cells(zyx: Integers, shape: Integers) -> Iterator[Integers]:
     """Positions of the voxels in each cell of storage."""
     _, cell, sizes = np.unique(zyx // shape, axis=0, return_inverse=True, return_counts=True)
     order = np.argsort(cell.ravel(), kind="stable")

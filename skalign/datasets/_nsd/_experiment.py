@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from numbers import Integral
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.io import loadmat
 from sklearn.utils import check_random_state, check_scalar
 
@@ -18,8 +16,9 @@ from skalign.datasets._nsd._files import (
     check_file,
     reading,
 )
+from skalign.utils import Array, Integers
 
-Images = NDArray[np.int64]
+Images = Integers
 
 N_IMAGES = 73_000
 N_SHARED = 1000
@@ -86,7 +85,7 @@ class ExperimentDesign:
             )
 
     @staticmethod
-    def _from_0(numbers: NDArray[Any], largest: int, name: str, path: Path) -> Images:
+    def _from_0(numbers: Array, largest: int, name: str, path: Path) -> Images:
         is_whole = numbers.size and np.array_equal(numbers, np.rint(numbers))
         if not is_whole or numbers.min() < 1 or numbers.max() > largest:
             raise ValueError(f"{name} must hold whole numbers from 1 to {largest}: not in {path}.")

@@ -6,10 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from skalign.datasets._nsd._files import (
     Hemisphere,
@@ -18,6 +16,7 @@ from skalign.datasets._nsd._files import (
     load_volume,
     reading,
 )
+from skalign.utils import Array, Flags
 
 # For folders without label tables.
 _FIXED_NAMES = {
@@ -56,10 +55,10 @@ def region_names(files: NSDFiles, hemisphere: Hemisphere | None) -> dict[str, li
 
 def region_masks(
     files: NSDFiles, regions: Sequence[str], hemisphere: Hemisphere | None
-) -> tuple[list[NDArray[np.bool_]], NDArray[Any]]:
+) -> tuple[list[Flags], Array]:
     """Where each region lies, and the affine of the grid."""
-    masks: list[NDArray[np.bool_]] = []
-    affines: list[NDArray[Any]] = []
+    masks: list[Flags] = []
+    affines: list[Array] = []
     for region in regions:
         collection, labels = _find(region, files, hemisphere)
         mask, affine, path = _mask(files, collection, labels, hemisphere)
@@ -169,7 +168,7 @@ def _read_table(path: Path) -> _Names:
 
 def _mask(
     files: NSDFiles, collection: str, labels: set[int], hemisphere: Hemisphere | None
-) -> tuple[NDArray[np.bool_], NDArray[Any], Path]:
+) -> tuple[Flags, Array, Path]:
     """Voxels of some labels: from the volume of both hemispheres, if there is one, or from two.
 
     With them the affine, and the file that has it.

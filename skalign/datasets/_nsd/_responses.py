@@ -14,6 +14,7 @@ from skalign.datasets._nsd._experiment import N_IMAGES, Images
 from skalign.datasets._nsd._files import TRIALS_A_SESSION, NSDFiles
 from skalign.datasets._nsd._stimuli import check_images
 from skalign.datasets._nsd._voxels import NSDVoxels
+from skalign.utils import Flags, Integers
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,8 +39,8 @@ class NSDResponses:
 
     responses: NDArray[np.float32]
     images: Images
-    n_trials: NDArray[np.int64]
-    sessions: NDArray[np.int64]
+    n_trials: Integers
+    sessions: Integers
     voxels: NSDVoxels
 
 
@@ -107,7 +108,7 @@ def _where_constant(files: NSDFiles, constant: dict[int, int]) -> str:
 
 
 def _leave_out_invalid(
-    responses: NDArray[np.float32], voxels: NSDVoxels, is_valid: NDArray[np.bool_], where: str
+    responses: NDArray[np.float32], voxels: NSDVoxels, is_valid: Flags, where: str
 ) -> tuple[NDArray[np.float32], NSDVoxels]:
     n_invalid = np.count_nonzero(~is_valid)
     message = (

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_scalar
 
 from skalign.datasets._nsd._files import check_file, check_root, optional, reading
+from skalign.utils import Integers
 
 _WHAT = "The file of stimuli"
 
@@ -76,7 +77,7 @@ def iter_nsd_stimuli(
     return _batches(path, check_images(images, shape[0]), batch_size)
 
 
-def _batches(path: Path, images: NDArray[np.int64], batch_size: int) -> Iterator[NDArray[np.uint8]]:
+def _batches(path: Path, images: Integers, batch_size: int) -> Iterator[NDArray[np.uint8]]:
     with optional("h5py", "nsd", "HDF5 files are read with").File(path, "r") as file:
         for start in range(0, len(images), batch_size):
             batch = images[start : start + batch_size]
@@ -85,7 +86,7 @@ def _batches(path: Path, images: NDArray[np.int64], batch_size: int) -> Iterator
             yield pictures
 
 
-def check_images(images: ArrayLike, n_stimuli: int) -> NDArray[np.int64]:
+def check_images(images: ArrayLike, n_stimuli: int) -> Integers:
     """Check that these are rows of the stimulus file."""
     checked = np.asarray(images)
     is_list = checked.ndim == 1 and checked.size > 0 and checked.dtype.kind in "iu"

@@ -19,6 +19,7 @@ from skalign.datasets._nsd._files import (
     optional,
 )
 from skalign.datasets._nsd._regions import region_masks
+from skalign.utils import Doubles, Integers
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,12 +48,12 @@ class NSDVoxels:
     """
 
     subject: int
-    voxel_id: NDArray[np.int64]
-    xyz: NDArray[np.int64]
+    voxel_id: Integers
+    xyz: Integers
     region: NDArray[np.str_]
     ncsnr: NDArray[np.float32]
     shape: tuple[int, int, int]
-    affine: NDArray[np.float64]
+    affine: Doubles
 
     def __len__(self) -> int:
         """Count the voxels."""
