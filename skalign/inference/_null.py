@@ -191,6 +191,11 @@ def alignment_null(
     zero, keep their place. Null fits are sparser than the encoder's or empty, so that they say
     nothing about theta: its p-values are NaN.
 
+    **Cost.** An encoder of this package that is positive or has an l1 penalty, alone or after a
+    :class:`~sklearn.preprocessing.StandardScaler`, is fitted from ``X'X`` and ``X'y``, which all
+    null fits share: no null fit reads the features again. Other models are fitted to the images. A
+    rotation of p units takes some p\ :sup:`3` operations.
+
     Rotated features and units of a pool have no names, and a pipeline step that has data of its
     own, such as the stimuli of a localizer, does not fit them: apply such steps first.
 
