@@ -178,8 +178,6 @@ SETTINGS = {
         partial(random_axes, rectified=False),
         {**ROTATION, "keep_alpha": True},
         CHOOSING,
-        share=0.4,
-        documented=("r", "theta"),
     ),
     "random axes, standardized before": Setting(
         standardized_before,
@@ -198,7 +196,9 @@ SETTINGS = {
     "independent images": Setting(independent_images, IMAGES, lasso(0.03)),
     f"AR(1), {N_RUNS} whole runs": Setting(other_runs_scored, IMAGES, lasso(0.03)),
     "AR(1), 4 whole runs": Setting(partial(other_runs_scored, n_runs=4), IMAGES, lasso(0.03)),
-    f"AR(1), shifts in {N_RUNS} runs": Setting(other_runs_scored, SHIFTS, lasso(0.03)),
+    f"AR(1), shifts in {N_RUNS} runs": Setting(
+        other_runs_scored, SHIFTS, lasso(0.03), documented=("r",)
+    ),
     "AR(1) and drift, whole runs": Setting(
         partial(other_runs_scored, drift=2), IMAGES, lasso(0.03)
     ),

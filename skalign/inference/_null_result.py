@@ -7,13 +7,22 @@ from typing import Any, Literal
 
 import numpy as np
 
-from skalign.inference._null_statistics import n_targets_for_discovery
+from skalign.inference._null_draws import NullDraws
+from skalign.inference._null_statistics import (
+    PValues,
+    center_draws,
+    compare_at_equal_units,
+    least_p_value,
+    n_targets_for_discovery,
+    p_values_of,
+)
 from skalign.metrics import Alignment
 from skalign.utils import Doubles, Integers
 
 NullName = Literal["units", "rotation", "images"]
 Correction = Literal["bh", "by"]
 
+TIE = 0.1  # roots of a rounding error within which two values are equal
 P_VALUES = ["p_value", "q_value", "familywise_p_value"]
 
 
@@ -144,3 +153,41 @@ class AlignmentNull:
         for measure in ("r", "theta"):
             columns |= {f"{p}_{measure}": getattr(self, f"{p}_{measure}") for p in P_VALUES}
         return self.encoder.to_frame().assign(**columns)
+
+
+def result_of(
+    values: NDArray[np.float64],
+    draws: NullDraws,
+    *,
+    null: NullName,
+    correction: Correction,
+    names: NDArray[np.object_] | None,
+) -> AlignmentNull:
+    """Test the observed fit, row 0 of `values`, against the null fits in the other rows."""
+    r, theta, n_active = values[..., 0], values[..., 1], values[..., 2].astype(np.int64)
+    tie = TIE * np.sqrt(np.finfo(draws.dtype).eps)
+    is_tested = n_active[0] > 0
+    of_r = p_values_of(center_draws(r), is_tested, correction, tie)
+    excess = np.full(r.shape[1], np.nan)
+    of_theta = PValues(excess, excess, excess, np.nan)
+    if null != "images":
+        residual, statistic = compare_at_equal_units(theta, n_active, tie)
+        of_theta, excess = p_values_of(statistic, is_tested, correction, tie), residual[0]
+    return AlignmentNull(
+        null=null,
+        encoder=Alignment(r[0], theta[0], n_active[0], names),
+        null_r=r[1:],
+        null_theta=theta[1:],
+        null_n_active=n_active[1:],
+        excess_theta=excess,
+        p_value_r=of_r.p_value,
+        p_value_theta=of_theta.p_value,
+        q_value_r=of_r.q_value,
+        q_value_theta=of_theta.q_value,
+        familywise_p_value_r=of_r.familywise_p_value,
+        familywise_p_value_theta=of_theta.familywise_p_value,
+        region_p_value_r=of_r.region_p_value,
+        region_p_value_theta=of_theta.region_p_value,
+        correction=correction,
+        least_p_value=least_p_value(len(r) - 1, draws.n_arrangements),
+    )
