@@ -8,7 +8,7 @@ from numbers import Integral
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array, check_random_state, check_scalar
 
@@ -19,7 +19,14 @@ from skalign.inference._null_moments import MomentFits
 from skalign.inference._null_result import AlignmentNull, Correction, NullName, result_of
 from skalign.inference._refits import RefittableModel, count_samples
 from skalign.metrics import check_target, linear_model_of
-from skalign.utils import check_flag, check_sample_weight, map_blocks, target_names
+from skalign.utils import (
+    Array,
+    Doubles,
+    check_flag,
+    check_sample_weight,
+    map_blocks,
+    target_names,
+)
 
 
 def alignment_null(
@@ -285,7 +292,7 @@ def alignment_null(
     return result_of(values, draws, null=null, correction=correction, names=target_names(y))
 
 
-def _check_test_responses(y_test: ArrayLike, y: NDArray[Any]) -> NDArray[Any]:
+def _check_test_responses(y_test: ArrayLike, y: Array) -> Array:
     observed = np.asarray(check_array(y_test, ensure_2d=False, input_name="y_test"))
     if observed.ndim != y.ndim or observed.shape[1:] != y.shape[1:]:
         raise ValueError(
@@ -295,9 +302,7 @@ def _check_test_responses(y_test: ArrayLike, y: NDArray[Any]) -> NDArray[Any]:
     return observed
 
 
-def _fit_all(
-    fits: Refits | MomentFits, seeds: list[int], n_jobs: int | None
-) -> NDArray[np.float64]:
+def _fit_all(fits: Refits | MomentFits, seeds: list[int], n_jobs: int | None) -> Doubles:
     """Values of the observed fit, row 0, and of all null fits, (1 + n_resamples, n_targets, 4)."""
     observed = fits.observed()
     values = np.empty((1 + len(seeds), *observed.shape))

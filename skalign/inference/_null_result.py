@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from skalign.inference._null_draws import NullDraws
 from skalign.inference._null_statistics import (
@@ -156,7 +157,7 @@ class AlignmentNull:
 
 
 def result_of(
-    values: NDArray[np.float64],
+    values: Doubles,
     draws: NullDraws,
     *,
     null: NullName,
