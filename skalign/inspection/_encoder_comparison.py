@@ -184,7 +184,7 @@ class EncoderComparisonDisplay:
         finish_theta(self.axes_[1], [self._feet(rows) for rows in panels.values()])
         for label, first in zip(QUANTITIES.values(), self.axes_[:, 0], strict=True):
             first.set_ylabel(label)
-        handles = {}  # of any panel: not all have boxes
+        handles: dict[str, Any] = {}  # of any panel: not all have boxes
         for panel in self.axes_[0]:
             found, labels = panel.get_legend_handles_labels()
             handles |= dict(zip(labels, found, strict=True))
