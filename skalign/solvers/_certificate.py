@@ -125,6 +125,8 @@ def certify_residual(
     strengths: PenaltyStrengths,
     squared_norms: Array,
     positive: bool,
+    *,
+    products: Array | None = None,
 ) -> Certificate:
     """The certificate from a residual; one matrix product.
 
@@ -142,6 +144,8 @@ def certify_residual(
         Squared norms of the prepared targets.
     positive : bool
         Whether weights must not be negative.
+    products : ndarray of shape (n_targets, n_features), default=None
+        Products of features and residual, where they have been taken.
 
     Returns
     -------
@@ -150,7 +154,7 @@ def certify_residual(
     """
     l1, l2 = strengths.l1[:, None], strengths.l2[:, None]
     coef = np.asarray(coef, dtype=np.float64)
-    u = design.cross(residual).astype(np.float64)
+    u = (design.cross(residual) if products is None else products).astype(np.float64, copy=False)
     off = np.abs(u - l2 * coef - l1 * np.sign(coef))  # of an active unit from its bound
     violations = np.where(coef != 0, off, np.maximum((u if positive else np.abs(u)) - l1, 0))
     if positive:

@@ -292,7 +292,9 @@ class Design:
             Their columns.
         """
         if not self.is_sparse:
-            return self.X[:, index]
+            if self.X.flags.f_contiguous:
+                return self.X.T.take(index, axis=0).T
+            return self.X.take(index, axis=1)
         columns = self.X[:, index].toarray()
         if self.offset is not None:
             columns -= np.outer(self._ones(), self.offset[index].astype(self.dtype))

@@ -64,7 +64,7 @@ class ImageSolver:
         if coef is None:
             coef = np.zeros(targets.q.shape, self._design.dtype)
         n_iter = np.ones(len(coef), np.int32)
-        residual, pivot = solve_working_set(
+        residual, gradient, pivot = solve_working_set(
             self._design,
             targets.images,
             targets.q,
@@ -77,13 +77,13 @@ class ImageSolver:
             coef=coef,
             n_iter=n_iter,
         )
-        solution = self._certified(targets, penalty, coef, n_iter, residual)
+        solution = self._certified(targets, penalty, coef, n_iter, residual, gradient)
         doubtful = coef.any(axis=1) & (n_iter < self._max_iter)
         doubtful &= (pivot < NEARLY_DEPENDENT[coef.dtype]) | ~solution.converged
         if doubtful.any():
             self.polish(targets, penalty, solution, doubtful)
         if (penalty.l2 == 0).any():
-            self._choose_minimizers(targets, penalty, solution, residual, pivot)
+            self._choose_minimizers(targets, penalty, solution, gradient, pivot)
         return solution
 
     def _choose_minimizers(
@@ -91,14 +91,14 @@ class ImageSolver:
         targets: PreparedTargets,
         penalty: PenaltyStrengths,
         solution: Solution,
-        residual: Floats,
+        gradient: Floats,
         pivot: Doubles,
     ) -> None:
         """Replace minimizers by those of minimum norm where there are many."""
         free = np.flatnonzero(penalty.l2 == 0)
         chosen, solution.unique[free] = choose_minimizers(
             self.columns,
-            self._design.cross(residual[:, free]).astype(np.float64),
+            gradient[free].astype(np.float64, copy=False),
             solution.coef[free],
             penalty.l1[free],
             norms=self._design.norms,
@@ -162,6 +162,7 @@ class ImageSolver:
         coef: Floats,
         n_iter: NDArray[np.int32],
         residual: Floats,
+        products: Floats | None = None,
     ) -> Solution:
         certificate = certify_residual(
             self._design,
@@ -170,6 +171,7 @@ class ImageSolver:
             penalty,
             targets.squared_norms,
             self._positive,
+            products=products,
         )
         kkt = certificate.kkt_violation
         hidden = rounding_violation(self._design.norms, coef, targets.squared_norms)

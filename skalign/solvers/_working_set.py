@@ -1,14 +1,18 @@
-"""Wide designs: the full Gram is never formed, only that of the features that become active."""
+"""Wide designs: the full Gram is never formed; every target has the one of the features it tries.
+
+Gradients over all features are taken for all targets of a block in one product, and only once a
+target is solved on the features it tries.
+"""
 
 import numpy as np
 
 from skalign.solvers._design import Design
 from skalign.solvers._gram import gram_of
 from skalign.solvers._kernel import solve_block
-from skalign.utils import Array, check_interrupt
+from skalign.utils import Array, Indices, check_interrupt
 
-# Features that a target may bring in the first round; twice as many in each later one.
-ENTER_TOGETHER = 16
+ENTER_TOGETHER = 32  # features that a target may bring in a round, or as many as it has already
+GRAM_BYTES = 2**26  # of all targets of a block, kept from one round to the next
 
 
 def solve_working_set(
@@ -25,7 +29,7 @@ def solve_working_set(
     coef: Array,
     n_iter: Array,
 ) -> tuple[Array, Array]:
-    """Solve a block of targets over a growing set of features that its targets share.
+    """Solve a block of targets, each over its own growing set of features.
 
     Parameters
     ----------
@@ -58,58 +62,71 @@ def solve_working_set(
         Least squared sine between an active feature and those before it.
     """
     n_targets = q.shape[0]
-    allowed = tol * np.sqrt(squared_norms)[:, None].astype(design.dtype)
-    bound = l1[:, None].astype(design.dtype)
+    dtype = design.dtype
+    allowed = 0.5 * tol * np.sqrt(squared_norms)
     inverse = np.zeros_like(design.norms)
     np.divide(1, design.norms, out=inverse, where=design.norms > 0)
-    inverse = inverse.astype(design.dtype)
-    kkt, gap, pivot = np.ones((3, 1, n_targets))
-    spent, ties = np.empty((2, 1, n_targets), np.int32)
+    inverse = inverse.astype(dtype)
+    kkt, gap, sine = np.ones((3, 1, 1))
+    pivot = np.ones(n_targets)
+    spent, ties = np.empty((2, 1, 1), np.int32)
     n_iter[:] = 0
-    working = np.flatnonzero(coef.any(axis=0))
-    columns = design.columns(working)
-    residual, gram = prepared, None
-    together = ENTER_TOGETHER
-    while True:
+    residual = np.array(prepared, order="F")
+    tried = [np.flatnonzero(weights) for weights in coef]
+    grams: dict[int, Array] = {}
+    started = np.array([features.size > 0 for features in tried])
+    gradient, unsolved = np.array(q), np.arange(n_targets)
+    while unsolved.size:
         check_interrupt()
-        if working.size:
-            gram = gram_of(columns, gram)
-            solution = np.ascontiguousarray(coef[np.newaxis, :, working])
+        again = []
+        for target in unsolved:
+            if not started[target]:
+                slope = gradient[target]
+                excess = ((slope if positive else np.abs(slope)) - dtype.type(l1[target])) * inverse
+                excess[tried[target]] = 0
+                entering = _worst(excess, allowed[target], max(ENTER_TOGETHER, tried[target].size))
+                if not entering.size or n_iter[target] >= max_iter:
+                    continue
+                tried[target] = np.concatenate([tried[target], entering])
+            started[target] = False
+            again.append(target)
+            columns = design.columns(tried[target])
+            gram = gram_of(columns, grams.pop(target, None))
+            weights = coef[np.newaxis, np.newaxis, target, tried[target]]
             solve_block(
                 gram,
-                np.ascontiguousarray(q[:, working]),
-                squared_norms,
+                q[np.newaxis, target, tried[target]],
+                squared_norms[target : target + 1],
                 design.rounding,
-                l1[np.newaxis],
-                l2[np.newaxis],
+                l1[np.newaxis, target : target + 1],
+                l2[np.newaxis, target : target + 1],
                 positive,
                 tol,
-                max_iter - n_iter,
-                solution,
+                max_iter - n_iter[target : target + 1],
+                weights,
                 spent,
                 kkt,
                 gap,
-                pivot,
+                sine,
                 ties,
             )
-            n_iter += spent[0]
-            coef[:, working] = solution[0]
-            residual = prepared - columns @ solution[0].T
-        gradient = design.cross(residual)
-        excess = ((gradient if positive else np.abs(gradient)) - bound) * inverse
-        excess[:, working] = 0
-        excess[n_iter >= max_iter] = 0
-        bar = np.maximum(0.5 * allowed, _nth_largest(excess, together))
-        entering = np.flatnonzero(((excess >= bar) & (excess > 0)).any(axis=0))
-        if entering.size == 0:
-            np.maximum(n_iter, 1, out=n_iter)
-            return residual, pivot[0]
-        together *= 2
-        working = np.concatenate([working, entering])
-        columns = np.concatenate([columns, design.columns(entering)], axis=1)
+            pivot[target] = sine[0, 0]
+            n_iter[target] += spent[0, 0]
+            coef[target, tried[target]] = weights[0, 0]
+            residual[:, target] = prepared[:, target] - columns @ weights[0, 0]
+            if sum(kept.nbytes for kept in grams.values()) + gram.nbytes <= GRAM_BYTES:
+                grams[target] = gram
+        unsolved = np.array(again, dtype=int)
+        if unsolved.size:
+            gradient[unsolved] = design.cross(residual[:, unsolved])
+    np.maximum(n_iter, 1, out=n_iter)
+    return residual, gradient, pivot
 
 
-def _nth_largest(A: Array, n: int) -> Array:
-    """The n-th largest value of every row, as a column; the smallest where there are fewer."""
-    n = min(n, A.shape[1])
-    return np.partition(A, -n, axis=1)[:, [-n]]
+def _worst(excess: Array, allowed: float, most: int) -> Indices:
+    """Up to `most` features whose excess is the largest, and not allowed, in ascending order."""
+    violating = np.flatnonzero(excess > allowed)
+    if violating.size <= most:
+        return violating
+    largest = np.argpartition(excess[violating], -most)[-most:]
+    return np.sort(violating[largest])
