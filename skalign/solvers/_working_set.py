@@ -11,7 +11,7 @@ from skalign.solvers._gram import gram_of
 from skalign.solvers._kernel import solve_block
 from skalign.utils import Array, Indices, check_interrupt
 
-ENTER_TOGETHER = 32  # features that a target may bring in a round, or as many as it has already
+ENTER_TOGETHER = 64  # features that a target may bring in a round, or as many as it has already
 GRAM_BYTES = 2**26  # of all targets of a block, kept from one round to the next
 
 
