@@ -207,7 +207,7 @@ def price_of_sign(
             "encoder must have one set of features for all targets, so that negative weight can be "
             f"summed over targets unit by unit; got {len(maps)} sets."
         )
-    coef = maps[0].weights
+    coef = maps[0].weights.astype(np.float64)
     negative = coef.minimum(0) if sparse.issparse(coef) else np.minimum(coef, 0)
     total = np.asarray(abs(coef).sum(axis=1)).ravel()
     with np.errstate(invalid="ignore"):  # an empty fit has no shares

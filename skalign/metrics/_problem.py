@@ -140,7 +140,9 @@ class ReorientationProblem:
             absolute.data = np.abs(absolute.data) * alive
         scale = safe_scale(absolute.max(axis=1).toarray(), "weights")
         absolute.data /= scale[absolute.indices]
-        return absolute, absolute.sum(axis=1, dtype=np.float64)
+        # SciPy would sum float32 in float32, whatever the dtype that it is asked for.
+        total = np.bincount(absolute.indices, absolute.data, minlength=absolute.shape[0])
+        return absolute, total
 
     def finish(self, theta: NDArray[np.float64]) -> NDArray[np.float64]:
         """Clip rounding errors, and fill in undefined values."""

@@ -25,6 +25,7 @@ cdef struct Workspace:
     int ld  # row stride of H and L, and how many rows they have room for
     int k  # active features
     int n_factored  # leading rows of L that are up to date
+    int flat  # features without variance
     bint positive
     double l1
     double l2
@@ -248,6 +249,48 @@ cdef inline double worst_excess(Workspace* ws, floating* tag) noexcept nogil:
     return best[0]
 
 
+cdef inline double largest_pull(Workspace* ws, const floating* q) noexcept nogil:
+    """The largest |q_j| / |x_j|."""
+    cdef int i, lane, p = ws.p
+    cdef floating best[4]
+    cdef floating value
+    cdef floating* inverse = <floating*> ws.inverse
+    for lane in range(4):
+        best[lane] = 0
+    for i in range(0, p - 3, 4):
+        for lane in range(4):
+            value = fabs(q[i + lane]) * inverse[i + lane]
+            best[lane] = value if value > best[lane] else best[lane]
+    for i in range(p - p % 4, p):
+        value = fabs(q[i]) * inverse[i]
+        best[0] = value if value > best[0] else best[0]
+    for lane in range(1, 4):
+        best[0] = best[lane] if best[lane] > best[0] else best[0]
+    return best[0]
+
+
+cdef inline double steepest_slope(Workspace* ws, floating slip, floating* tag) noexcept nogil:
+    """The largest gradient of an inactive feature, each known up to slip |x_j|."""
+    cdef int i, lane, p = ws.p
+    cdef floating best[4]
+    cdef floating value
+    cdef floating* g = <floating*> ws.g
+    cdef floating* norms = <floating*> ws.norms
+    for lane in range(4):
+        best[lane] = 0
+    for i in range(0, p - 3, 4):
+        for lane in range(4):
+            value = g[i + lane] if ws.positive else fabs(g[i + lane])
+            value = value + slip * norms[i + lane]
+            best[lane] = value if value > best[lane] else best[lane]
+    for i in range(p - p % 4, p):
+        value = (g[i] if ws.positive else <floating> fabs(g[i])) + slip * norms[i]
+        best[0] = value if value > best[0] else best[0]
+    for lane in range(1, 4):
+        best[0] = best[lane] if best[lane] > best[0] else best[0]
+    return best[0]
+
+
 cdef inline int violators(Workspace* ws, floating bar, floating* tag) noexcept nogil:
     """The number of inactive features whose gradient is outside its bounds by more than bar |x_j|."""
     cdef int i, found = 0
@@ -260,6 +303,15 @@ cdef inline int violators(Workspace* ws, floating bar, floating* tag) noexcept n
     else:
         for i in range(ws.p):
             found += (<floating> fabs(g[i]) - l1) * inverse[i] > bar
+    return found
+
+
+cdef inline int count_ties(Workspace* ws, floating bar, floating* tag) noexcept nogil:
+    """How many inactive features have a gradient above bar |x_j| below its bound, bar negative."""
+    cdef int i, found = violators(ws, bar, tag) - ws.flat
+    if not ws.positive:
+        for i in range(ws.k):  # their g is hidden as 0
+            found -= -ws.l1 * (<floating*> ws.inverse)[ws.active[i]] > bar
     return found
 
 

@@ -25,8 +25,9 @@ from libc.math cimport HUGE_VAL, NAN, fabs, sqrt
 from libc.stdlib cimport free, malloc
 
 from skalign.solvers._active_set cimport (
-    Workspace, activate, active_residual, change_l2, count_work, drop_zeros, keep, larger,
-    larger_int, objective, refresh, reserve, smaller, smaller_int, start, violators, worst_excess,
+    Workspace, activate, active_residual, change_l2, count_ties, count_work, drop_zeros, keep,
+    larger, larger_int, largest_pull, objective, refresh, reserve, smaller, smaller_int, start,
+    steepest_slope, violators, worst_excess,
 )
 from skalign.solvers._steps cimport coordinate_descent, factorize, newton
 
@@ -147,7 +148,7 @@ cdef void certify(
     cdef floating* norms = <floating*> ws.norms
     cdef floating* inverse = <floating*> ws.inverse
     cdef double wq = 0, wu = 0, slips = 0, l1_norm = 0, l2_norm = 0, conjugate = 0
-    cdef double size = scale, steepest = 0, bar = -TIED * tol * scale
+    cdef double size = scale, steepest = 0, bar = -TIED * tol * scale if scale > 0 else -1e-30
     cdef double slip, typical, u, s, rr, primal, least
     for i in range(k):
         size += fabs(w[i]) * norms[ws.active[i]]
@@ -166,27 +167,21 @@ cdef void certify(
         u = (<floating*> ws.L)[<size_t> i * (ws.ld + 1)]
         least = smaller(least, u * u / (<floating*> ws.H)[<size_t> i * (ws.ld + 1)])
     pivot[0] = least
-    ties[0] = 0
-    if ws.l2 == 0:
-        for j in range(ws.p):
-            u = g[j] if ws.positive else fabs(g[j])
-            ties[0] += inverse[j] > 0 and (u - ws.l1) * inverse[j] >= bar
-    if not ws.positive:
-        for i in range(k):  # their g is hidden as 0
-            ties[0] -= ws.l2 == 0 and -ws.l1 * inverse[ws.active[i]] >= bar
+    ties[0] = count_ties(ws, <floating> bar, w) if ws.l2 == 0 else 0
 
     if ws.l1 == 0 and ws.l2 == 0:
         gap[0] = NAN
         return
-    for j in range(ws.p):
-        u = (g[j] if ws.positive else fabs(g[j])) + slip * norms[j]
-        steepest = larger(steepest, u)
-        if ws.l2 > 0 and u > ws.l1:
-            conjugate += (u - ws.l1) * (u - ws.l1)
-    if not ws.positive and ws.l2 > 0:
-        for i in range(k):
-            u = slip * norms[ws.active[i]] - ws.l1
-            conjugate -= u * u if u > 0 else 0
+    if ws.l2 == 0:
+        steepest = steepest_slope(ws, <floating> slip, w) * (1 + 4 * epsilon)
+    else:
+        for j in range(ws.p):
+            u = (g[j] if ws.positive else fabs(g[j])) + slip * norms[j] - ws.l1
+            conjugate += u * u if u > 0 else 0
+        if not ws.positive:
+            for i in range(k):  # their g is hidden as 0
+                u = slip * norms[ws.active[i]] - ws.l1
+                conjugate -= u * u if u > 0 else 0
     for i in range(k):
         j = ws.active[i]
         u = r[i] + ws.l2 * w[i]  # x_j' residual
@@ -243,6 +238,7 @@ def solve_block(
     ws.positive = positive
     ws.k = 0
     ws.n_factored = 0
+    ws.flat = 0
     ws.check_interrupt = <PyObject*> check_interrupt
     ws.work = 0
     ws.active = <int*> malloc(p * sizeof(int))
@@ -262,10 +258,9 @@ def solve_block(
             for j in range(p):
                 norms[j] = <floating> sqrt(larger(G[j, j], 0))
                 inverse[j] = 1 / norms[j] if norms[j] > 0 else 0
+                ws.flat += not norms[j] > 0
             for v in range(n_targets):
-                pull = 0
-                for j in range(p):
-                    pull = larger(pull, fabs(Q[v, j]) * inverse[j])
+                pull = largest_pull(&ws, &Q[v, 0])
                 scale = larger(sqrt(larger(yy[v], 0)), pull)  # equal but for rounding, or |y|
                 for a in range(n_alphas):
                     if a == 0:

@@ -378,3 +378,15 @@ def test_errors_name_the_argument(measure, change, error, message):
 def test_weights_of_silent_units_must_be_finite_too(weights):
     with pytest.raises(ValueError, match="weights must be finite"):
         by_both_products([[1.0, 0.0], [1.0, 0.0]], [1.0, 2.0], weights)
+
+
+def test_sums_of_many_sparse_float32_weights_are_exact():
+    """SciPy would sum them in float32, one after the other."""
+    rng = np.random.default_rng(0)
+    features = rng.random((3, 100_000)).astype(np.float32)
+    targets = rng.random((3, 1)).astype(np.float32)
+    weights = np.full((1, 100_000), 0.1, np.float32)
+    dense = tuning_reorientation(features.astype(float), targets, weights.astype(float))
+    with mock.patch.object(_problem, "_SPARSE_DENSITY", np.inf):
+        theta = tuning_reorientation(features, targets, sparse.csr_array(weights))
+    np.testing.assert_allclose(theta, dense, atol=2e-5)
