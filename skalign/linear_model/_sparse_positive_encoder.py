@@ -114,8 +114,8 @@ class SparsePositiveEncoder(LinearEncoder):
 
     with ``g = X'(y - Xw) - l2 w``, are at most `tol` times ``|x_i| |y|``. OLS and ridge without
     sign constraints are closed forms: a Cholesky factor of the Gram if its condition allows, else
-    an SVD of X (LSQR if X is sparse), of minimum norm if the solution is not unique. Other
-    penalties then give one of the minimizers.
+    an SVD of X (LSQR if X is sparse). If the minimizer is not unique, the one of minimum norm is
+    taken, the limit of a vanishing ridge penalty, whatever the other targets are.
 
     A constant column gets no weight if an intercept is fitted. A constant target is left empty, and
     under positive weights a target that correlates positively with no feature: zero weights are the

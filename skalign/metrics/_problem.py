@@ -142,7 +142,7 @@ class ReorientationProblem:
         absolute.data /= scale[absolute.indices]
         # SciPy would sum float32 in float32, whatever the dtype that it is asked for.
         total = np.bincount(absolute.indices, absolute.data, minlength=absolute.shape[0])
-        return absolute, total
+        return absolute, total.astype(np.float64)  # integers without any entry
 
     def finish(self, theta: NDArray[np.float64]) -> NDArray[np.float64]:
         """Clip rounding errors, and fill in undefined values."""

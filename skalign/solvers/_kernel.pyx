@@ -50,15 +50,19 @@ cdef double TIED = 0.1  # inactive gradients this close to their bound, times to
 cdef double TYPICAL = 64  # roundings that a long dot product ends up with, of which most cancel
 
 
-cdef double entry_bar(Workspace* ws, double worst, double tight, floating* tag) noexcept nogil:
+cdef double entry_bar(
+    Workspace* ws, double worst, double tight, int* n_entering, floating* tag
+) noexcept nogil:
     """Features enter that violate by more than this: the worst ones, and never so many at once that
     filling the sub-Gram is most of the work, for most of them would leave again."""
     cdef int _
     cdef double bar = larger(GROUP * worst, tight)
+    n_entering[0] = violators(ws, <floating> bar, tag)
     for _ in range(NARROWINGS):
-        if bar >= worst or violators(ws, <floating> bar, tag) <= larger_int(ws.k, FEW):
+        if bar >= worst or n_entering[0] <= larger_int(ws.k, FEW):
             break
         bar = 0.5 * (bar + worst)
+        n_entering[0] = violators(ws, <floating> bar, tag)
     return bar
 
 
@@ -71,7 +75,7 @@ cdef int solve_target(
     `scale` is |y|, `pull` the largest |q_j| / |x_j|. `resumed`: the workspace holds those weights
     already, with an up to date gradient.
     """
-    cdef int j, n_iter = 0, stalled = 0
+    cdef int j, n_entering, n_iter = 0, stalled = 0
     cdef double epsilon = DBL_EPSILON if floating is double else FLT_EPSILON
     cdef double noise = 16 * epsilon * scale
     cdef double tight = larger(1e-3 * tol, 4 * epsilon) * scale
@@ -113,8 +117,8 @@ cdef int solve_target(
             lowest = smaller(lowest, value)
             if stalled == PATIENCE or (stalled and violation <= tol * scale):
                 break
-        bar = <floating> entry_bar(ws, worst, tight, w)
-        reserve(ws, ws.k + violators(ws, bar, w), w)
+        bar = <floating> entry_bar(ws, worst, tight, &n_entering, w)
+        reserve(ws, ws.k + n_entering, w)
         for j in range(p):
             if ((g[j] if positive else <floating> fabs(g[j])) - l1) * inverse[j] > bar:
                 activate(ws, G, j, 0)
@@ -140,7 +144,7 @@ cdef void certify(
 
     KKT violation over |x_j| |y|, a bound on the duality gap, and whether other weights do as well.
     """
-    cdef int i, j, k = ws.k
+    cdef int i, j, near, k = ws.k
     cdef double epsilon = DBL_EPSILON if floating is double else FLT_EPSILON
     cdef floating* g = <floating*> ws.g
     cdef floating* r = <floating*> ws.r
@@ -156,7 +160,10 @@ cdef void certify(
     # A gradient is known up to `slip` |x_j|; if roundings cancel as they do, up to `typical` |x_j|.
     slip = (rounding + 0.5 * (k + 2) * epsilon) * size
     typical = smaller(sqrt(rounding * epsilon), TYPICAL * epsilon) * size
-    kkt[0] = larger(worst_excess(ws, w), active_residual(ws, w)) / scale if scale > 0 else 0
+    near = count_ties(ws, <floating> bar, w)
+    ties[0] = near if ws.l2 == 0 else 0
+    kkt[0] = larger(worst_excess(ws, w) if near else 0, active_residual(ws, w))
+    kkt[0] = kkt[0] / scale if scale > 0 else 0
     if typical > 0.5 * tol * scale:
         kkt[0] += typical / scale
 
@@ -167,12 +174,13 @@ cdef void certify(
         u = (<floating*> ws.L)[<size_t> i * (ws.ld + 1)]
         least = smaller(least, u * u / (<floating*> ws.H)[<size_t> i * (ws.ld + 1)])
     pivot[0] = least
-    ties[0] = count_ties(ws, <floating> bar, w) if ws.l2 == 0 else 0
 
     if ws.l1 == 0 and ws.l2 == 0:
         gap[0] = NAN
         return
-    if ws.l2 == 0:
+    if not near and slip <= -bar:
+        pass  # no inactive feature reaches its bound
+    elif ws.l2 == 0:
         steepest = steepest_slope(ws, <floating> slip, w) * (1 + 4 * epsilon)
     else:
         for j in range(ws.p):

@@ -98,9 +98,11 @@ def solve(
     -----
     What depends on `X` alone is computed once. OLS and ridge without signs are closed forms. All
     other problems are solved from their :class:`Moments` by an active set; where ``X'X`` would
-    cost more than the work left to do, only the part of it that becomes active is formed. Where
-    the minimizer is not unique, the solution is one of them (of minimum norm for OLS without
-    signs).
+    cost more than the work left to do, only the part of it that becomes active is formed. Where a
+    Gram loses digits, because active features are nearly dependent, the weights of a target are
+    computed again through the features. Where the minimizer is not unique, which ``unique`` says,
+    the solution is the one of minimum norm, the limit of a vanishing ridge penalty: it does not
+    depend on the other targets.
 
     Examples
     --------
