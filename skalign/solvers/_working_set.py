@@ -28,7 +28,7 @@ def solve_working_set(
     max_iter: int,
     coef: Array,
     n_iter: Array,
-) -> tuple[Array, Array]:
+) -> tuple[Array, Array, Array]:
     """Solve a block of targets, each over its own growing set of features.
 
     Parameters
@@ -77,9 +77,9 @@ def solve_working_set(
     started = np.array([features.size > 0 for features in tried])
     gradient, unsolved = np.array(q), np.arange(n_targets)
     while unsolved.size:
-        check_interrupt()
         again = []
-        for target in unsolved:
+        for target in unsolved.tolist():
+            check_interrupt()
             if not started[target]:
                 slope = gradient[target]
                 excess = ((slope if positive else np.abs(slope)) - dtype.type(l1[target])) * inverse
