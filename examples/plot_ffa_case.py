@@ -10,9 +10,7 @@ behave when the claim is true, and is no support for the claim. `nsd_ffa.py` run
 copy of the Natural Scenes Dataset.
 """
 
-import sys
 from itertools import product
-from textwrap import fill
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -79,78 +77,52 @@ by_subject.columns = [f"{quantity} {subject}" for quantity, subject in by_subjec
 measures = ["r", "theta", "n_active", "empty_fraction"]
 table = results.groupby(design, sort=False)[measures].mean()
 printed = by_subject.loc[table.index].join(table[["n_active", "empty_fraction"]])
-printed = printed.rename(columns={"n_active": "active", "empty_fraction": "empty"}).round(2)
-print(printed.reset_index().to_string(index=False))
-ceiling = results.groupby("subject", sort=False)["ceiling"].first()
-print(
-    "\nCeiling of r: "
-    + ", ".join(f"{subject} {value:.2f}" for subject, value in ceiling.items())
-    + ". Active: of 100 units. Empty: fraction of voxels without weights, r = 0 and no theta."
-)
-
+printed = printed.rename(columns={"n_active": "active", "empty_fraction": "empty"})
+printed.round(2)
 
 # %%
-# The figure. Left: tuning of the units over localizer images that did not choose them, and over
-# natural images. Right: the encoders.
-fig = plt.figure(figsize=(14, 10), layout="constrained")
-left, right = fig.subfigures(1, 2, width_ratios=[1, 1.6])
+# How the units are tuned, over localizer images that did not choose them and over natural images.
+fig, axes = plt.subplots(2, 1, figsize=(5.5, 9), layout="constrained")
 views = {"localizer": cortex.X_localizer[1::2], "training": cortex.X_train}
 mean_arrows = {}
-for ax, (name, images) in zip(left.subplots(2), views.items(), strict=True):
+for ax, (name, images) in zip(axes, views.items(), strict=True):
     view = TuningDirectionsDisplay.from_responses(images, groups, ax=ax)
     ax.set_title(f"The layer's units over {name} images", fontsize="medium")
     ax.locator_params(nbins=5)
     mean_arrows[name] = [view.directions[units].mean(axis=0) for units in view.groups.values()]
-axes = right.subplots(2, 2, sharex=True, sharey="row")
+face, scene = mean_arrows["localizer"]
+angle = np.degrees(np.arccos(face @ scene / np.linalg.norm(face) / np.linalg.norm(scene)))
+
+# %%
+# The localizer finds what was planted. Over localizer images face and scene units point apart. Over
+# natural images both point everywhere: there the first components are dimensions that units of all
+# kinds share.
+
+# %%
+# The encoders:
+comparison_figure, axes = plt.subplots(
+    2, 2, figsize=(6.5, 6.5), sharex=True, sharey="row", layout="constrained"
+)
 comparison = EncoderComparisonDisplay.from_frame(
     results, matched="face", mismatched="scene", ax=axes
 )
 axes[0, 0].get_legend().remove()
 handles = axes[0, 0].get_legend_handles_labels()
-right.legend(*handles, loc="outside lower center", ncols=1, frameon=False)
-right.suptitle("Voxels of the FFA, predicted from 100 units")
-
+comparison_figure.legend(*handles, loc="outside lower center", ncols=1, frameon=False)
+ceiling = results.groupby("subject", sort=False)["ceiling"].first()
 
 # %%
-# What the table says; the numbers in it are computed.
-def span(quantity, units, positive):
-    low, high = (f"{table.loc[(units, positive), quantity].agg(end):.2f}" for end in ("min", "max"))
-    return low if low == high else f"{low} to {high}"
-
-
-def both(quantity, units):
-    signed, positive = (span(quantity, units, sign) for sign in (False, True))
-    return f"{signed} with signed and {positive} with positive weights"
-
-
-empty = table["empty_fraction"]["scene", True, "lasso"]
-face, scene = mean_arrows["localizer"]
-cosine = face @ scene / np.linalg.norm(face) / np.linalg.norm(scene)
-angle = np.degrees(np.arccos(cosine))
-print("\nReading: ranges over the four penalties, means over subjects.")
-for sentence in [
-    f"The localizer finds what was planted: {planted['face']:.0%} of its face units and "
-    f"{planted['scene']:.0%} of its scene units are such. Over localizer images "
-    f"the two point apart, their mean arrows by {angle:.0f} degrees in the plane. Over natural "
-    "images both point everywhere: there the first components are dimensions that units of all "
-    "kinds share.",
-    f"Face units predict the FFA either way, r {both('r', 'face')}, under a ceiling of "
-    f"{ceiling.mean():.2f}; theta is {both('theta', 'face')}. Here positivity costs nothing.",
-    f"Scene units predict the FFA about as well through signed weights: "
-    f"r {span('r', 'scene', False)}. Theta tells: {span('theta', 'scene', False)}; on average, "
-    "weights are put on units that point away from what they predict.",
-    f"Positive weights cannot do this: r {span('r', 'scene', True)} from scene units.",
-    "The trap: by every penalty, theta of these failed fits is lower than that of the good ones "
-    f"from face units, {span('theta', 'scene', True)} against {span('theta', 'face', True)}. This "
-    f"is no alignment. Only {span('n_active', 'scene', True)} of 100 units are active, and theta "
-    "is taken to what the encoder predicts: a single unit is its own prediction, theta 0. Read "
-    "theta beside r and the number of active units; positive lasso leaves "
-    f"{empty:.0%} of the voxels without any.",
-    "OLS and ridge agree because alpha 0.1 is next to no penalty for ridge, whose loss is a sum "
-    "over images; that of lasso and elastic net is a mean.",
-]:
-    print(fill(sentence, 100, initial_indent="- ", subsequent_indent="  "))
-
-path = sys.argv[1] if len(sys.argv) > 1 else "plot_ffa_case.png"
-fig.savefig(path, dpi=150)
-print(f"\nSaved {path}")
+# **Face units** predict the FFA either way, near the ceiling. Positivity costs nothing.
+#
+# **Scene units** predict it about as well through signed weights: r is at most 0.06 lower, for
+# lasso 0.12. Theta tells: it is above 1, so that on average weights are put on units that point
+# away from what they predict. Positive weights cannot do this, and r stays below 0.25.
+#
+# **The trap**: by every penalty, theta of these failed positive fits is lower than that of the good
+# ones from face units. This is no alignment. Fewer than 6 of 100 units are active, and theta is
+# taken to what the encoder predicts: a single unit is its own prediction. Read theta beside r and
+# the number of active units; positive lasso leaves some voxels without any.
+#
+# OLS and ridge agree because alpha 0.1 is next to no penalty for ridge, whose loss is a sum over
+# images; that of lasso and elastic net is a mean. In the guide: :doc:`/guide/localizer`,
+# :doc:`/guide/theta`.

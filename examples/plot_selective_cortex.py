@@ -134,6 +134,7 @@ def draw(panels, alpha="0.1"):
         for ax, (quantity, label) in zip(column, panels.items(), strict=True):
             ax.axhline(1 if quantity == "theta" else 0, color="0.8", linewidth=0.8, zorder=0)
             ax.axvline(3.5, color="0.8", linewidth=0.8, zorder=0)
+            ax.margins(y=0.2)
             ax.spines[["top", "right"]].set_visible(False)
             if ax in axes[:, 0]:
                 ax.set_ylabel(label)
@@ -148,8 +149,8 @@ def draw(panels, alpha="0.1"):
         column[-1].set_xticks(range(8), names * 2, rotation=90)
     for ax in axes[0]:
         top = ax.get_xaxis_transform()
-        ax.text(1.5, 0.98, "signed", transform=top, ha="center", va="top", color="0.4")
-        ax.text(5.5, 0.98, "positive", transform=top, ha="center", va="top", color="0.4")
+        ax.text(1.5, 1, "signed", transform=top, ha="center", va="top", color="0.4")
+        ax.text(5.5, 1, "positive", transform=top, ha="center", va="top", color="0.4")
     fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return fig
 
