@@ -116,20 +116,18 @@ for preferred, localizer in units.items():
 # ---------------------------------
 #
 # :func:`~skalign.metrics.alignment` gives for every voxel the correlation r of predicted and
-# observed responses, the reorientation theta, and the number of active units. Theta is asked of the
-# observed responses and centered over images: then it is a mean correlation distance between the
-# voxel and the units that the map uses for it. Low is aligned.
+# observed responses, the reorientation theta, and the number of active units. Theta to the observed
+# responses, centered over images, is a mean correlation distance between the voxel and the units
+# that the map uses for it. Low is aligned.
 
 rows = {}
 for (preferred, penalty), model in fitted.items():
     X_test = features[preferred][test]
-    observed = alignment(model, X_test, y[test], target="observed", center=True)
-    predicted = alignment(model, X_test, y[test], center=True)
-    means = observed.summary()
+    means = alignment(model, X_test, y[test], center=True).summary()
     rows[preferred, "positive lasso" if penalty == "lasso" else "signed ridge"] = {
         "r": means["r"],
-        "theta, observed": means["theta"],
-        "theta, predicted": predicted.summary()["theta"],
+        "theta, observed": means["theta_observed"],
+        "theta, predicted": means["theta"],
         "active units": means["n_active"],
         "empty": means["empty_fraction"],
     }
@@ -211,7 +209,7 @@ null = alignment_null(
     n_resamples=100,
     random_state=0,
 )
-for name in ["r", "theta", "excess_theta", "region_p_value_r", "region_p_value_theta"]:
+for name in ["r", "theta_observed", "excess_theta", "region_p_value_r", "region_p_value_theta"]:
     print(f"{name:22}{null.summary()[name]:.3f}")
 
 # %%

@@ -40,8 +40,8 @@ for degrees in np.arange(0, 91, 5):
     row = {"degrees": degrees, "soft matching": soft_matching(*train, *test).score}
     for name, positive in [("signed", False), ("positive", True)]:
         encoder = SparsePositiveEncoder("ols", positive=positive).fit(*train)
-        means = alignment(encoder, *test, target="observed").summary()
-        row |= {f"r, {name}": means["r"], f"theta, {name}": means["theta"]}
+        means = alignment(encoder, *test).summary()
+        row |= {f"r, {name}": means["r"], f"theta, {name}": means["theta_observed"]}
     rows.append(row)
 table = pd.DataFrame(rows).set_index("degrees")
 print(table.loc[[0, 15, 30, 45, 60, 75, 90]].round(2).to_string())

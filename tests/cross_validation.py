@@ -16,10 +16,14 @@ class FoldTables(NamedTuple):
     r2: np.ndarray
     theta: np.ndarray
     n_active: np.ndarray
+    theta_observed: np.ndarray
+    n_effective: np.ndarray
+    theta_floor: np.ndarray
 
 
+OF_DEFINED = ["theta", "theta_observed", "n_effective", "theta_floor"]
 SCORES = ["mean_test_r", "se_test_r", "mean_test_penalized_theta", "mean_test_n_active"]
-TABLES = [*SCORES, "mean_test_r2", "mean_test_theta", "empty_fraction"]
+TABLES = [*SCORES, "mean_test_r2", "empty_fraction", *(f"mean_test_{name}" for name in OF_DEFINED)]
 
 
 def fit_quietly(encoder, *args, **kwargs):
@@ -29,7 +33,7 @@ def fit_quietly(encoder, *args, **kwargs):
 
 
 def loop(encoder, X, Y, splits, alphas, weight=None, l1_ratio=0.5):
-    """r, r2, theta, active units of every fit (n_splits, n_alphas, n_targets); undefined is NaN."""
+    """Scores of every fit (n_splits, n_alphas, n_targets); undefined is NaN."""
     found = []
     for train, test in splits:
         for alpha in alphas:
@@ -49,8 +53,9 @@ def loop(encoder, X, Y, splits, alphas, weight=None, l1_ratio=0.5):
                 multioutput="raw_values",
             )
             r2[np.ptp(Y[test], axis=0) == 0] = np.nan
-            found.append([one.r, r2, one.theta, one.n_active])
-    found = np.array(found).reshape(len(splits), len(alphas), 4, -1)
+            others = [one.theta_observed, one.n_effective, one.theta_floor]
+            found.append([one.r, r2, one.theta, one.n_active, *others])
+    found = np.array(found).reshape(len(splits), len(alphas), 7, -1)
     return FoldTables(*found.transpose(2, 0, 1, 3))
 
 
@@ -64,7 +69,8 @@ def assert_is_loop(encoder, found):
     assert_allclose(results["empty_fraction"], (found.n_active == 0).mean(axis=0))
     penalized = np.nan_to_num(found.theta, nan=2.0).mean(axis=0)
     assert_allclose(results["mean_test_penalized_theta"], penalized, atol=1e-8)
-    has_theta = ~np.isnan(found.theta)
-    with np.errstate(invalid="ignore"):
-        theta = np.nansum(found.theta, axis=0) / has_theta.sum(axis=0)
-    assert_allclose(results["mean_test_theta"], theta, atol=1e-8)
+    for name in OF_DEFINED:
+        values = getattr(found, name)
+        with np.errstate(invalid="ignore"):
+            mean = np.nansum(values, axis=0) / (~np.isnan(values)).sum(axis=0)
+        assert_allclose(results[f"mean_test_{name}"], mean, atol=1e-8, rtol=1e-6, err_msg=name)

@@ -51,14 +51,14 @@ def from_scores(scores):
     return {
         "r": scores["r"],
         "penalized_theta": -scores["neg_theta"],
+        "theta_observed": 2 - (2 + scores["neg_theta_observed"]) / scores["nonempty_fraction"],
         "n_active": scores["n_active"],
         "empty_fraction": 1 - scores["nonempty_fraction"],
     }
 
 
-def from_front(front):
-    names = ["r", "theta", "penalized_theta", "n_active", "empty_fraction"]
-    return {name: getattr(front, name)[0] for name in names}
+def from_front(front, summary):
+    return {name: getattr(front, name)[0] for name in summary}
 
 
 def test_two_of_four_targets_are_empty(fitted, summary):
@@ -72,7 +72,8 @@ def test_two_of_four_targets_are_empty(fitted, summary):
 def test_per_target_an_empty_fit_has_neither_r_nor_theta(data, fitted):
     X, Y, _ = data
     found = alignment(fitted, X[100:], Y[100:])
-    for values in (found.r, found.theta):
+    found = (found.r, found.theta, found.theta_observed, found.n_effective, found.theta_floor)
+    for values in found:
         assert np.isnan(values).tolist() == [False, True, False, True]
 
 
@@ -90,10 +91,12 @@ def test_search_and_its_front(data, summary):
     ).fit(X, Y)
     scores = {
         name: search.cv_results_[f"mean_test_{name}"][0]
-        for name in ["r", "neg_theta", "n_active", "nonempty_fraction"]
+        for name in ["r", "neg_theta", "neg_theta_observed", "n_active", "nonempty_fraction"]
     }
     assert_same(from_scores(scores), summary)
-    assert_same(from_front(AlignmentFront.from_cv_results(search)), summary)
+    front = from_front(AlignmentFront.from_cv_results(search), summary)
+    assert np.isnan([front.pop("n_effective"), front.pop("theta_floor")]).all()
+    assert_same(front, summary)
 
 
 def test_cross_validation(data, summary):
@@ -116,20 +119,24 @@ def test_cross_validated_encoder_and_its_front(data, summary):
         "n_active": results["mean_test_n_active"].mean(),
         "empty_fraction": results["empty_fraction"].mean(),
     }
+    for name in ("theta_observed", "n_effective", "theta_floor"):
+        found[name] = np.nanmean(results[f"mean_test_{name}"])
+    assert set(found) == set(summary)
     assert_same(found, summary)
-    assert_same(from_front(AlignmentFront.from_encoder_cv(encoder)), summary)
+    assert_same(from_front(AlignmentFront.from_encoder_cv(encoder), summary), summary)
 
 
 def test_front_of_a_path(data, summary):
     X, Y, _ = data
     path = sparse_positive_path(X[:100], Y[:100], alphas=[ALPHA])
-    assert_same(from_front(AlignmentFront.from_path(path, X[100:], Y[100:])), summary)
+    front = AlignmentFront.from_path(path, X[100:], Y[100:])
+    assert_same(from_front(front, summary), summary)
 
 
 def test_bootstrap(data, fitted, summary):
     X, Y, _ = data
     found = bootstrap_alignment(fitted, X[100:], Y[100:], n_resamples=20, random_state=0)
-    names = ["r", "theta", "penalized_theta"]
+    names = ["r", "theta", "theta_observed", "penalized_theta"]
     assert_same({name: getattr(found, name).estimate for name in names}, summary)
     assert_same({"empty_fraction": found.empty_fraction}, summary)
 

@@ -19,12 +19,15 @@ from sklearn.linear_model import (
 from skalign.metrics import Alignment, linear_model_of
 from skalign.utils import import_pandas
 
+SCORES = (
+    *("r", "theta", "penalized_theta", "n_active"),
+    *("theta_observed", "n_effective", "theta_floor", "empty_fraction"),
+)
 COLUMNS = (
     *("model", "layer", "units", "subject", "region", "encoder", "penalty", "positive", "alpha"),
-    *("partition", "r", "theta", "penalized_theta", "n_active", "empty_fraction"),
+    *("partition", *SCORES),
     *("ceiling", "n_targets", "seconds", "error"),
 )
-SCORES = ("r", "theta", "penalized_theta", "n_active", "empty_fraction")
 
 Row = dict[str, Any]
 
@@ -111,11 +114,10 @@ def make_row(
 
 def summarize(found: Sequence[Alignment]) -> Row:
     """Means over the targets of all folds, as `Alignment.summary` defines them."""
-    r, theta, n_active = (
-        np.concatenate([getattr(each, name) for each in found])
-        for name in ("r", "theta", "n_active")
+    columns = (
+        np.concatenate([getattr(each, name) for each in found]) for name in Alignment.MEASURES
     )
-    return dict(Alignment(r, theta, n_active).summary())
+    return dict(Alignment(*columns).summary())
 
 
 def describe(estimator: Any) -> Row:

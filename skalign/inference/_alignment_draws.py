@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -12,8 +13,10 @@ from skalign.inference._bootstrap_mean import interval_of_mean
 from skalign.inference._comparison import AlignmentComparison
 from skalign.inference._evaluated_model import EvaluatedModel, ModelInDraws, ScoredImages
 from skalign.inference._interval import ConfidenceInterval, interval_of, join
-from skalign.metrics import BootstrapDraws, ImageDraws, JackknifeDraws
+from skalign.metrics import Alignment, BootstrapDraws, ImageDraws, JackknifeDraws
 from skalign.utils import Doubles
+
+MEASURES = ("r", "theta", "theta_observed")
 
 _WORST_THETA = 2.0
 
@@ -38,23 +41,19 @@ def intervals_of_models(
         Over images or targets.
     """
     sides = {name: model.alignment for name, model in models.items()}
-    values = _TargetValues.of(
-        [one.r for one in sides.values()], [one.theta for one in sides.values()]
-    )
+    values = _TargetValues.of(list(sides.values()))
     if scored.over == "images":
         drawn, n_drawn = "images", scored.images.n_groups
         if scored.images.groups is not None:
             drawn = "groups"
-        means, of_r, of_theta = _over_images(list(models.values()), scored, values)
+        means, of_targets = _over_images(list(models.values()), scored, values)
     else:
         drawn, n_drawn = "targets", values.r.size
         means = {
             name: interval_of_mean(scored.rule, [of_measure], "targets")
             for name, of_measure in values.in_means().items()
         }
-        of_r, of_theta = (
-            _without_ends(means["r"], of_measure) for of_measure in (values.r, values.theta)
-        )
+        of_targets = {name: _without_ends(means["r"], getattr(values, name)) for name in MEASURES}
     scored.rule.warn_if_few(drawn, n_drawn, stacklevel=stacklevel + 1)
     names = next(iter(sides.values())).target_names
     is_empty = np.any([one.n_active == 0 for one in sides.values()], axis=0)
@@ -63,8 +62,10 @@ def intervals_of_models(
         AlignmentComparison(sides),
         **{name: _within_range(name, mean, of_both) for name, mean in means.items()},
         empty_fraction=float(is_empty.mean()),
-        target_r=replace(_within_range("r", of_r, of_both), target_names=names),
-        target_theta=replace(_within_range("theta", of_theta, of_both), target_names=names),
+        **{
+            f"target_{name}": replace(_within_range(name, interval, of_both), target_names=names)
+            for name, interval in of_targets.items()
+        },
     )
 
 
@@ -73,15 +74,18 @@ class _TargetValues(NamedTuple):
 
     r: Doubles  # NaN where undefined
     theta: Doubles
+    theta_observed: Doubles
     r_in_mean: Doubles  # where r is undefined, it counts as 0
     penalized_theta: Doubles  # where theta is undefined, it counts as the worst
 
     @classmethod
-    def of(cls, r: list[Doubles], theta: list[Doubles]) -> _TargetValues:
+    def of(cls, sides: Sequence[Alignment | _BlockInDraws]) -> _TargetValues:
         """Values of one side, or of the first minus the second."""
+        r, theta = [one.r for one in sides], [one.theta for one in sides]
         return cls(
             _difference(r),
             _difference(theta),
+            _difference([one.theta_observed for one in sides]),
             _difference([_filled(one, 0.0) for one in r]),
             _difference([_filled(one, _WORST_THETA) for one in theta]),
         )
@@ -91,14 +95,27 @@ class _TargetValues(NamedTuple):
         return {
             "r": self.r_in_mean,
             "theta": self.theta,
+            "theta_observed": self.theta_observed,
             "penalized_theta": self.penalized_theta,
         }
 
 
+class _BlockInDraws(NamedTuple):
+    """A side's values of a block of targets, (n_block, n_draws)."""
+
+    r: Doubles
+    theta: Doubles
+    theta_observed: Doubles
+
+    @classmethod
+    def of(cls, model: ModelInDraws, block: slice) -> _BlockInDraws:
+        return cls(*(getattr(model, name)(block) for name in MEASURES))
+
+
 def _over_images(
     models: list[EvaluatedModel], scored: ScoredImages, values: _TargetValues
-) -> tuple[dict[str, ConfidenceInterval], ConfidenceInterval, ConfidenceInterval]:
-    """Intervals of the means, by name, and of every target's r and theta."""
+) -> tuple[dict[str, ConfidenceInterval], dict[str, ConfidenceInterval]]:
+    """Intervals of the means and of every target, by the names of the measures."""
     rule, images = scored.rule, scored.images
     kinds: list[ImageDraws] = []
     if rule.method != "t":
@@ -109,20 +126,19 @@ def _over_images(
     means = [
         {name: _MeanOverTargets(draws.n_draws) for name in values.in_means()} for draws in kinds
     ]
-    of_r, of_theta = [], []
+    of_targets: dict[str, list[ConfidenceInterval]] = {name: [] for name in MEASURES}
     largest = max(kinds, key=lambda draws: draws.n_draws)
     for block in largest.bounded_slices(values.r.size):
         found = [
-            _TargetValues.of(
-                [one.r(block) for one in of_kind], [one.theta(block) for one in of_kind]
-            )
+            _TargetValues.of([_BlockInDraws.of(one, block) for one in of_kind])
             for of_kind in in_draws
         ]
         for of_kind, mean in zip(found, means, strict=True):
             for name, in_mean in of_kind.in_means().items():
                 mean[name].add(in_mean)
-        of_r.append(interval_of(rule, values.r[block], *(one.r for one in found)))
-        of_theta.append(interval_of(rule, values.theta[block], *(one.theta for one in found)))
+        for name, of_blocks in of_targets.items():
+            drawn = (getattr(one, name) for one in found)
+            of_blocks.append(interval_of(rule, getattr(values, name)[block], *drawn))
     of_means = {
         name: interval_of(
             rule,
@@ -132,7 +148,7 @@ def _over_images(
         )
         for name, of_measure in values.in_means().items()
     }
-    return of_means, join(of_r), join(of_theta)
+    return of_means, {name: join(of_blocks) for name, of_blocks in of_targets.items()}
 
 
 class _MeanOverTargets:

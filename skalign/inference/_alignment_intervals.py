@@ -29,11 +29,13 @@ class AlignmentIntervals:
     theta : ConfidenceInterval
         Of the mean theta over the targets that have one. ``theta.n_left_out`` is the number of the
         others; read it beside `empty_fraction`.
+    theta_observed : ConfidenceInterval
+        Of the mean observed theta over the targets that have one.
     penalized_theta : ConfidenceInterval
         Of the mean theta over all targets, where a target without a theta counts as 2, the worst.
     empty_fraction : float
         Fraction of the targets that have no active unit, on one of the sides at least.
-    target_r, target_theta : ConfidenceInterval
+    target_r, target_theta, target_theta_observed : ConfidenceInterval
         Of every target. NaN where the target has no value. Where targets were drawn, a single
         target has an estimate but no interval.
 
@@ -46,10 +48,12 @@ class AlignmentIntervals:
     sides: AlignmentComparison
     r: ConfidenceInterval
     theta: ConfidenceInterval
+    theta_observed: ConfidenceInterval
     penalized_theta: ConfidenceInterval
     empty_fraction: float
     target_r: ConfidenceInterval
     target_theta: ConfidenceInterval
+    target_theta_observed: ConfidenceInterval
 
     def to_frame(self) -> Any:
         """One row per target, as a pandas DataFrame.
@@ -58,17 +62,18 @@ class AlignmentIntervals:
         -------
         pandas.DataFrame
             Columns ``target``; ``r``, ``r_low``, ``r_high``, ``r_standard_error``,
-            ``r_n_undefined``; the same for ``theta``. Of a difference, ``r`` and ``theta`` are
-            differences.
+            ``r_n_undefined``; the same for ``theta`` and ``theta_observed``. Of a difference, all
+            are differences.
 
         Raises
         ------
         ImportError
             If pandas is missing.
         """
-        of_r, of_theta = self.target_r.to_frame(), self.target_theta.to_frame()
-        frame = of_r[["target"]].copy()
-        for measure, columns in (("r", of_r), ("theta", of_theta)):
+        measures = ("r", "theta", "theta_observed")
+        frames = {name: getattr(self, f"target_{name}").to_frame() for name in measures}
+        frame = frames["r"][["target"]].copy()
+        for measure, columns in frames.items():
             for name in columns.columns.drop("target"):
                 frame[measure if name == "estimate" else f"{measure}_{name}"] = columns[name]
         return frame
@@ -79,8 +84,9 @@ class AlignmentIntervals:
         Returns
         -------
         pandas.DataFrame
-            Columns ``measure`` ("r", "theta" or "penalized_theta"), ``estimate``, ``low``,
-            ``high``, ``standard_error``, ``n_undefined`` and ``empty_fraction``.
+            Columns ``measure`` ("r", "theta", "theta_observed" or "penalized_theta"),
+            ``estimate``, ``low``, ``high``, ``standard_error``, ``n_undefined`` and
+            ``empty_fraction``.
 
         Raises
         ------
@@ -88,7 +94,7 @@ class AlignmentIntervals:
             If pandas is missing.
         """
         pd = import_pandas()
-        names = ["r", "theta", "penalized_theta"]
+        names = ["r", "theta", "theta_observed", "penalized_theta"]
         frame = pd.concat([getattr(self, name).to_frame() for name in names], ignore_index=True)
         frame.insert(0, "measure", np.array(names, dtype=object))
         return frame.assign(empty_fraction=self.empty_fraction)

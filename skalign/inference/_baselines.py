@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from numbers import Integral
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,12 +18,12 @@ from skalign.metrics import (
     ImageSpace,
     LinearMap,
     alignment,
+    alignment_of_maps,
     bounded_slices,
     linear_maps,
     linear_model_of,
     pearson_r,
     to_dense,
-    tuning_reorientation,
 )
 from skalign.utils import Array, Doubles, Integers, check_sample_weight
 
@@ -78,7 +78,6 @@ def alignment_baselines(
     X_test: Any,
     y_test: ArrayLike,
     *,
-    target: Literal["predicted", "observed"] = "predicted",
     center: bool = False,
     sample_weight: ArrayLike | None = None,
     test_sample_weight: ArrayLike | None = None,
@@ -103,8 +102,6 @@ def alignment_baselines(
         Features of the images to score.
     y_test : array-like of shape (n_test_images, n_targets) or (n_test_images,)
         Observed responses to them.
-    target : {"predicted", "observed"}, default="predicted"
-        Whether theta is taken to the predicted or to the observed responses.
     center : bool, default=False
         Whether theta centers features and targets over images.
     sample_weight : array-like of shape (n_images,), default=None
@@ -180,17 +177,14 @@ def alignment_baselines(
         )
     )
     fitted = RefittableModel(encoder, n_images, weight, groups, fit_params).fit(X, y)
-    found = alignment(
-        fitted, X_test, y_test, target=target, center=center, sample_weight=test_weight
-    )
-    training = _only(linear_maps(fitted, X, y, "observed"))
-    observed = _only(linear_maps(fitted, X_test, y_test, "observed"))
+    found = alignment(fitted, X_test, y_test, center=center, sample_weight=test_weight)
+    training = _only(linear_maps(fitted, X, y, predict=False))
+    observed = _only(linear_maps(fitted, X_test, y_test, predict=False))
     scored = _ScoredBaselines(
         observed,
         training,
         weight,
         test_weight,
-        target=target,
         center=center,
         has_intercept=_has_intercept(fitted),
     )
@@ -213,12 +207,14 @@ def alignment_baselines(
 
 
 def _mean_of_draws(draws: list[Alignment]) -> Alignment:
-    """Means of r, where a constant prediction counts as 0, and of theta, where it is defined."""
+    """Means of r, where a constant prediction counts as 0, and of all else where it is defined."""
     n_active = draws[0].n_active
     r = np.mean([np.nan_to_num(draw.r) for draw in draws], axis=0)
-    theta = np.ma.masked_invalid([draw.theta for draw in draws]).mean(axis=0)
-    theta = np.ma.filled(theta.astype(np.float64), np.nan)
-    return Alignment(np.where(n_active > 0, r, np.nan), theta, n_active)
+    means = {}
+    for name in ("theta", "theta_observed", "n_effective", "theta_floor"):
+        mean = np.ma.masked_invalid([getattr(draw, name) for draw in draws]).mean(axis=0)
+        means[name] = np.ma.filled(mean.astype(np.float64), np.nan)
+    return Alignment(r=np.where(n_active > 0, r, np.nan), n_active=n_active, **means)
 
 
 class _ScoredBaselines:
@@ -231,14 +227,13 @@ class _ScoredBaselines:
         weight: Doubles | None,
         test_weight: Doubles | None,
         *,
-        target: str,
         center: bool,
         has_intercept: bool,
     ) -> None:
-        self._features, self._Y = _dense(observed.features), observed.targets
-        self._target, self._center, self._has_intercept = target, center, has_intercept
+        self._features, self._Y = _dense(observed.features), observed.observed
+        self._center, self._has_intercept = center, has_intercept
         self._test_weight = test_weight
-        self._mean, self._spread = _mean_and_spread(training.targets, weight)
+        self._mean, self._spread = _mean_and_spread(training.observed, weight)
 
     def alignment(self, weights: Any) -> Alignment:
         """Score maps with these weights, (n_targets, n_units)."""
@@ -250,11 +245,13 @@ class _ScoredBaselines:
             is_varied = spread > _CONSTANT * largest
             scale = np.where(is_varied, self._spread / np.where(is_varied, spread, 1), 0)
             predicted = (predicted - mean) * scale + self._mean
-        reached = predicted if self._target == "predicted" else self._Y
-        theta = tuning_reorientation(
-            self._features, reached, weights, center=self._center, sample_weight=self._test_weight
+        return alignment_of_maps(
+            [LinearMap(self._features, predicted, self._Y, weights)],
+            r,
+            center=self._center,
+            sample_weight=self._test_weight,
+            target_names=None,
         )
-        return Alignment(r, theta, np.asarray((weights != 0).sum(axis=1)).ravel())
 
 
 def _mean_and_spread(values: Array, weight: Doubles | None) -> tuple[Doubles, Doubles]:
@@ -282,12 +279,12 @@ def _has_intercept(fitted: Any) -> bool:
 
 def _best_units(training: LinearMap, weight: Doubles | None) -> Integers:
     """Find the unit of the largest correlation with each target."""
-    n_images, n_targets = training.targets.shape
+    n_images, n_targets = training.observed.shape
     space = ImageSpace(n_images, weight, center=True)
     units, is_varied = space.directions(_dense(training.features), "X")
     best = np.empty(n_targets, np.int64)
     for block in bounded_slices(n_targets, n_images + len(is_varied)):
-        observed, _ = space.directions(training.targets[:, block], "y")
+        observed, _ = space.directions(training.observed[:, block], "y")
         best[block] = np.where(is_varied, observed.T @ units, -np.inf).argmax(axis=1)
     return best
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 from numpy.typing import ArrayLike
 
@@ -20,7 +20,6 @@ def bootstrap_alignment(
     *,
     over: Over = "images",
     groups: ArrayLike | None = None,
-    target: Literal["predicted", "observed"] = "predicted",
     center: bool = False,
     test_sample_weight: ArrayLike | None = None,
     n_resamples: int = N_RESAMPLES,
@@ -49,8 +48,6 @@ def bootstrap_alignment(
         Runs, sessions or blocks. Whole groups of images are drawn or left out, because images of
         one group, such as volumes of one fMRI run, are not independent. Only with
         ``over="images"``.
-    target : {"predicted", "observed"}, default="predicted"
-        Whether theta is taken to the predicted or to the observed responses.
     center : bool, default=False
         Whether theta centers features and targets over images.
     test_sample_weight : array-like of shape (n_images,), default=None
@@ -154,7 +151,6 @@ def bootstrap_alignment(
         rule,
         over=over,
         groups=groups,
-        target=target,
         center=center,
         test_sample_weight=test_sample_weight,
     )
@@ -168,7 +164,6 @@ def bootstrap_alignment_difference(
     *,
     over: Over = "images",
     groups: ArrayLike | None = None,
-    target: Literal["predicted", "observed"] = "predicted",
     center: bool = False,
     test_sample_weight: ArrayLike | None = None,
     n_resamples: int = N_RESAMPLES,
@@ -193,8 +188,6 @@ def bootstrap_alignment_difference(
         What the interval varies: a bootstrap draws it with replacement, a jackknife leaves it out.
     groups : array-like of shape (n_images,), default=None
         Runs, sessions or blocks, of which whole ones are drawn. Only with ``over="images"``.
-    target : {"predicted", "observed"}, default="predicted"
-        Whether theta is taken to the predicted or to the observed responses.
     center : bool, default=False
         Whether theta centers features and targets over images.
     test_sample_weight : array-like of shape (n_images,), default=None
@@ -267,7 +260,6 @@ def bootstrap_alignment_difference(
         rule,
         over=over,
         groups=groups,
-        target=target,
         center=center,
         test_sample_weight=test_sample_weight,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from skalign.metrics import Alignment, check_target_names
 from skalign.utils import Doubles, check_sample_weight, target_names
 
-Measure = Literal["r", "theta", "n_active"]
+Measure = Literal["r", "theta", "n_active", "theta_observed", "n_effective", "theta_floor"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,9 +33,10 @@ class AlignmentComparison:
     >>> import numpy as np
     >>> from skalign.inference import AlignmentComparison
     >>> from skalign.metrics import Alignment
+    >>> unknown = np.full((3, 2), np.nan)
     >>> found = AlignmentComparison({
-    ...     "trained": Alignment(np.array([0.6, 0.5]), np.array([0.2, 0.3]), np.array([3, 4])),
-    ...     "untrained": Alignment(np.array([0.3, 0.1]), np.array([0.6, 0.8]), np.array([9, 7])),
+    ...     "trained": Alignment(np.array([0.6, 0.5]), np.array([0.2, 0.3]), [3, 4], *unknown),
+    ...     "untrained": Alignment(np.array([0.3, 0.1]), np.array([0.6, 0.8]), [9, 7], *unknown),
     ... })
     >>> found["untrained"].r
     array([0.3, 0.1])
@@ -57,7 +58,7 @@ class AlignmentComparison:
 
         Parameters
         ----------
-        measure : {"r", "theta", "n_active"}
+        measure : {"r", "theta", "n_active", "theta_observed", "n_effective", "theta_floor"}
             What is compared.
         first, second : str, default=None
             Names of the sides; by default the first and the second of ``sides``.
@@ -72,10 +73,10 @@ class AlignmentComparison:
         KeyError
             If there is no side of that name.
         ValueError
-            If `measure` is none of the three.
+            If `measure` is none of these.
         """
-        if measure not in ("r", "theta", "n_active"):
-            raise ValueError(f'measure must be "r", "theta" or "n_active"; got {measure!r}.')
+        if measure not in get_args(Measure):
+            raise ValueError(f"measure must be one of {get_args(Measure)}; got {measure!r}.")
         defaults = list(self.sides)
         one = self[defaults[0] if first is None else first]
         other = self[defaults[1] if second is None else second]
@@ -87,8 +88,7 @@ class AlignmentComparison:
         Returns
         -------
         dict of str to dict
-            Of every side ``"r"``, ``"theta"``, ``"penalized_theta"``, ``"n_active"`` and
-            ``"empty_fraction"``.
+            The summary of every side.
         """
         return {side: alignment.summary() for side, alignment in self.sides.items()}
 
@@ -98,9 +98,10 @@ class AlignmentComparison:
         Returns
         -------
         pandas.DataFrame
-            Columns ``target``; of every side ``r_<side>``, ``theta_<side>`` and
-            ``n_active_<side>``; of two sides also ``r_difference`` and ``theta_difference``, the
-            first minus the second.
+            Columns ``target``; of every side ``r_<side>``, ``theta_<side>``,
+            ``n_active_<side>``, ``theta_observed_<side>``, ``n_effective_<side>`` and
+            ``theta_floor_<side>``; of two sides also ``r_difference``, ``theta_difference`` and
+            ``theta_observed_difference``, the first minus the second.
 
         Raises
         ------
@@ -109,12 +110,13 @@ class AlignmentComparison:
         """
         frames = {side: alignment.to_frame() for side, alignment in self.sides.items()}
         frame = next(iter(frames.values()))[["target"]].copy()
-        for measure in ("r", "theta", "n_active"):
+        for measure in Alignment.MEASURES:
             for side, of_side in frames.items():
                 frame[f"{measure}_{side}"] = of_side[measure]
         if len(frames) == 2:
             frame["r_difference"] = self.difference("r")
             frame["theta_difference"] = self.difference("theta")
+            frame["theta_observed_difference"] = self.difference("theta_observed")
         return frame
 
 

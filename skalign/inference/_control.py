@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -26,7 +26,6 @@ def alignment_against_control(
     X_control: Any = None,
     X_control_test: Any = None,
     keep_alpha: bool = False,
-    target: Literal["predicted", "observed"] = "predicted",
     center: bool = False,
     sample_weight: ArrayLike | None = None,
     test_sample_weight: ArrayLike | None = None,
@@ -57,8 +56,6 @@ def alignment_against_control(
     keep_alpha : bool, default=False
         Whether an encoder that chooses alpha by cross-validation keeps for the control what it has
         chosen for the features. By default it chooses anew.
-    target : {"predicted", "observed"}, default="predicted"
-        Whether theta is taken to the predicted or to the observed responses.
     center : bool, default=False
         Whether theta centers features and targets over images.
     sample_weight : array-like of shape (n_images,), default=None
@@ -142,9 +139,7 @@ def alignment_against_control(
         ("control", X_control, X_control_test),
     ):
         fitted = model.fit(training, y)
-        found = alignment(
-            fitted, test, y_test, target=target, center=center, sample_weight=test_weight
-        )
+        found = alignment(fitted, test, y_test, center=center, sample_weight=test_weight)
         sides[side] = replace(found, target_names=names)
         if keep_alpha:
             model = model.keep_alpha(fitted)

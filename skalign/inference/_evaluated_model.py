@@ -10,19 +10,18 @@ from numpy.typing import ArrayLike
 from skalign.inference._comparison import check_test_weight
 from skalign.inference._interval import IntervalRule
 from skalign.metrics import (
-    Alignment,
     ImageDraws,
     ImagesToDraw,
     ReorientationOfDraws,
+    alignment_of_maps,
     check_image_rows,
     check_responses,
-    check_target,
     check_target_names,
     fitted_target_names,
     linear_maps,
     pearson_r,
     pearson_r_of_draws,
-    tuning_reorientation,
+    predictions,
 )
 from skalign.utils import Array, Doubles, check_flag
 
@@ -47,7 +46,6 @@ class ScoredImages:
         *,
         over: Over,
         groups: ArrayLike | None,
-        target: Literal["predicted", "observed"],
         center: bool,
         test_sample_weight: ArrayLike | None,
     ) -> None:
@@ -59,7 +57,7 @@ class ScoredImages:
                 'groups must be None with over="targets", for they are groups of images; got '
                 'groups. Use over="images", or drop them.'
             )
-        self.over, self.target = over, check_target(target)
+        self.over = over
         self.center = check_flag(center, "center")
         self.given_y, self.y = y, check_responses(y, "y")
         self.weight = check_test_weight(test_sample_weight, len(self.y))
@@ -75,7 +73,8 @@ class _BlockMap(NamedTuple):
     """A linear map, and where its targets are among those of the model."""
 
     features: Any
-    reached: Array
+    predicted: Array
+    observed: Array
     weights: Any
     block: slice
 
@@ -94,32 +93,25 @@ class EvaluatedModel:
     """
 
     def __init__(self, estimator: Any, X: Any, scored: ScoredImages) -> None:
-        found = linear_maps(estimator, X, scored.given_y, scored.target)
-        if scored.target == "predicted" and all(one.is_outermost for one in found):
-            y_pred = np.hstack([one.targets for one in found])
-        else:
-            y_pred = estimator.predict(X)
-        self.y_pred = check_responses(y_pred, "y_pred")
-        r = pearson_r(scored.y, self.y_pred, sample_weight=scored.weight)
+        found = linear_maps(estimator, X, scored.given_y)
+        self.y_pred = check_responses(predictions(estimator, X, found), "y_pred")
         self.maps: list[_BlockMap] = []
-        theta, n_active, start = [], [], 0
+        start = 0
         for one in found:
-            of_map = tuning_reorientation(
-                one.features,
-                one.targets,
-                one.weights,
-                center=scored.center,
-                sample_weight=scored.weight,
-            )
-            block = slice(start, start + of_map.size)
+            block = slice(start, start + one.weights.shape[0])
             start = block.stop
-            theta.append(of_map)
-            n_active.append(np.asarray((one.weights != 0).sum(axis=1)).ravel())
             features = check_image_rows(one.features, "features", accept_sparse="csr")
-            reached = check_responses(one.targets, "targets")
-            self.maps.append(_BlockMap(features, reached, one.weights, block))
-        names = check_target_names(scored.given_y, fitted_target_names(estimator))
-        self.alignment = Alignment(r, np.concatenate(theta), np.concatenate(n_active), names)
+            predicted, observed = (
+                check_responses(responses, "targets") for responses in (one.predicted, one.observed)
+            )
+            self.maps.append(_BlockMap(features, predicted, observed, one.weights, block))
+        self.alignment = alignment_of_maps(
+            found,
+            pearson_r(scored.y, self.y_pred, sample_weight=scored.weight),
+            center=scored.center,
+            sample_weight=scored.weight,
+            target_names=check_target_names(scored.given_y, fitted_target_names(estimator)),
+        )
 
 
 class ModelInDraws:
@@ -140,10 +132,17 @@ class ModelInDraws:
 
     def theta(self, block: slice) -> Doubles:
         """Of a block of targets, (n_block, n_draws); NaN where undefined."""
+        return self._theta(block, "predicted")
+
+    def theta_observed(self, block: slice) -> Doubles:
+        """Of a block of targets, (n_block, n_draws); NaN where undefined."""
+        return self._theta(block, "observed")
+
+    def _theta(self, block: slice, responses: Literal["predicted", "observed"]) -> Doubles:
         kept, parts = self._draws.images.kept, []
         for one, over in self._maps:
             start, stop = max(block.start, one.block.start), min(block.stop, one.block.stop)
             if start < stop:
                 local = slice(start - one.block.start, stop - one.block.start)
-                parts.append(over.theta(one.reached[kept, local], local))
+                parts.append(over.theta(getattr(one, responses)[kept, local], local))
         return np.vstack(parts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from numbers import Integral
 from typing import Any, Literal
 
@@ -14,7 +15,7 @@ from sklearn.utils import check_array, check_random_state, check_scalar
 
 from skalign.inference._comparison import check_test_targets
 from skalign.inference._null_draws import Scheme, TrainingAndTest, make_draws
-from skalign.inference._null_fits import Refits, Scoring
+from skalign.inference._null_fits import FitScores, Refits, Scoring
 from skalign.inference._null_moments import MomentFits
 from skalign.inference._null_result import AlignmentNull, Correction, NullName, result_of
 from skalign.inference._refits import RefittableModel, count_samples
@@ -288,8 +289,10 @@ def alignment_null(
     scoring = Scoring(observed, test_weight, target, bool(center))
     fits = MomentFits.find(model, draws, scoring, n_resamples) or Refits(model, draws, scoring)
     seeds = check_random_state(random_state).randint(np.iinfo(np.int32).max, size=n_resamples)
-    values = _fit_all(fits, list(seeds), n_jobs)
-    return result_of(values, draws, null=null, correction=correction, names=target_names(y))
+    observed_fit = fits.observed()
+    values = _fit_all(fits, observed_fit, list(seeds), n_jobs)
+    own = replace(observed_fit.alignment, target_names=target_names(y))
+    return result_of(values, own, draws, null=null, correction=correction)
 
 
 def _check_test_responses(y_test: ArrayLike, y: Array) -> Array:
@@ -302,9 +305,12 @@ def _check_test_responses(y_test: ArrayLike, y: Array) -> Array:
     return observed
 
 
-def _fit_all(fits: Refits | MomentFits, seeds: list[int], n_jobs: int | None) -> Doubles:
+def _fit_all(
+    fits: Refits | MomentFits, own: FitScores, seeds: list[int], n_jobs: int | None
+) -> Doubles:
     """Values of the observed fit, row 0, and of all null fits, (1 + n_resamples, n_targets, 4)."""
-    observed = fits.observed()
+    target = fits.scoring.target
+    observed = own.tested(target)
     values = np.empty((1 + len(seeds), *observed.shape))
     values[0] = observed
     with ExitStack() as stack:
@@ -313,7 +319,7 @@ def _fit_all(fits: Refits | MomentFits, seeds: list[int], n_jobs: int | None) ->
         warnings.filterwarnings("ignore", ".* were left empty", UserWarning)
         resamples = stack.enter_context(closing(map_blocks(fits.resample, seeds, n_jobs)))
         for row, found in enumerate(resamples, start=1):
-            values[row] = found
+            values[row] = found.tested(target)
     n_unconverged = np.count_nonzero(values[..., 3])
     if n_unconverged:
         warnings.warn(

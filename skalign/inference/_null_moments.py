@@ -15,10 +15,14 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import gen_batches
 
 from skalign.inference._null_draws import NullDraws, TrainingAndTest
-from skalign.inference._null_fits import Scoring
+from skalign.inference._null_fits import FitScores, Scoring
 from skalign.inference._refits import RefittableModel
 from skalign.linear_model import SparsePositiveEncoder
-from skalign.metrics import scores_of_moments
+from skalign.metrics import (
+    Alignment,
+    mean_cosine_of_moments,
+    scores_of_moments,
+)
 from skalign.solvers import Design, FeatureMoments, Moments, Solution, solve_moments
 from skalign.utils import Array, Doubles
 
@@ -165,7 +169,7 @@ class MomentFits:
             data.y,
         )
 
-    def observed(self) -> Doubles:
+    def observed(self) -> FitScores:
         """Fit the data as they are."""
         own = self
         if self.draws.has_pool:
@@ -173,20 +177,23 @@ class MomentFits:
             own = self._of(self.encoder, self.draws, self.scoring, data)
         return own._fit(own.training.features, own.test.features, None)
 
-    def resample(self, seed: int) -> Doubles:
+    def resample(self, seed: int) -> FitScores:
         """Fit one draw of null data."""
         drawn = self.draws.draw(np.random.RandomState(seed))
         training, test = self.draws.features(drawn, self.training.features, self.test.features)
         return self._fit(training, test, drawn)
 
-    def _fit(self, training: FeatureMoments, test: FeatureMoments, drawn: Array | None) -> Doubles:
+    def _fit(
+        self, training: FeatureMoments, test: FeatureMoments, drawn: Array | None
+    ) -> FitScores:
         """Fit features that are not scaled yet."""
         factors, center = self.encoder.scales(training), training.means
         training, test = (
             self.encoder.scale(features, factors, center) for features in (training, test)
         )
         n_images, n_targets = self.Y.shape
-        values = np.empty((n_targets, 4))
+        cosine = mean_cosine_of_moments(test, center=self.scoring.center)
+        columns = []
         largest = max(n_images, 4 * factors.size)
         for part in gen_batches(n_targets, max(1, PART_BYTES // (8 * largest))):
             of_training, of_test = self._products(drawn, part)
@@ -200,10 +207,12 @@ class MomentFits:
                 found.coef,
                 found.intercept,
                 center=self.scoring.center,
-                target=self.scoring.target,
+                cosine=cosine,
             )
-            values[part] = np.column_stack([score.r, score.theta, score.n_active, ~found.converged])
-        return values
+            of_part = [getattr(score, name) for name in Alignment.MEASURES]
+            columns.append([*of_part, ~found.converged])
+        *measures, unconverged = map(np.concatenate, zip(*columns, strict=True))
+        return FitScores(Alignment(*measures), unconverged)
 
     def _products(self, drawn: Array | None, part: slice) -> tuple[Moments, Moments]:
         """Moments of some targets, their products with the drawn features included."""

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from skalign.inference._null_draws import NullDraws
 from skalign.inference._null_statistics import (
@@ -38,13 +37,13 @@ class AlignmentNull:
     null : {"units", "rotation", "images"}
         Kind of null fits.
     encoder : Alignment
-        Predictivity r, tuning reorientation theta and number of active units of the encoder. r and
-        theta of an empty fit are NaN. It has the names of the targets, where `y` had names.
+        Alignment of the encoder. It has the names of the targets, where `y` had names.
     null_r, null_theta, null_n_active : ndarray of shape (n_resamples, n_targets)
-        The same of every null fit.
+        Predictivity r, tuning reorientation theta, taken to `target` of :func:`alignment_null`, and
+        number of active units of every null fit. r and theta of an empty fit are NaN.
     excess_theta : ndarray of shape (n_targets,)
-        Observed theta minus the theta that fits with as many active units have on average; negative
-        is good. NaN for an empty fit and for ``null="images"``.
+        The encoder's theta to `target` minus the theta that fits with as many active units have on
+        average; negative is good. NaN for an empty fit and for ``null="images"``.
     p_value_r, p_value_theta : ndarray of shape (n_targets,)
         One-sided p-values of single targets. Those of theta are NaN for ``null="images"``.
     q_value_r, q_value_theta : ndarray of shape (n_targets,)
@@ -107,8 +106,8 @@ class AlignmentNull:
         Returns
         -------
         dict of str to float
-            - ``"r"``, ``"theta"``, ``"penalized_theta"``, ``"n_active"``, ``"empty_fraction"``: of
-              the encoder, as in :meth:`skalign.metrics.Alignment.summary`.
+            - ``"r"``, ``"theta"`` and all else of :meth:`skalign.metrics.Alignment.summary`, of the
+              encoder.
             - ``"excess_theta"``: mean over the targets that have one.
             - ``"region_p_value_r"``, ``"region_p_value_theta"``: p-values of the means.
             - ``"n_resamples"``: number of null fits.
@@ -133,8 +132,8 @@ class AlignmentNull:
         Returns
         -------
         pandas.DataFrame
-            Columns ``target``, ``r``, ``theta``, ``n_active``; ``null_r``, ``null_theta`` and
-            ``null_n_active``, means over the null fits (of theta: those that have one; an empty
+            The columns of :meth:`skalign.metrics.Alignment.to_frame`; ``null_r``, ``null_theta``
+            and ``null_n_active``, means over the null fits (of theta: those that have one; an empty
             fit has an r of 0); ``excess_theta``, ``n_empty``; ``p_value_r``, ``q_value_r``,
             ``familywise_p_value_r`` and the same of theta.
 
@@ -158,13 +157,13 @@ class AlignmentNull:
 
 def result_of(
     values: Doubles,
+    own: Alignment,
     draws: NullDraws,
     *,
     null: NullName,
     correction: Correction,
-    names: NDArray[np.object_] | None,
 ) -> AlignmentNull:
-    """Test the observed fit, row 0 of `values`, against the null fits in the other rows."""
+    """Test the observed fit, `own` and row 0 of `values`, against the null fits."""
     r, theta, n_active = values[..., 0], values[..., 1], values[..., 2].astype(np.int64)
     tie = TIE * np.sqrt(np.finfo(draws.dtype).eps)
     is_tested = n_active[0] > 0
@@ -176,7 +175,7 @@ def result_of(
         of_theta, excess = p_values_of(statistic, is_tested, correction, tie), residual[0]
     return AlignmentNull(
         null=null,
-        encoder=Alignment(r[0], theta[0], n_active[0], names),
+        encoder=own,
         null_r=r[1:],
         null_theta=theta[1:],
         null_n_active=n_active[1:],

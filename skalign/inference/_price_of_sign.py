@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import sparse
 
 from skalign.inference._comparison import AlignmentComparison, check_test_targets, check_test_weight
 from skalign.inference._refits import RefittableModel, count_samples
 from skalign.metrics import Alignment, alignment, linear_maps, linear_model_of
-from skalign.utils import check_flag, import_pandas
+from skalign.utils import Array, Doubles, Integers, check_flag, import_pandas
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,10 +39,10 @@ class PriceOfSign(AlignmentComparison):
         Names of the features that reach the linear model, where known.
     """
 
-    negative_share: NDArray[np.float64]
-    negative_weight: NDArray[np.float64]
-    n_negative: NDArray[np.int64]
-    unit_names: NDArray[Any] | None = None
+    negative_share: Doubles
+    negative_weight: Doubles
+    n_negative: Integers
+    unit_names: Array | None = None
 
     def to_frame(self) -> Any:
         """One row per target, as a pandas DataFrame.
@@ -93,7 +93,6 @@ def price_of_sign(
     y_test: ArrayLike,
     *,
     keep_alpha: bool = False,
-    target: Literal["predicted", "observed"] = "predicted",
     center: bool = False,
     sample_weight: ArrayLike | None = None,
     test_sample_weight: ArrayLike | None = None,
@@ -120,8 +119,6 @@ def price_of_sign(
         Whether both fits of an encoder that chooses alpha by cross-validation have the same one:
         what the encoder chooses with ``positive`` as it is given. By default each fit chooses its
         own.
-    target : {"predicted", "observed"}, default="predicted"
-        Whether theta is taken to the predicted or to the observed responses.
     center : bool, default=False
         Whether theta centers features and targets over images.
     sample_weight : array-like of shape (n_images,), default=None
@@ -197,11 +194,9 @@ def price_of_sign(
     signed, positive = (model.with_params(**{name: value}).fit(X, y) for value in (False, True))
     sides: dict[str, Alignment] = {}
     for side, fit in (("signed", signed), ("positive", positive)):
-        found = alignment(
-            fit, X_test, y_test, target=target, center=center, sample_weight=test_weight
-        )
+        found = alignment(fit, X_test, y_test, center=center, sample_weight=test_weight)
         sides[side] = replace(found, target_names=names)
-    maps = linear_maps(signed, X_test, y_test, "observed")  # which predicts nothing anew
+    maps = linear_maps(signed, X_test, predict=False)
     if len(maps) > 1:
         raise TypeError(
             "encoder must have one set of features for all targets, so that negative weight can be "

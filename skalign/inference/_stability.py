@@ -284,7 +284,7 @@ def _select(
     else:
         fitted = model.fit(X, y, np.repeat(np.arange(counts.size), counts))
     probes = np.unique(np.linspace(0, counts.size - 1, _N_PROBES, dtype=int))
-    maps = linear_maps(fitted, take_rows(X, probes))
+    maps = linear_maps(fitted, take_rows(X, probes), predict=False)
     units = _directions(maps[0].features) if expected is None else expected
     for found in maps:
         _check_same_units(_directions(found.features), units)

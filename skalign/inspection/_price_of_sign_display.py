@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -72,7 +72,6 @@ class PriceOfSignDisplay:
         y_test: ArrayLike,
         *,
         sample_weight: ArrayLike | None = None,
-        target: Literal["predicted", "observed"] = "predicted",
         center: bool = False,
         n_units: int = 10,
         ax: Any = None,
@@ -93,8 +92,6 @@ class PriceOfSignDisplay:
             Observed responses to them.
         sample_weight : array-like of shape (n_images,), default=None
             Weights of the images to fit.
-        target : {"predicted", "observed"}, default="predicted"
-            Whether theta is taken to the predicted or to the observed responses.
         center : bool, default=False
             Whether theta centers features and targets over images.
         n_units : int, default=10
@@ -108,7 +105,7 @@ class PriceOfSignDisplay:
             Drawn.
         """
         price = price_of_sign(
-            encoder, X, y, X_test, y_test, sample_weight=sample_weight, target=target, center=center
+            encoder, X, y, X_test, y_test, sample_weight=sample_weight, center=center
         )
         return cls(price).plot(ax, n_units=n_units)
 

@@ -132,13 +132,13 @@ class TuningArrowsDisplay:
         ImportError
             If matplotlib is missing.
         """
-        maps = linear_maps(estimator, X, y, "observed")
+        maps = linear_maps(estimator, X, y, predict=False)
         if len(maps) != 1 or len(maps[0].weights) != 1:
             raise ValueError("y must be one target for arrows to have one color; got several.")
         name = _name(estimator) if name is None else name
         weights = np.asarray(maps[0].weights)[0]
         options = {"name": name, "limit": limit, "colorbar": colorbar, "ax": ax}
-        return cls.from_weights(maps[0].features, maps[0].targets[:, 0], weights, **options)
+        return cls.from_weights(maps[0].features, maps[0].observed[:, 0], weights, **options)
 
     @classmethod
     def from_weights(

@@ -117,6 +117,9 @@ class CrossValidation:
             "mean_test_theta": self.scores.theta,
             "mean_test_penalized_theta": self.scores.penalized_theta,
             "mean_test_n_active": self.scores.n_active,
+            "mean_test_theta_observed": self.scores.theta_observed,
+            "mean_test_n_effective": self.scores.n_effective,
+            "mean_test_theta_floor": self.scores.theta_floor,
             "empty_fraction": self.scores.empty_fraction,
             "max_kkt_violation": self.scores.kkt_violation,
         }

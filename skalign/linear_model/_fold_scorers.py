@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from skalign.linear_model._candidates import CandidateGrid
 from skalign.linear_model._cross_validation_problem import CrossValidationProblem, Split
 from skalign.metrics import (
+    LinearMap,
     MomentScores,
+    alignment_of_maps,
+    mean_cosine_of_moments,
     pearson_r,
     pearson_r_standard_error,
     scores_of_moments,
-    tuning_reorientation,
 )
 from skalign.solvers import (
     BlockSolver,
     FeatureMoments,
     Moments,
     PenaltyStrengths,
-    count_active,
     penalty_strengths,
     solve_moments_path,
 )
-from skalign.utils import Doubles, Floats, Indices, Integers
+from skalign.utils import Array, Doubles, Floats, Indices
 
 
 class BlockOfTargets(NamedTuple):
@@ -51,24 +52,20 @@ class FoldScores(NamedTuple):
 
     Attributes
     ----------
-    r, r2 : ndarray of shape (n_candidates, n_block)
-        Scores of the held-out part; NaN where undefined.
-    theta : ndarray of shape (n_candidates, n_block) or None
-        The same; None where it was not computed.
-    n_active : ndarray of shape (n_candidates, n_block)
-        Numbers of nonzero weights.
+    scores : MomentScores
+        Scores of the held-out part, each (n_candidates, n_block).
     kkt_violation : ndarray of shape (n_candidates, n_block)
         Violations of the optimality conditions.
     r_se : ndarray of shape (n_candidates, n_block) or None
         Standard errors of r, where there is one fold only.
+    has_theta : bool
+        Whether the scores that weights are needed for were computed; they are NaN otherwise.
     """
 
-    r: Doubles
-    r2: Doubles
-    theta: Doubles | None
-    n_active: Integers
+    scores: MomentScores
     kkt_violation: Doubles
     r_se: Doubles | None
+    has_theta: bool = True
 
 
 class FoldScorer(Protocol):
@@ -109,6 +106,7 @@ class SubtractedFold:
         # Pearson's r needs centered moments, whether an intercept is fitted or not.
         self._design = problem.design(self._test, center=True)
         self._held_out = FeatureMoments.of(self._design)
+        self._cosine = mean_cosine_of_moments(self._held_out, center=problem.center)
         self._features = features - self._held_out
         if self._features.lost.size:
             self._features = self._features.recomputed(
@@ -140,7 +138,9 @@ class SubtractedFold:
                 n_jobs=1,
             )
             of_steps = [
-                scores_of_moments(held_out, coef, intercept, center=problem.center)
+                scores_of_moments(
+                    held_out, coef, intercept, center=problem.center, cosine=self._cosine
+                )
                 for coef, intercept in zip(path.coef, path.intercept, strict=True)
             ]
             found.append(_table(of_steps, path.kkt_violation))
@@ -227,14 +227,21 @@ class FittedFold:
         coef: Floats,
     ) -> MomentScores:
         weight = self._problem.weight_of(self._test)
-        theta = tuning_reorientation(
-            self._X_test, predicted, coef, center=self._problem.center, sample_weight=weight
+        found = alignment_of_maps(
+            [LinearMap(self._X_test, predicted, Y_test, coef)],
+            pearson_r(Y_test, predicted, sample_weight=weight),
+            center=self._problem.center,
+            sample_weight=weight,
+            target_names=None,
         )
         return MomentScores(
-            pearson_r(Y_test, predicted, sample_weight=weight),
-            _r2(Y_test, predicted, weight),
-            theta,
-            count_active(coef),
+            n_active=found.n_active,
+            r=found.r,
+            r2=_r2(Y_test, predicted, weight),
+            theta=found.theta,
+            theta_observed=found.theta_observed,
+            n_effective=found.n_effective,
+            theta_floor=found.theta_floor,
         )
 
 
@@ -255,18 +262,20 @@ def _table(
     r_se: list[Doubles] | None = None,
 ) -> FoldScores:
     """Scores of all alphas at one l1_ratio, each (n_steps, n_block)."""
-    r, r2, theta, n_active = (np.array(scores) for scores in zip(*of_steps, strict=True))
-    return FoldScores(
-        r, r2, theta, n_active, np.asarray(kkt_violation), np.array(r_se) if r_se else None
-    )
+    scores = MomentScores(*map(np.array, zip(*of_steps, strict=True)))
+    return FoldScores(scores, np.asarray(kkt_violation), np.array(r_se) if r_se else None)
 
 
 def _merged(of_ratios: list[FoldScores]) -> FoldScores:
     """Scores of all l1_ratios, which take turns within a step."""
-    merged: list[Any] = []
-    for tables in zip(*of_ratios, strict=True):
-        if tables[0] is None:
-            merged.append(None)
-        else:
-            merged.append(np.stack(tables, axis=1).reshape(-1, tables[0].shape[1]))
-    return FoldScores(*merged)
+
+    def merge(tables: Iterable[Array]) -> Array:
+        stacked = np.stack(list(tables), axis=1)
+        return stacked.reshape(-1, stacked.shape[-1])
+
+    errors = [one.r_se for one in of_ratios if one.r_se is not None]
+    return FoldScores(
+        MomentScores(*map(merge, zip(*(one.scores for one in of_ratios), strict=True))),
+        merge(one.kkt_violation for one in of_ratios),
+        merge(errors) if errors else None,
+    )

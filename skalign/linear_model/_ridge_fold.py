@@ -10,7 +10,7 @@ import numpy as np
 from skalign.linear_model._candidates import CandidateGrid
 from skalign.linear_model._cross_validation_problem import CrossValidationProblem, Split
 from skalign.linear_model._fold_scorers import BlockOfTargets, FoldScores
-from skalign.metrics import ImageSpace, pearson_r_standard_error
+from skalign.metrics import ImageSpace, MomentScores, pearson_r_standard_error
 from skalign.solvers import Design, RidgeSpectrum, penalty_strengths
 from skalign.utils import Doubles, Floats
 
@@ -212,13 +212,21 @@ class ScoreTables:
     def finish(self, z: Doubles, alphas: Doubles, n_units: int) -> FoldScores:
         """The tables; a ridge uses all units that vary, unless a target is orthogonal to them."""
         is_active = (z != 0).any(axis=0) & np.isfinite(alphas[:, 0])
+        r = np.array(self._r)
+        unknown = np.full(r.shape, np.nan)
         return FoldScores(
-            r=np.array(self._r),
-            r2=np.array(self._r2),
-            theta=None,
-            n_active=np.where(is_active, n_units, 0),
+            MomentScores(
+                n_active=np.broadcast_to(np.where(is_active, n_units, 0), r.shape),
+                r=r,
+                r2=np.array(self._r2),
+                theta=unknown,
+                theta_observed=unknown,
+                n_effective=unknown,
+                theta_floor=unknown,
+            ),
             kkt_violation=np.array(self._violation),
             r_se=np.array(self.r_se) if self.r_se else None,
+            has_theta=False,
         )
 
 

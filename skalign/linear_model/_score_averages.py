@@ -9,6 +9,8 @@ import numpy as np
 from skalign.linear_model._fold_scorers import FoldScores
 from skalign.utils import Doubles
 
+# Scores whose means are over the folds that have them.
+OF_DEFINED = ("theta", "theta_observed", "n_effective", "theta_floor")
 EMPTY_R, EMPTY_THETA = 0.0, 2.0  # what an empty fit counts as: it explains nothing; the worst
 
 
@@ -22,8 +24,9 @@ class CandidateScores:
         Pearson correlation and coefficient of determination; where undefined they count as 0.
     r_se : ndarray
         Standard error of `r`.
-    theta : ndarray
-        Reorientation, over the folds that have one; NaN where none has.
+    theta, theta_observed, n_effective, theta_floor : ndarray
+        Reorientation to predicted and to observed responses, effective number of units and floor of
+        theta, over the folds that have one; NaN where none has.
     penalized_theta : ndarray
         Reorientation over all folds, 2 in those without one; NaN where it was not computed.
     n_active : ndarray
@@ -40,6 +43,9 @@ class CandidateScores:
     r2: Doubles
     r_se: Doubles
     theta: Doubles
+    theta_observed: Doubles
+    n_effective: Doubles
+    theta_floor: Doubles
     penalized_theta: Doubles
     n_active: Doubles
     empty_fraction: Doubles
@@ -61,21 +67,21 @@ class ScoreAverages:
         names = ("r", "r2", "penalized_theta", "n_active", "empty_fraction")
         self._means = {name: np.zeros(shape) for name in names}
         self._squares = np.zeros(shape)  # sum of squared deviations of r from its mean
-        self._theta, self._n_thetas = np.zeros(shape), np.zeros(shape)
-        self._knows_theta = True
+        self._sums = {name: np.zeros(shape) for name in OF_DEFINED}
+        self._counts = {name: np.zeros(shape, dtype=np.int32) for name in OF_DEFINED}
+        self._has_theta = True
         self._kkt_violation = np.zeros(shape)
         self._r_of_folds = np.zeros((n_folds, n_candidates))
         self._r_se: Doubles | None = None
 
-    def add(self, fold: int, block: slice, scores: FoldScores) -> None:
+    def add(self, fold: int, block: slice, found: FoldScores) -> None:
         """Take in the scores of a block in the fold of that number; folds come in order."""
-        self._knows_theta &= scores.theta is not None
-        theta = np.full(scores.r.shape, np.nan) if scores.theta is None else scores.theta
-        has_theta = ~np.isnan(theta)
+        scores = found.scores
+        self._has_theta &= found.has_theta
         values = {
             "r": np.nan_to_num(scores.r, nan=EMPTY_R),
             "r2": np.nan_to_num(scores.r2, nan=EMPTY_R),
-            "penalized_theta": np.where(has_theta, theta, EMPTY_THETA),
+            "penalized_theta": np.nan_to_num(scores.theta, nan=EMPTY_THETA),
             "n_active": scores.n_active,
             "empty_fraction": scores.n_active == 0,
         }
@@ -84,14 +90,16 @@ class ScoreAverages:
             mean = self._means[name]
             mean[:, block] += (value - mean[:, block]) / (fold + 1)
         self._squares[:, block] += before * (values["r"] - self._means["r"][:, block])
-        self._theta[:, block] += np.where(has_theta, theta, 0)
-        self._n_thetas[:, block] += has_theta
+        for name in OF_DEFINED:
+            of_fold = getattr(scores, name)
+            self._sums[name][:, block] += np.nan_to_num(of_fold, nan=0.0)
+            self._counts[name][:, block] += ~np.isnan(of_fold)
         violation = self._kkt_violation[:, block]
-        np.maximum(violation, scores.kkt_violation, out=violation)
+        np.maximum(violation, found.kkt_violation, out=violation)
         self._r_of_folds[fold] += values["r"].sum(axis=1) / self._squares.shape[1]
-        if scores.r_se is not None:
+        if found.r_se is not None:
             self._r_se = np.empty_like(self._squares) if self._r_se is None else self._r_se
-            self._r_se[:, block] = scores.r_se
+            self._r_se[:, block] = found.r_se
 
     def finish(self) -> CandidateScores:
         """The averages, once every fold has been taken in."""
@@ -99,14 +107,16 @@ class ScoreAverages:
         r_se = self._r_se
         if r_se is None:
             r_se = np.sqrt(self._squares / (n_folds - 1) / n_folds)
-        if not self._knows_theta:
+        if not self._has_theta:
             self._means["penalized_theta"].fill(np.nan)
-        theta = np.full_like(self._theta, np.nan)
-        np.divide(self._theta, self._n_thetas, out=theta, where=self._n_thetas > 0)
+        of_defined = {}
+        for name, count in self._counts.items():
+            of_defined[name] = np.full(count.shape, np.nan)
+            np.divide(self._sums[name], count, out=of_defined[name], where=count > 0)
         return CandidateScores(
             **self._means,
             r_se=r_se,
-            theta=theta,
+            **of_defined,
             kkt_violation=self._kkt_violation,
             r_of_folds=self._r_of_folds,
         )

@@ -113,7 +113,9 @@ class SparsePositiveEncoderCV(LinearEncoder):
         - ``"mean_test_r"``, ``"se_test_r"``: mean over folds, where an empty fit counts as 0, and
           its standard error.
         - ``"mean_test_r2"``: coefficient of determination. Unlike r it sees shrinkage.
-        - ``"mean_test_theta"``: mean over the folds that have a theta; NaN if none has.
+        - ``"mean_test_theta"``, ``"mean_test_theta_observed"``, ``"mean_test_n_effective"``,
+          ``"mean_test_theta_floor"``: means over the folds that have one; NaN if none has. They are
+          those of :class:`~skalign.metrics.Alignment`.
         - ``"mean_test_penalized_theta"``: mean over all folds, where an empty fit counts as 2.
         - ``"mean_test_n_active"``, ``"empty_fraction"``: mean number of active units; fraction of
           the folds whose fit is empty.

@@ -1,6 +1,11 @@
 """Reorientation, predictivity and noise ceilings, and scorers over them."""
 
-from skalign.metrics._alignment import Alignment, alignment
+from skalign.metrics._alignment import (
+    Alignment,
+    alignment,
+    alignment_of_maps,
+    predictions,
+)
 from skalign.metrics._axis_alignment import AxisAlignment, axis_alignment
 from skalign.metrics._composition import LinearModelInside, linear_model_of
 from skalign.metrics._directions import (
@@ -22,7 +27,11 @@ from skalign.metrics._matching import (
     semi_matching,
     soft_matching,
 )
-from skalign.metrics._moment_scores import MomentScores, scores_of_moments
+from skalign.metrics._moment_scores import (
+    MomentScores,
+    mean_cosine_of_moments,
+    scores_of_moments,
+)
 from skalign.metrics._names import check_target_names, fitted_target_names, target_column
 from skalign.metrics._noise_ceiling import (
     NoiseCeiling,
@@ -67,6 +76,7 @@ __all__ = [
     "UnitMatching",
     "VarianceComponents",
     "alignment",
+    "alignment_of_maps",
     "average_repeats",
     "axis_alignment",
     "bounded_slices",
@@ -77,6 +87,7 @@ __all__ = [
     "fitted_target_names",
     "linear_maps",
     "linear_model_of",
+    "mean_cosine_of_moments",
     "noise_ceiling",
     "noise_ceiling_snr",
     "normalize_scores",
@@ -85,6 +96,7 @@ __all__ = [
     "pearson_r",
     "pearson_r_of_draws",
     "pearson_r_standard_error",
+    "predictions",
     "reliable_targets",
     "scores_of_moments",
     "semi_matching",

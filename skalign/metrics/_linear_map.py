@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -30,8 +30,10 @@ class LinearMap:
     ----------
     features : {array-like, sparse matrix} of shape (n_samples, n_features)
         Features that reach the linear model, after the transformers before it.
-    targets : ndarray of shape (n_samples, n_targets)
-        Its own predictions, or the observed responses, after the target transformers around it.
+    predicted : ndarray of shape (n_samples, n_targets) or None
+        Its own predictions; None where they were not asked for.
+    observed : ndarray of shape (n_samples, n_targets) or None
+        The observed responses, after the target transformers around it; None where not given.
     weights : {ndarray, csr_array} of shape (n_targets, n_features)
         Its weights.
     is_outermost : bool, default=True
@@ -42,7 +44,8 @@ class LinearMap:
     """
 
     features: Any
-    targets: Array
+    predicted: Any
+    observed: Any
     weights: Any
     is_outermost: bool = True
     transformers: tuple[Any, ...] = ()
@@ -65,7 +68,8 @@ def linear_maps(
     estimator: Any,
     X: Any,
     y: ArrayLike | None = None,
-    target: Literal["predicted", "observed"] = "predicted",
+    *,
+    predict: bool = True,
 ) -> list[LinearMap]:
     """Find the linear maps inside a fitted estimator.
 
@@ -81,10 +85,10 @@ def linear_maps(
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
         Samples, as the estimator takes them.
     y : array-like of shape (n_samples, n_targets) or (n_samples,), default=None
-        Observed responses, as the estimator takes them. Needed for ``target="observed"`` only.
-        Names of its targets must be those that the estimator was fitted to, in their order.
-    target : {"predicted", "observed"}, default="predicted"
-        Whether the maps' ``targets`` are predicted or observed.
+        Observed responses, as the estimator takes them. Names of its targets must be those that
+        the estimator was fitted to, in their order.
+    predict : bool, default=True
+        Whether the maps predict; their ``predicted`` is None otherwise.
 
     Returns
     -------
@@ -96,8 +100,7 @@ def linear_maps(
     TypeError
         If a model inside has no linear weights, or weights of a shape that does not fit.
     ValueError
-        If `target` is unknown, `y` is missing where it is needed, or its targets have other names
-        than those that the estimator was fitted to.
+        If `y` has another number of targets than the estimator was fitted to, or other names.
 
     See Also
     --------
@@ -116,13 +119,11 @@ def linear_maps(
     >>> found.weights.shape, found.features.std(axis=0)
     ((2, 4), array([1., 1., 1., 1.]))
     """
-    if check_target(target) == "observed" and y is None:
-        raise ValueError('y must be given for target="observed"; got None.')
     check_is_fitted(estimator)
     if y is not None:
         check_target_names(y, fitted_target_names(estimator))
     X = X if hasattr(X, "shape") else np.asarray(X)
-    maps = _look_through(estimator, X, np.asarray(y) if target == "observed" else None)
+    maps = _look_through(estimator, X, None if y is None else np.asarray(y), predict)
     by_features = groupby(maps, key=lambda linear_map: id(linear_map.features))
     return [_merge(list(group)) for _, group in by_features]
 
@@ -157,12 +158,16 @@ def check_target(target: Any) -> Any:
 
 
 def _look_through(
-    estimator: Any, X: Any, y: Array | None, before: tuple[Any, ...] = ()
+    estimator: Any,
+    X: Any,
+    y: Array | None,
+    predict: bool,
+    before: tuple[Any, ...] = (),
 ) -> Iterator[LinearMap]:
     """Maps inside an estimator whose input went through the transformers `before`."""
     shell = open_shell(estimator)
     if shell is None or not shell.fitted:
-        yield _map_of_model(estimator, X, y, before)
+        yield _map_of_model(estimator, X, y, predict, before)
         return
     if isinstance(estimator, Pipeline):
         for _, step in estimator.steps[:-1]:
@@ -176,28 +181,39 @@ def _look_through(
         of_inner = y
         if isinstance(estimator, MultiOutputRegressor) and y is not None:
             of_inner = y[:, column]
-        for found in _look_through(inner, X, of_inner, before):
+        for found in _look_through(inner, X, of_inner, predict, before):
             yield replace(found, is_outermost=False) if is_transformed else found
 
 
-def _map_of_model(model: Any, X: Any, y: Array | None, before: tuple[Any, ...]) -> LinearMap:
+def _map_of_model(
+    model: Any, X: Any, y: Array | None, predict: bool, before: tuple[Any, ...]
+) -> LinearMap:
     weights = weights_of(model)
-    targets = np.asarray(model.predict(X) if y is None else y)
-    targets = targets.reshape(len(targets), -1)
+    predicted = _columns(model.predict(X)) if predict else None
+    observed = None if y is None else _columns(y)
     n_targets = 1 if weights.ndim == 1 else weights.shape[0]
-    fits_features = weights.ndim > 0 and weights.shape[-1] == X.shape[1]
-    if y is not None and fits_features and targets.shape[1] != n_targets:
-        raise ValueError(
-            f"y must have the {n_targets} target(s) that {type(model).__name__} was fitted to; got "
-            f"{targets.shape[1]}."
-        )
-    shape = targets.shape[1], X.shape[1]
+    if predicted is not None:
+        n_targets = predicted.shape[1]
+    elif observed is not None and weights.shape[-1:] != X.shape[1:]:
+        n_targets = observed.shape[1]
+    shape = n_targets, X.shape[1]
     if weights.shape != shape and (weights.ndim != 1 or (1, *weights.shape) != shape):
         raise TypeError(
             f"coef_ of {type(model).__name__} must have shape (n_targets, n_features) = {shape}, "
             f"or (n_features,) for a single target; got {weights.shape}."
         )
-    return LinearMap(X, targets, weights.reshape(shape), transformers=before)
+    if observed is not None and observed.shape[1] != n_targets:
+        raise ValueError(
+            f"y must have the {n_targets} target(s) that {type(model).__name__} was fitted to; got "
+            f"{observed.shape[1]}."
+        )
+    return LinearMap(X, predicted, observed, weights.reshape(shape), transformers=before)
+
+
+def _columns(responses: Any) -> Array:
+    """Responses with a column for every target."""
+    table = np.asarray(responses)
+    return table.reshape(len(table), -1)
 
 
 def _merge(maps: list[LinearMap]) -> LinearMap:
@@ -206,9 +222,12 @@ def _merge(maps: list[LinearMap]) -> LinearMap:
         return maps[0]
     weights = [linear_map.weights for linear_map in maps]
     stack = sparse.vstack if any(map(sparse.issparse, weights)) else np.vstack
+    predicted = [one.predicted for one in maps if one.predicted is not None]
+    observed = [one.observed for one in maps if one.observed is not None]
     return LinearMap(
         maps[0].features,
-        np.hstack([linear_map.targets for linear_map in maps]),
+        np.hstack(predicted) if predicted else None,
+        np.hstack(observed) if observed else None,
         stack(weights),
         all(linear_map.is_outermost for linear_map in maps),
         maps[0].transformers,

@@ -7,11 +7,14 @@ times ``(m'w + b)^2`` and ``m_i (m'w + b)`` is added.
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from skalign.solvers import Moments, quadratic_forms
+from skalign.metrics._directions import safe_scale
+from skalign.metrics._map_scores import geometric_floor
+from skalign.metrics._problem import mean_cosine
+from skalign.solvers import FeatureMoments, Moments, quadratic_forms
 from skalign.utils import Doubles, Floats, Integers
 
 
@@ -22,27 +25,32 @@ class MomentScores(NamedTuple):
 
     Parameters
     ----------
+    n_active : ndarray of shape (n_targets,)
+        Number of nonzero weights.
     r, r2 : ndarray of shape (n_targets,)
         Pearson correlation and coefficient of determination of observed and predicted responses;
         NaN where undefined.
-    theta : ndarray of shape (n_targets,)
-        Tuning reorientation; NaN where undefined.
-    n_active : ndarray of shape (n_targets,)
-        Number of nonzero weights.
+    theta, theta_observed : ndarray of shape (n_targets,)
+        Tuning reorientation to the predicted and to the observed responses; NaN where undefined.
+    n_effective, theta_floor : ndarray of shape (n_targets,)
+        Effective number of units and geometric floor of theta, as in :class:`Alignment`.
 
     Examples
     --------
     >>> import numpy as np
     >>> from skalign.metrics import MomentScores
-    >>> empty = MomentScores(*np.full((3, 1), np.nan), n_active=np.zeros(1, int))
+    >>> empty = MomentScores(np.zeros(1, int), *np.full((6, 1), np.nan))
     >>> empty.n_active
     array([0])
     """
 
+    n_active: Integers
     r: Doubles
     r2: Doubles
     theta: Doubles
-    n_active: Integers
+    theta_observed: Doubles
+    n_effective: Doubles
+    theta_floor: Doubles
 
 
 def scores_of_moments(
@@ -51,7 +59,7 @@ def scores_of_moments(
     intercept: Floats,
     *,
     center: bool,
-    target: Literal["predicted", "observed"] = "predicted",
+    cosine: float | None = None,
 ) -> MomentScores:
     """Score linear maps on images that are known by their moments.
 
@@ -65,8 +73,8 @@ def scores_of_moments(
         Intercepts.
     center : bool
         Whether theta centers features and responses over images.
-    target : {"predicted", "observed"}, default="predicted"
-        Whether theta is taken to the predicted or to the observed responses.
+    cosine : float, default=None
+        Mean cosine of the features, where it is known: see :func:`mean_cosine_of_moments`.
 
     Returns
     -------
@@ -85,33 +93,89 @@ def scores_of_moments(
     >>> scores.r.round(2), scores.r2.round(2), scores.n_active
     (array([1.]), array([1.]), array([2]))
     """
-    gram, total_weight = moments.gram, moments.total_weight
-    squared_norms = moments.target_squared_norms
-    feature_means = moments.features.means
-    predicted_means = coef @ feature_means + intercept
+    total_weight, squared_norms = moments.total_weight, moments.target_squared_norms
+    predicted_means = coef @ moments.features.means + intercept
     bias = moments.target_means - predicted_means
-    reached_means = predicted_means if target == "predicted" else moments.target_means
-    if center:
-        feature_means, reached_means = np.zeros_like(feature_means), np.zeros(len(coef))
-    norms = np.sqrt(gram.diagonal() + total_weight * feature_means**2)
-    inverse = np.zeros_like(norms, dtype=np.float64)
-    np.divide(1, norms, out=inverse, where=norms > 0)
+    feature_means, inverse = _means_and_inverse_norms(moments.features, center)
+    has_direction = inverse > 0
     absolute = np.abs(coef)
-    n_active = np.count_nonzero(coef, axis=1)
-    variance, aligned = quadratic_forms(gram, coef, inverse)
+    variance, aligned = quadratic_forms(moments.gram, coef, inverse)
     variance = np.maximum(variance, 0)
     covariance = np.einsum("ij,ij->i", coef, moments.q, dtype=np.float64)
-    r, r2, theta = np.full((3, len(coef)), np.nan)
+    r, r2, theta, theta_observed, n_effective, floor = np.full((6, len(coef)), np.nan)
     # The product of the roots stays in range where the root of the product would not.
     size = np.sqrt(variance) * np.sqrt(squared_norms)
     np.divide(covariance, size, out=r, where=size > 0)
     residual = squared_norms - 2 * covariance + variance + total_weight * bias**2
     np.divide(residual, squared_norms, out=r2, where=squared_norms > 0)
 
-    if target == "observed":
-        aligned, variance = (absolute * moments.q) @ inverse, squared_norms
-    aligned += total_weight * reached_means * (absolute @ (inverse * feature_means))
-    length = np.sqrt(variance + total_weight * reached_means**2)
-    total = length * (absolute @ (norms > 0))
-    np.divide(aligned, total, out=theta, where=total > 0)
-    return MomentScores(np.clip(r, -1, 1), 1 - r2, np.clip(1 - theta, 0, 2), n_active)
+    total = absolute @ has_direction.astype(np.float64)
+    along_means = absolute @ (inverse * feature_means)
+    for found, along, square, means in (
+        (theta, aligned, variance, predicted_means),
+        (theta_observed, (absolute * moments.q) @ inverse, squared_norms, moments.target_means),
+    ):
+        if not center:
+            along = along + total_weight * means * along_means
+            square = square + total_weight * means**2
+        length = np.sqrt(square) * total
+        np.divide(along, length, out=found, where=length > 0)
+    scale = safe_scale(absolute.max(axis=1, initial=0), "coef")
+    if (scale != 1).any():
+        scale = np.ldexp(1.0, np.frexp(scale)[1] - 1)  # a power of two rounds nothing
+        absolute, total = absolute / scale[:, np.newaxis], total / scale
+    squares = absolute**2 @ has_direction
+    np.divide(total**2, squares, out=n_effective, where=squares > 0)
+    if cosine is None:
+        cosine = mean_cosine_of_moments(moments.features, center=center)
+    is_positive = coef.min(axis=1, initial=0) >= 0
+    floor[is_positive] = geometric_floor(n_effective[is_positive], cosine)
+    return MomentScores(
+        n_active=np.count_nonzero(coef, axis=1),
+        r=np.clip(r, -1, 1),
+        r2=1 - r2,
+        theta=np.clip(1 - theta, 0, 2),
+        theta_observed=np.clip(1 - theta_observed, 0, 2),
+        n_effective=n_effective,
+        theta_floor=floor,
+    )
+
+
+def mean_cosine_of_moments(features: FeatureMoments, *, center: bool) -> float:
+    """Mean cosine of two different features, over those that have a direction.
+
+    Parameters
+    ----------
+    features : FeatureMoments
+        Centered moments of the features.
+    center : bool
+        Whether the cosine is that of centered features.
+
+    Returns
+    -------
+    float
+        From -1 to 1; 0 if a single feature has a direction.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skalign.metrics import mean_cosine_of_moments
+    >>> from skalign.solvers import Moments
+    >>> X = np.array([[1.0, 1.0], [0.0, 1.0]])
+    >>> moments = Moments.of(X, np.ones((2, 1)))
+    >>> round(mean_cosine_of_moments(moments.features, center=False), 2)
+    0.71
+    """
+    means, inverse = _means_and_inverse_norms(features, center)
+    square = inverse @ (features.gram @ inverse.astype(features.gram.dtype))
+    square += features.total_weight * (inverse @ means) ** 2
+    return mean_cosine(float(square), int(np.count_nonzero(inverse)))
+
+
+def _means_and_inverse_norms(features: FeatureMoments, center: bool) -> tuple[Doubles, Doubles]:
+    """Means that cosines see, and one over the norm of every feature; 0 without a direction."""
+    means = np.zeros_like(features.means) if center else features.means
+    norms = np.sqrt(features.gram.diagonal() + features.total_weight * means**2)
+    inverse = np.zeros_like(norms, dtype=np.float64)
+    np.divide(1, norms, out=inverse, where=norms > 0)
+    return means, inverse

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import sparse
 
 from skalign.metrics._directions import (
@@ -18,7 +18,7 @@ from skalign.metrics._directions import (
     check_responses,
     safe_scale,
 )
-from skalign.utils import check_flag, check_number
+from skalign.utils import Array, Doubles, Flags, check_flag, check_number
 
 _SPARSE_DENSITY = 0.03  # below it, a sparse product is faster than a dense one
 _IMAGE_CHUNK = 128  # images of a sparse product that stays in cache
@@ -30,10 +30,10 @@ class ReorientationBlock:
     """A block of targets, ready for products."""
 
     index: slice
-    targets: NDArray[Any]  # (n_samples, block), unit norm
-    defined: NDArray[np.bool_]  # (block,), whether the target has a direction
+    targets: Array  # (n_samples, block), unit norm
+    defined: Flags  # (block,), whether the target has a direction
     weights: Any  # (block, n_features), absolute, each row in a safe scale; dense or csc
-    total: NDArray[Any]  # (block,), their sum; NaN where theta is undefined
+    total: Array  # (block,), their sum; NaN where it is 0
 
 
 class ReorientationProblem:
@@ -73,13 +73,13 @@ class ReorientationProblem:
         self.features, self.alive = self._directions(features)
 
     @cached_property
-    def feature_chunks(self) -> list[tuple[slice, NDArray[Any]]]:
+    def feature_chunks(self) -> list[tuple[slice, Array]]:
         """Chunks of images and their features, (n_features, n_chunk), for the sparse product."""
         starts = range(0, len(self.features), _IMAGE_CHUNK)
         chunks = [slice(start, start + _IMAGE_CHUNK) for start in starts]
         return [(images, np.ascontiguousarray(self.features[images].T)) for images in chunks]
 
-    def _directions(self, features: Any) -> tuple[Any, NDArray[np.bool_]]:
+    def _directions(self, features: Any) -> tuple[Any, Flags]:
         if sparse.issparse(features):
             directions, alive = self._space.directions(features, "features")
             return directions.astype(self.dtype), alive
@@ -89,6 +89,26 @@ class ReorientationProblem:
             block = self._space.directions(features[:, units], "features")
             directions[:, units], alive[units] = block
         return directions, alive
+
+    def directions(self, targets: Array, name: str) -> tuple[Any, Flags]:
+        """Targets as unit vectors, and which of them have a direction."""
+        directions, defined = self._space.directions(targets, name)
+        return directions.astype(self.dtype, copy=False), defined
+
+    @property
+    def has_negative(self) -> Flags:
+        """Whether any weight of a target is negative."""
+        least = self._weights.min(axis=1)
+        return np.ravel(least.toarray() if sparse.issparse(least) else least) < 0
+
+    def mean_cosine(self) -> float:
+        """Mean cosine of two units that have a direction; 0 for a single one."""
+        n_units = int(np.count_nonzero(self.alive))
+        summed = np.asarray(self.features.sum(axis=1, dtype=np.float64)).ravel()
+        if self._space.center and sparse.issparse(self.features):  # which are not shifted
+            root = np.sqrt(self._space.weight)
+            summed = summed - root * (root @ summed)
+        return mean_cosine(summed @ summed, n_units)
 
     def blocks(self) -> Iterator[ReorientationBlock]:
         """Yield targets and weights, block by block; a block is valid until the next."""
@@ -104,14 +124,11 @@ class ReorientationProblem:
                 if buffer is None:
                     buffer = np.empty(weights.shape, self.dtype)
                 weights, total = self._absolute_dense(to_dense(weights), buffer)
-            targets, defined = self._space.directions(self._targets[:, index], "targets")
-            targets = targets.astype(self.dtype, copy=False)
-            total[~defined | (total == 0)] = np.nan
+            total[total == 0] = np.nan
+            targets, defined = self.directions(self._targets[:, index], "targets")
             yield ReorientationBlock(index, targets, defined, weights, total)
 
-    def _absolute_dense(
-        self, weights: NDArray[Any], buffer: NDArray[Any]
-    ) -> tuple[NDArray[Any], NDArray[Any]]:
+    def _absolute_dense(self, weights: Array, buffer: Array) -> tuple[Array, Array]:
         """Absolute weights of the units that have a direction, in a safe scale, and their sums."""
         absolute, total = buffer[: len(weights)], np.empty(len(weights))
         for rows in bounded_slices(len(weights), self.n_features, _CACHE_BYTES):
@@ -125,7 +142,7 @@ class ReorientationProblem:
             total[rows] = values.sum(axis=1)
         return absolute, total
 
-    def _absolute_sparse(self, weights: Any) -> tuple[Any, NDArray[Any]]:
+    def _absolute_sparse(self, weights: Any) -> tuple[Any, Array]:
         """Same as above, as a csc_array."""
         absolute: Any
         if sparse.issparse(weights):
@@ -144,12 +161,17 @@ class ReorientationProblem:
         total = np.bincount(absolute.indices, absolute.data, minlength=absolute.shape[0])
         return absolute, total.astype(np.float64)  # integers without any entry
 
-    def finish(self, theta: NDArray[np.float64]) -> NDArray[np.float64]:
+    def finish(self, theta: Doubles) -> Doubles:
         """Clip rounding errors, and fill in undefined values."""
         return np.where(np.isnan(theta), self._undefined, np.clip(theta, 0, 2))
 
 
-def to_dense(array: Any) -> NDArray[Any]:
+def mean_cosine(squared_norm: float, n_units: int) -> float:
+    """Mean cosine of two of the unit vectors whose sum has that squared norm; 0 for one."""
+    return float((squared_norm - n_units) / (n_units * (n_units - 1))) if n_units > 1 else 0.0
+
+
+def to_dense(array: Any) -> Array:
     """Turn a sparse array into a dense one; return any other as it is.
 
     Parameters
@@ -170,7 +192,7 @@ def to_dense(array: Any) -> NDArray[Any]:
     array([[1., 0.],
            [0., 1.]])
     """
-    dense: NDArray[Any] = array.toarray() if sparse.issparse(array) else array
+    dense: Array = array.toarray() if sparse.issparse(array) else array
     return dense
 
 

@@ -112,7 +112,8 @@ def tuning_reorientation(
     problem = ReorientationProblem(features, targets, weights, center, sample_weight, undefined)
     theta = np.empty(problem.n_targets)
     for block in problem.blocks():
-        theta[block.index] = 1 - _aligned_weight(problem, block) / block.total
+        (aligned,) = aligned_weights(problem, block, [block.targets])
+        theta[block.index] = np.where(block.defined, 1 - aligned / block.total, np.nan)
     return problem.finish(theta)
 
 
@@ -249,20 +250,23 @@ def tuning_reorientation_parts(
         cosine[~block.defined] = np.nan
         cosine[:, ~problem.alive] = np.nan
         distance[block.index] = np.clip(1 - cosine, 0, 2)
-        share = to_dense(block.weights) / block.total[:, np.newaxis]
+        total = np.where(block.defined, block.total, np.nan)
+        share = to_dense(block.weights) / total[:, np.newaxis]
         contribution[block.index] = share * np.where(problem.alive, distance[block.index], 0)
         theta[block.index] = contribution[block.index].sum(axis=1)
     return ReorientationParts(problem.finish(theta), distance, contribution, names, unit_names)
 
 
-def _aligned_weight(problem: ReorientationProblem, block: ReorientationBlock) -> Array:
-    """Sum over units of absolute weight times cosine, for every target of the block."""
+def aligned_weights(
+    problem: ReorientationProblem, block: ReorientationBlock, targets: list[Array]
+) -> list[Array]:
+    """Sum over units of absolute weight times cosine, for several targets of every map."""
     if sparse.issparse(problem.features) or not sparse.issparse(block.weights):
         reached = to_dense(problem.features @ block.weights.T)
-        dense: Array = np.einsum("ij,ij->j", reached, block.targets)
-        return dense
-    aligned = np.zeros(len(block.total))
+        return [np.einsum("ij,ij->j", reached, directions) for directions in targets]
+    aligned = [np.zeros(len(block.total)) for _ in targets]
     for images, features in problem.feature_chunks:
         reached = block.weights @ features
-        aligned += np.einsum("ij,ji->i", reached, block.targets[images])
+        for found, directions in zip(aligned, targets, strict=True):
+            found += np.einsum("ij,ji->i", reached, directions[images])
     return aligned

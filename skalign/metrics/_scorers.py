@@ -10,11 +10,12 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils.metadata_routing import UNUSED
 
-from skalign.metrics._alignment import alignment, mean_over_targets, theta_of_maps
-from skalign.metrics._linear_map import linear_maps
+from skalign.metrics._alignment import alignment, mean_over_targets
+from skalign.metrics._linear_map import check_target, linear_maps
 from skalign.metrics._names import check_target_names, fitted_target_names
 from skalign.metrics._noise_ceiling import NoiseCeiling, normalize_scores
 from skalign.metrics._predictivity import pearson_r
+from skalign.metrics._reorientation import tuning_reorientation
 from skalign.utils import check_number
 
 
@@ -126,9 +127,18 @@ class TuningReorientationScorer(_Scorer):
             estimator was fitted to.
         """
         undefined = check_number(self.undefined, "undefined")
-        maps = linear_maps(estimator, X, y, self.target)
-        theta = theta_of_maps(maps, self.center, sample_weight, np.nan)
-        return -mean_over_targets(theta, undefined)
+        to_predicted = check_target(self.target) == "predicted"
+        theta = [
+            tuning_reorientation(
+                one.features,
+                one.predicted if to_predicted else one.observed,
+                one.weights,
+                center=self.center,
+                sample_weight=sample_weight,
+            )
+            for one in linear_maps(estimator, X, y, predict=to_predicted)
+        ]
+        return -mean_over_targets(np.concatenate(theta), undefined)
 
 
 class PearsonScorer(_Scorer):
@@ -229,7 +239,8 @@ class AlignmentScorer(_Scorer):
     Parameters
     ----------
     target : {"predicted", "observed"}, default="predicted"
-        Whether theta compares the features with the predicted or with the observed responses.
+        Whether ``"neg_theta"`` compares the features with the predicted or with the observed
+        responses.
     center : bool, default=False
         Whether theta centers features and targets over images.
     undefined_r : float, default=0.0
@@ -300,10 +311,11 @@ class AlignmentScorer(_Scorer):
         -------
         dict of str to float
             ``"r"``, mean Pearson correlation over targets, from -1 to 1; ``"neg_theta"``, minus the
-            mean reorientation in which empty targets are penalized, from -2 to 0; ``"n_active"``,
-            mean number of nonzero weights of a target; ``"nonempty_fraction"``, fraction of the
-            targets with nonzero weights. Greater is better, except for ``"n_active"``, which
-            describes the model.
+            mean reorientation to `target` in which empty targets are penalized, from -2 to 0;
+            ``"neg_theta_observed"``, the same to the observed responses; ``"n_active"``, mean
+            number of nonzero weights of a target; ``"nonempty_fraction"``, fraction of the targets
+            with nonzero weights. Greater is better, except for ``"n_active"``, which describes the
+            model.
 
         Raises
         ------
@@ -315,12 +327,14 @@ class AlignmentScorer(_Scorer):
         """
         undefined_r = check_number(self.undefined_r, "undefined_r")
         undefined_theta = check_number(self.undefined_theta, "undefined_theta")
-        means = alignment(
-            estimator, X, y, target=self.target, center=self.center, sample_weight=sample_weight
-        ).summary(undefined_r=undefined_r, undefined_theta=undefined_theta)
+        check_target(self.target)
+        found = alignment(estimator, X, y, center=self.center, sample_weight=sample_weight)
+        means = found.summary(undefined_r=undefined_r, undefined_theta=undefined_theta)
+        of_observed = mean_over_targets(found.theta_observed, undefined_theta)
         return {
             "r": means["r"],
-            "neg_theta": -means["penalized_theta"],
+            "neg_theta": -(means["penalized_theta"] if self.target == "predicted" else of_observed),
+            "neg_theta_observed": -of_observed,
             "n_active": means["n_active"],
             "nonempty_fraction": 1 - means["empty_fraction"],
         }

@@ -14,11 +14,14 @@ from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted
 
 from skalign.metrics import (
+    Alignment,
+    LinearMap,
+    alignment_of_maps,
+    check_responses,
     fitted_target_names,
     linear_model_of,
     pearson_r,
     target_column,
-    tuning_reorientation,
 )
 from skalign.model_selection._pareto import pareto_optimal
 from skalign.model_selection._search_scores import (
@@ -55,8 +58,13 @@ class AlignmentFront:
         empty; NaN where all are.
     penalized_theta : ndarray
         The same with every empty fit counted as 2, the worst. The front compares this.
+    theta_observed : ndarray
+        Tuning reorientation to the observed responses, as `theta`.
     n_active : ndarray
         Number of active units, or its mean.
+    n_effective, theta_floor : ndarray
+        Effective number of units and floor of theta, as in :class:`~skalign.metrics.Alignment`, of
+        the fits that are not empty. NaN in the front of a search, which does not keep them.
     empty_fraction : ndarray
         Fraction of the fits, over targets and splits, without active units.
     chosen_fraction : ndarray
@@ -84,7 +92,10 @@ class AlignmentFront:
     r_se: Doubles
     theta: Doubles
     penalized_theta: Doubles
+    theta_observed: Doubles
     n_active: Doubles
+    n_effective: Doubles
+    theta_floor: Doubles
     empty_fraction: Doubles
     chosen_fraction: Doubles
     target_names: NDArray[np.object_] | None = None
@@ -133,7 +144,11 @@ class AlignmentFront:
         r, r_se = read_score(results, "r", rows)
         empty_fraction = 1 - read_score(results, "nonempty_fraction", rows)[0]
         penalty = getattr(getattr(search, "scorer_", None), "undefined_theta", EMPTY_THETA)
-        theta = theta_of(read_score(results, "neg_theta", rows)[0], "neg_theta")
+        theta, theta_observed = (
+            theta_of(read_score(results, name, rows)[0], name)
+            for name in ("neg_theta", "neg_theta_observed")
+        )
+        unknown = np.full(rows.shape, np.nan)
         params = [results["params"][row] for row in rows]
         names = dict.fromkeys(name for values in params for name in values)  # in their order
         best = getattr(search, "best_index_", -1)  # none where nothing was refitted
@@ -144,7 +159,10 @@ class AlignmentFront:
             r_se=r_se,
             theta=theta_without_penalty(theta, empty_fraction, penalty),
             penalized_theta=theta + (EMPTY_THETA - penalty) * empty_fraction,
+            theta_observed=theta_without_penalty(theta_observed, empty_fraction, penalty),
             n_active=read_score(results, "n_active", rows)[0],
+            n_effective=unknown,
+            theta_floor=unknown,
             empty_fraction=empty_fraction,
             chosen_fraction=(rows == best).astype(float),
         )
@@ -190,7 +208,10 @@ class AlignmentFront:
             r_se=np.asarray(results["se_test_r"], dtype=np.float64),
             theta=np.asarray(results["mean_test_theta"], dtype=np.float64),
             penalized_theta=np.asarray(results["mean_test_penalized_theta"], dtype=np.float64),
+            theta_observed=np.asarray(results["mean_test_theta_observed"], dtype=np.float64),
             n_active=n_active,
+            n_effective=np.asarray(results["mean_test_n_effective"], dtype=np.float64),
+            theta_floor=np.asarray(results["mean_test_theta_floor"], dtype=np.float64),
             empty_fraction=np.asarray(results["empty_fraction"], dtype=np.float64),
             chosen_fraction=(candidate[:, np.newaxis] == model.best_index_).astype(float),
             target_names=fitted_target_names(model),
@@ -233,7 +254,8 @@ class AlignmentFront:
         """
         X = check_array(X, accept_sparse="csr", dtype=[np.float64, np.float32], input_name="X")
         alphas, n_active = np.asarray(path.alphas), np.asarray(path.n_active, dtype=np.float64)
-        r, theta = np.empty((2, *n_active.shape))
+        y_test = check_responses(y, "y")
+        found = []
         for k in range(len(n_active)):
             coef = path.coef_at(k)
             if coef.shape[1] != X.shape[1]:
@@ -242,10 +264,18 @@ class AlignmentFront:
                     f"{X.shape[1]}."
                 )
             predicted = safe_sparse_dot(X, coef.T, dense_output=True) + path.intercept[k]
-            r[k] = pearson_r(y, predicted, sample_weight=sample_weight)
-            theta[k] = tuning_reorientation(
-                X, predicted, coef, center=center, sample_weight=sample_weight
+            found.append(
+                alignment_of_maps(
+                    [LinearMap(X, predicted, y_test, coef)],
+                    pearson_r(y, predicted, sample_weight=sample_weight),
+                    center=center,
+                    sample_weight=sample_weight,
+                    target_names=None,
+                )
             )
+        r, theta, _, theta_observed, n_effective, theta_floor = (
+            np.array([getattr(one, name) for one in found]) for name in Alignment.MEASURES
+        )
         front = cls(
             candidate=np.arange(len(n_active)),
             params={"alpha": np.broadcast_to(alphas, n_active.shape)},
@@ -253,7 +283,10 @@ class AlignmentFront:
             r_se=np.full(n_active.shape, np.nan),
             theta=theta,
             penalized_theta=np.nan_to_num(theta, nan=EMPTY_THETA),
+            theta_observed=theta_observed,
             n_active=n_active,
+            n_effective=n_effective,
+            theta_floor=theta_floor,
             empty_fraction=(n_active == 0).astype(float),
             chosen_fraction=np.zeros(n_active.shape),
             target_names=target_names(y),
@@ -290,8 +323,9 @@ class AlignmentFront:
         pandas.DataFrame
             Columns ``candidate``; ``target`` if targets are not averaged, its name where known and
             else its index; one per parameter;
-            ``r``, ``r_se``, ``theta``, ``penalized_theta``, ``n_active``, ``empty_fraction``,
-            ``on_front``, ``chosen`` and ``chosen_fraction``.
+            ``r``, ``r_se``, ``theta``, ``penalized_theta``, ``theta_observed``, ``n_active``,
+            ``n_effective``, ``theta_floor``, ``empty_fraction``, ``on_front``, ``chosen`` and
+            ``chosen_fraction``.
 
         Raises
         ------
@@ -304,7 +338,8 @@ class AlignmentFront:
         if self.r.ndim == 2:
             columns["target"] = np.tile(target_column(self.target_names, n_targets), len(self.r))
         columns |= {name: values.ravel() for name, values in self.params.items()}
-        names = ["r", "r_se", "theta", "penalized_theta", "n_active", "empty_fraction"]
+        names = ["r", "r_se", "theta", "penalized_theta", "theta_observed", "n_active"]
+        names += ["n_effective", "theta_floor", "empty_fraction"]
         names += ["on_front", "chosen", "chosen_fraction"]
         columns |= {name: getattr(self, name).ravel() for name in names}
         return pd.DataFrame(columns).infer_objects()
@@ -318,17 +353,26 @@ class AlignmentFront:
         return AlignmentFront(candidate=self.candidate, **({"params": params} | reduced | fixed))
 
     def _averaged(self) -> AlignmentFront:
-        has_theta = ~np.isnan(self.theta)
-        n_fits = (1 - self.empty_fraction) * has_theta  # of a target, as a share of its splits
-        theta = np.full(len(self.r), np.nan)
-        total = np.where(has_theta, self.theta * n_fits, 0).sum(axis=1)
-        np.divide(total, n_fits.sum(axis=1), out=theta, where=has_theta.any(axis=1))
+        of_defined = {
+            name: self._mean_of_defined(getattr(self, name))
+            for name in ("theta", "theta_observed", "n_effective", "theta_floor")
+        }
         return self._apply(
             lambda table: table.mean(axis=1),
             params={name: np.median(values, axis=1) for name, values in self.params.items()},
             r=np.nan_to_num(self.r).mean(axis=1),
-            theta=theta,
+            **of_defined,
         )
+
+    def _mean_of_defined(self, values: Doubles) -> Doubles:
+        """Mean over the fits that have a value, (n_candidates,)."""
+        is_defined = ~np.isnan(values)
+        n_fits = (1 - self.empty_fraction) * is_defined  # of a target, as a share of its splits
+        mean = np.full(len(values), np.nan)
+        total = np.where(is_defined, values * n_fits, 0).sum(axis=1)
+        n_fits = n_fits.sum(axis=1)
+        np.divide(total, n_fits, out=mean, where=n_fits > 0)
+        return mean
 
 
 def _column(params: list[dict[str, Any]], name: str) -> Array:

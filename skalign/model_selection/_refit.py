@@ -181,7 +181,7 @@ def least_reorientation(
     >>> search.best_params_
     {'alpha': 0.1, 'penalty': 'lasso'}
     >>> sorted(AlignmentScorer()(search.best_estimator_, X, y))
-    ['n_active', 'neg_theta', 'nonempty_fraction', 'r']
+    ['n_active', 'neg_theta', 'neg_theta_observed', 'nonempty_fraction', 'r']
     """
     return _RefitRule("least_reorientation", tolerance, r, "neg_theta", neg_theta)
 

@@ -30,7 +30,8 @@ assert_frame_equal = pd.testing.assert_frame_equal
 
 COLUMNS = [
     *("model", "layer", "units", "subject", "region", "encoder", "penalty", "positive", "alpha"),
-    *("partition", "r", "theta", "penalized_theta", "n_active", "empty_fraction"),
+    *("partition", "r", "theta", "penalized_theta", "n_active", "theta_observed", "n_effective"),
+    *("theta_floor", "empty_fraction"),
     *("ceiling", "n_targets", "seconds", "error"),
 ]
 

@@ -89,11 +89,12 @@ def test_frames_have_a_row_per_target(arrays):
     frame = found.to_frame()
     assert frame["target"].tolist() == ["a", "b", "c"]
     of_r = ["r", "r_low", "r_high", "r_standard_error", "r_n_undefined"]
-    assert list(frame.columns) == ["target", *of_r, *(f"theta{name[1:]}" for name in of_r)]
+    of_thetas = [f"{theta}{name[1:]}" for theta in ("theta", "theta_observed") for name in of_r]
+    assert list(frame.columns) == ["target", *of_r, *of_thetas]
     assert_allclose(frame["theta"], found.target_theta.estimate)
     assert_allclose(frame["r_high"], found.target_r.high)
     means = found.summary_frame()
-    assert means["measure"].tolist() == ["r", "theta", "penalized_theta"]
+    assert means["measure"].tolist() == ["r", "theta", "theta_observed", "penalized_theta"]
     assert_allclose(means["low"][1], found.theta.low)
     assert_array_equal(means["empty_fraction"], 0)
     assert bootstrap_arrays(*arrays, method="t").to_frame()["target"].tolist() == [0, 1, 2]

@@ -116,24 +116,23 @@ def make_estimators():
 
 
 @pytest.mark.parametrize("name", make_estimators())
-@pytest.mark.parametrize("target", ["predicted", "observed"])
-def test_estimator_equals_its_arrays(name, target):
+def test_estimator_equals_its_arrays(name):
     features, Y, *_ = make_arrays(1)
     model = make_estimators()[name].fit(features, Y)
     rows = np.random.RandomState(0).randint(0, N_IMAGES, (40, N_IMAGES))
-    drawn = [alignment(model, features[some], Y[some], target=target) for some in rows]
+    drawn = [alignment(model, features[some], Y[some]) for some in rows]
     found = bootstrap_alignment(
         model,
         features,
         Y,
-        target=target,
         n_resamples=40,
         random_state=0,
         confidence_level=0.8,
         method="percentile",
     )
-    whole = alignment(model, features, Y, target=target)
-    for measure, interval in (("r", found.target_r), ("theta", found.target_theta)):
+    whole = alignment(model, features, Y)
+    for measure in ("r", "theta", "theta_observed"):
+        interval = getattr(found, f"target_{measure}")
         expected = np.quantile([getattr(one, measure) for one in drawn], [0.1, 0.9], axis=0)
         assert_allclose([interval.low, interval.high], expected, rtol=1e-9)
         assert_allclose(interval.estimate, getattr(whole, measure))
@@ -297,7 +296,6 @@ def test_equal_seeds_draw_equal_images(arrays):
         ({"groups": GROUPS[:3]}, ValueError, "groups must be 1-D, one label per sample, 16"),
         ({"groups": np.full(16, np.nan)}, ValueError, "groups must have a label for every"),
         ({"groups": np.ones(16)}, ValueError, "at least 2 groups of images"),
-        ({"target": "true"}, ValueError, "target must be"),
         ({"center": 1}, TypeError, "center must be"),
         ({"method": "bca"}, ValueError, "method must be one of"),
         ({"n_resamples": 1}, ValueError, "n_resamples == 1, must be >= 2"),
@@ -316,7 +314,7 @@ def test_errors_name_the_parameter(arrays, options, error, message):
     ("index", "replacement", "message"),
     [
         (0, np.ones((3, 5)), "one row per sample of features"),
-        (1, np.ones((N_IMAGES, 2)), "y_pred must have the shape"),
+        (1, np.ones((N_IMAGES, 2)), "y must have the 3 target"),
         (0, np.full((N_IMAGES, 5), np.nan), "features must be finite"),
     ],
 )

@@ -10,7 +10,10 @@ from skalign.metrics import Alignment
 
 def make_sides(*names):
     rng = np.random.default_rng(0)
-    return {name: Alignment(*rng.random((2, 3)), rng.integers(1, 9, 3)) for name in names}
+    return {
+        name: Alignment(*rng.random((2, 3)), rng.integers(1, 9, 3), *rng.random((3, 3)))
+        for name in names
+    }
 
 
 def test_differences_are_between_named_sides():
@@ -30,13 +33,16 @@ def test_table_has_a_row_per_target_and_every_side():
     sides = make_sides("a", "b")
     found = AlignmentComparison(sides)
     frame = found.to_frame()
-    of_sides = [f"{measure}_{side}" for measure in ("r", "theta", "n_active") for side in "ab"]
-    assert list(frame.columns) == ["target", *of_sides, "r_difference", "theta_difference"]
+    of_sides = [f"{measure}_{side}" for measure in Alignment.MEASURES for side in "ab"]
+    differences = ["r_difference", "theta_difference", "theta_observed_difference"]
+    assert list(frame.columns) == ["target", *of_sides, *differences]
     assert_array_equal(frame["target"], [0, 1, 2])
     assert_array_equal(frame["theta_b"], sides["b"].theta)
-    assert_array_equal(frame["theta_difference"], found.difference("theta"))
+    for name in differences:
+        measure = name.removesuffix("_difference")
+        assert_array_equal(frame[name], found.difference(measure))
     three = AlignmentComparison(make_sides("a", "b", "c")).to_frame()
-    assert three.columns.size == 10
+    assert three.columns.size == 1 + 6 * 3
     assert not any("difference" in name for name in three)
 
 

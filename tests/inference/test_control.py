@@ -34,14 +34,14 @@ def test_control_is_the_same_encoder_on_other_features(data):
     weight, test_weight = rng.random(100), rng.random(60)
     found = alignment_against_control(
         SparsePositiveEncoder(alpha=0.05), *data, X_control=control, X_control_test=control_test,
-        sample_weight=weight, test_sample_weight=test_weight, target="observed", center=True,
+        sample_weight=weight, test_sample_weight=test_weight, center=True,
     )  # fmt: skip
     for side, training, test in (
         ("encoder", X, X_test),
         ("control", control, control_test),
     ):
         fitted = SparsePositiveEncoder(alpha=0.05).fit(training, Y, sample_weight=weight)
-        how = {"target": "observed", "center": True, "sample_weight": test_weight}
+        how = {"center": True, "sample_weight": test_weight}
         expected = alignment(fitted, test, Y_test, **how)
         for name in ("r", "theta", "n_active"):
             assert_allclose(getattr(found[side], name), getattr(expected, name))

@@ -107,8 +107,8 @@ def test_numbers_are_those_of_fits_to_the_null_data(data, null, target):
                 theta[t] = theta_by_definition(X_test, reached, lasso.coef_[t])
         seen = found.encoder.r if row == 0 else found.null_r[row - 1]
         assert_allclose(seen, r, atol=1e-10)
-        seen = found.encoder.theta if row == 0 else found.null_theta[row - 1]
-        assert_allclose(seen, theta, atol=1e-10)
+        own = found.encoder.theta if target == "predicted" else found.encoder.theta_observed
+        assert_allclose(own if row == 0 else found.null_theta[row - 1], theta, atol=1e-10)
         seen = found.encoder.n_active if row == 0 else found.null_n_active[row - 1]
         assert_array_equal(seen, np.count_nonzero(lasso.coef_, axis=1))
 

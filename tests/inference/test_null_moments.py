@@ -16,6 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from skalign import SparsePositiveEncoder, SparsePositiveEncoderCV
 from skalign.inference import _null, _null_moments, alignment_null
 from skalign.inference._null_fits import Refits
+from skalign.metrics import Alignment
 
 NULLS = ["units", "rotation", "images"]
 
@@ -59,7 +60,7 @@ def run(encoder, data, null, **options):
 def assert_same(found, expected, atol=1e-8):
     for name in ("null_r", "null_theta", "null_n_active", "p_value_r", "p_value_theta"):
         assert_allclose(getattr(found, name), getattr(expected, name), atol=atol)
-    for name in ("r", "theta", "n_active"):
+    for name in Alignment.MEASURES:
         assert_allclose(getattr(found.encoder, name), getattr(expected.encoder, name), atol=atol)
 
 

@@ -35,12 +35,12 @@ def test_is_that_of_two_fits(data):
     X, Y, X_test, Y_test = data
     weight = np.linspace(0, 1, 100)
     encoder = SparsePositiveEncoder("elasticnet", [0.1, 0.2, 0.3, 0.4], l1_ratio=0.7)
-    price = price_of_sign(encoder, *data, sample_weight=weight, target="observed", center=True)
+    price = price_of_sign(encoder, *data, sample_weight=weight, center=True)
     for name, positive in [("signed", False), ("positive", True)]:
         fit = SparsePositiveEncoder(
             "elasticnet", [0.1, 0.2, 0.3, 0.4], l1_ratio=0.7, positive=positive
         ).fit(X, Y, sample_weight=weight)
-        found = alignment(fit, X_test, Y_test, target="observed", center=True)
+        found = alignment(fit, X_test, Y_test, center=True)
         for measure in ("r", "theta", "n_active"):
             assert_allclose(getattr(price[name], measure), getattr(found, measure))
         if name == "signed":

@@ -25,7 +25,8 @@ def front(**changes):
         "chosen_fraction": [0, 0.7, 0.2, 0, 0, 0, 0],
     } | changes
     tables = {name: np.array(values, dtype=float) for name, values in tables.items()}
-    tables.setdefault("penalized_theta", tables["theta"])
+    for name in ("penalized_theta", "theta_observed", "n_effective", "theta_floor"):
+        tables.setdefault(name, tables["theta"])
     return AlignmentFront(candidate=np.arange(len(tables["r"])), params={}, **tables)
 
 
@@ -139,6 +140,9 @@ def test_from_an_encoder_averaged_or_one_target():
         "mean_test_n_active": np.array([[1.0, 2.0], [3.0, 4.0]]),
         "mean_test_penalized_theta": np.array([[0.1, 0.3], [0.5, 0.7]]),
         "empty_fraction": np.zeros((2, 2)),
+        "mean_test_theta_observed": np.full((2, 2), 0.9),
+        "mean_test_n_effective": np.ones((2, 2)),
+        "mean_test_theta_floor": np.zeros((2, 2)),
     }
     display = AlignmentFrontDisplay.from_encoder_cv(encoder)
     assert_allclose(drawn(display.ax_)["On the front"].get_offsets(), [[0.2, 0.3], [0.6, 0.5]])

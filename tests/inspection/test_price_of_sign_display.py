@@ -28,7 +28,10 @@ def make_price(**changes):
     } | changes
     tables = {name: np.array(values) for name, values in tables.items()}
     sides = {
-        side: Alignment(*(tables.pop(f"{name}_{side}") for name in ("r", "theta", "n_active")))
+        side: Alignment(
+            *(tables.pop(f"{name}_{side}") for name in ("r", "theta", "n_active")),
+            *np.full((3, 4), nan),
+        )
         for side in ("signed", "positive")
     }
     return PriceOfSign(sides, **tables)
@@ -96,7 +99,7 @@ def test_from_an_estimator_and_from_a_record_are_the_same():
     Y = X @ rng.standard_normal((5, 6)) + rng.standard_normal((100, 6))
     weight = rng.random(50)
     data = X[:50], Y[:50], X[50:], Y[50:]
-    options = {"sample_weight": weight, "target": "observed", "center": True}
+    options = {"sample_weight": weight, "center": True}
     price = price_of_sign(SparsePositiveEncoder(), *data, **options)
     display = PriceOfSignDisplay.from_estimator(SparsePositiveEncoder(), *data, **options)
     assert_array_equal(display.price["positive"].r, price["positive"].r)

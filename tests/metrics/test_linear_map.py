@@ -35,8 +35,8 @@ def make_data():
 X, Y = make_data()
 
 
-def the_map(estimator, y=Y, target="predicted"):
-    (linear_map,) = linear_maps(estimator, X, y, target)
+def the_map(estimator, y=Y):
+    (linear_map,) = linear_maps(estimator, X, y)
     return linear_map
 
 
@@ -51,9 +51,9 @@ def test_scikit_learns_linear_models(model, y):
     found = the_map(model, y)
     assert found.features is X
     assert found.is_outermost
-    assert_allclose(found.targets, model.predict(X).reshape(40, -1))
-    assert_allclose(np.ptp(found.targets - X @ found.weights.T, axis=0), 0, atol=1e-9)
-    assert_allclose(the_map(model, y, "observed").targets, y.reshape(40, -1))
+    assert_allclose(found.predicted, model.predict(X).reshape(40, -1))
+    assert_allclose(np.ptp(found.predicted - X @ found.weights.T, axis=0), 0, atol=1e-9)
+    assert_allclose(the_map(model, y).observed, y.reshape(40, -1))
 
 
 def test_pipeline_hands_over_what_reaches_the_model():
@@ -69,7 +69,7 @@ def test_pipeline_hands_over_what_reaches_the_model():
     found = the_map(pipeline)
     assert_allclose(found.features, pipeline[:-1].transform(X))
     assert found.weights.shape == (3, 2)
-    assert_allclose(found.targets, pipeline.predict(X))
+    assert_allclose(found.predicted, pipeline.predict(X))
 
 
 @pytest.mark.parametrize("y", [Y, Y[:, 0]], ids=["2-D", "1-D"])
@@ -77,28 +77,26 @@ def test_transformed_targets_are_those_of_the_inner_model(y):
     outer = TransformedTargetRegressor(Ridge(), transformer=StandardScaler()).fit(X, y)
     found = the_map(outer, y)
     assert not found.is_outermost
-    assert_allclose(found.targets, outer.regressor_.predict(X).reshape(40, -1))
-    observed = the_map(outer, y, "observed")
-    assert_allclose(observed.targets, StandardScaler().fit_transform(y.reshape(40, -1)))
+    assert_allclose(found.predicted, outer.regressor_.predict(X).reshape(40, -1))
+    observed = the_map(outer, y)
+    assert_allclose(observed.observed, StandardScaler().fit_transform(y.reshape(40, -1)))
     outer = TransformedTargetRegressor(
         make_pipeline(StandardScaler(), Ridge()), func=np.cbrt, inverse_func=lambda t: t**3
     ).fit(X, y)
-    assert_allclose(the_map(outer, y, "observed").targets, np.cbrt(y).reshape(40, -1))
+    assert_allclose(the_map(outer, y).observed, np.cbrt(y).reshape(40, -1))
 
 
 def test_the_target_transformer_may_change_the_number_of_targets():
     outer = TransformedTargetRegressor(Ridge(), transformer=PCA(2), check_inverse=False).fit(X, Y)
-    assert (
-        the_map(outer).targets.shape == the_map(outer, target="observed").targets.shape == (40, 2)
-    )
+    assert the_map(outer).predicted.shape == the_map(outer).observed.shape == (40, 2)
 
 
 def test_frozen_estimators_and_searches():
     search = GridSearchCV(Lasso(), {"alpha": [0.1, 1]}, cv=2).fit(X, Y)
     for estimator in (search, FrozenEstimator(search), FrozenEstimator(search.best_estimator_)):
         assert_allclose(the_map(estimator).weights, search.best_estimator_.coef_)
-        assert_allclose(the_map(estimator).targets, search.predict(X))
-        assert_allclose(the_map(estimator, target="observed").targets, Y)
+        assert_allclose(the_map(estimator).predicted, search.predict(X))
+        assert_allclose(the_map(estimator).observed, Y)
 
 
 def test_nesting():
@@ -109,7 +107,7 @@ def test_nesting():
     found = the_map(nested)
     inner = nested.estimator[-1].regressor_
     assert found.features.shape == (40, 4)
-    assert_allclose(found.targets, inner.predict(PCA(4).fit_transform(X)))
+    assert_allclose(found.predicted, inner.predict(PCA(4).fit_transform(X)))
     assert_allclose(found.weights, inner.best_estimator_[-1].coef_)
 
 
@@ -117,25 +115,24 @@ def test_multi_output_models_on_the_same_features_are_one_map():
     outer = make_pipeline(StandardScaler(), MultiOutputRegressor(Lasso(0.1))).fit(X, Y)
     found = the_map(outer)
     assert_allclose(found.weights, [model.coef_ for model in outer[-1].estimators_])
-    assert_allclose(found.targets, outer.predict(X))
-    assert_allclose(the_map(outer, target="observed").targets, Y)
+    assert_allclose(found.predicted, outer.predict(X))
+    assert_allclose(the_map(outer).observed, Y)
     single = TransformedTargetRegressor(Ridge(), func=np.cbrt, inverse_func=lambda t: t**3)
-    found = the_map(MultiOutputRegressor(single).fit(X, Y), target="observed")
-    assert_allclose(found.targets, np.cbrt(Y))
+    found = the_map(MultiOutputRegressor(single).fit(X, Y))
+    assert_allclose(found.observed, np.cbrt(Y))
     assert not found.is_outermost
 
 
 def test_multi_output_models_with_their_own_features_are_several_maps():
     single = make_pipeline(SelectKBest(f_regression, k=2), Ridge())
     outer = MultiOutputRegressor(single).fit(X, Y)
-    maps = linear_maps(outer, X, Y, "predicted")
+    maps = linear_maps(outer, X, Y)
     assert [found.weights.shape for found in maps] == [(1, 2)] * 3
-    assert_allclose(np.hstack([found.targets for found in maps]), outer.predict(X))
-    maps = linear_maps(outer, X, Y, "observed")
-    assert_allclose(np.hstack([found.targets for found in maps]), Y)
+    assert_allclose(np.hstack([found.predicted for found in maps]), outer.predict(X))
+    assert_allclose(np.hstack([found.observed for found in maps]), Y)
     search = GridSearchCV(single, {"selectkbest__k": [1, 2]}, cv=2)
     transformed = TransformedTargetRegressor(MultiOutputRegressor(search), transformer=PCA(2))
-    maps = linear_maps(transformed.set_params(check_inverse=False).fit(X, Y), X, Y, "observed")
+    maps = linear_maps(transformed.set_params(check_inverse=False).fit(X, Y), X, Y)
     assert len(maps) == 2
     assert not any(found.is_outermost for found in maps)
 
@@ -187,20 +184,23 @@ class Transposed(RegressorMixin, BaseEstimator):
 )
 def test_estimators_without_linear_weights(estimator, y, message):
     with pytest.raises(TypeError, match=message):
-        linear_maps(estimator.fit(X, y), X, y, "observed")
+        linear_maps(estimator.fit(X, y), X, y, predict=False)
 
 
 @pytest.mark.parametrize("estimator", [Ridge(), make_pipeline(StandardScaler(), Ridge())])
 def test_an_unfitted_estimator(estimator):
     with pytest.raises(NotFittedError, match="not fitted yet"):
-        linear_maps(estimator, X, Y, "observed")
+        linear_maps(estimator, X, Y)
 
 
-def test_observed_targets_need_y():
-    with pytest.raises(ValueError, match='y must be given for target="observed"'):
-        linear_maps(Ridge().fit(X, Y), X, target="observed")
-    with pytest.raises(ValueError, match='target must be "predicted" or "observed"'):
-        linear_maps(Ridge().fit(X, Y), X, Y, "real")
+def test_what_is_not_asked_for_is_none():
+    model = Ridge().fit(X, Y)
+    (found,) = linear_maps(model, X)
+    assert found.observed is None
+    assert_allclose(found.predicted, model.predict(X))
+    (found,) = linear_maps(model, X, Y, predict=False)
+    assert found.predicted is None
+    assert_allclose(found.observed, Y)
 
 
 def test_names_of_the_features_that_reach_the_model():

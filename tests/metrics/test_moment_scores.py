@@ -6,6 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.metrics import r2_score
 
 from skalign.metrics import pearson_r, scores_of_moments, tuning_reorientation
+from skalign.metrics._map_scores import scores_of_map
 from skalign.solvers import Moments
 
 
@@ -24,20 +25,29 @@ def images():
 @pytest.mark.parametrize("sparsity", ["dense", "few"])
 @pytest.mark.parametrize("center", [False, True])
 @pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("target", ["predicted", "observed"])
-def test_equal_those_of_the_images(images, target, weighted, center, sparsity):
+@pytest.mark.parametrize("positive", [False, True])
+def test_equal_those_of_the_images(images, positive, weighted, center, sparsity):
     X, Y, coef, intercept, weight = images
+    if positive:
+        coef = np.abs(coef)
     if sparsity == "few":
         coef[:, 2:] = 0
     weight = weight if weighted else None
     moments = Moments.of(X, Y, weight)
-    scores = scores_of_moments(moments, coef, intercept, center=center, target=target)
+    scores = scores_of_moments(moments, coef, intercept, center=center)
     predicted = X @ coef.T + intercept
     r = pearson_r(Y, predicted, sample_weight=weight)
     assert_allclose(scores.r, r, atol=1e-12)
-    reached = predicted if target == "predicted" else Y
-    theta = tuning_reorientation(X, reached, coef, center=center, sample_weight=weight)
-    assert_allclose(scores.theta, theta, atol=1e-12)
+    options = {"center": center, "sample_weight": weight}
+    for theta, reached in ((scores.theta, predicted), (scores.theta_observed, Y)):
+        assert_allclose(theta, tuning_reorientation(X, reached, coef, **options), atol=1e-12)
+    found = scores_of_map(X, predicted, Y, coef, **options)
+    assert_allclose(scores.n_effective, found.n_effective, atol=1e-12)
+    assert_allclose(scores.theta_floor, found.theta_floor, atol=1e-12)
+    assert np.isnan(scores.theta_floor).tolist() == [
+        not (row.any() and (row >= 0).all()) or not (row[np.arange(12) != 3].any() or not center)
+        for row in coef
+    ]
     r2 = r2_score(Y, predicted, sample_weight=weight, multioutput="raw_values")
     assert_allclose(scores.r2[:5], r2[:5], atol=1e-11)
     assert_array_equal(np.isnan(scores.r2), [False] * 5 + [True])

@@ -46,7 +46,10 @@ def make_front(r, theta, n_active):
         r_se=zeros,
         theta=theta,
         penalized_theta=theta,
+        theta_observed=theta,
         n_active=n_active,
+        n_effective=n_active,
+        theta_floor=zeros,
         empty_fraction=zeros,
         chosen_fraction=zeros,
     )
@@ -129,7 +132,8 @@ def test_frame_has_a_row_per_candidate(search):
     pytest.importorskip("pandas")
     front = AlignmentFront.from_cv_results(search)
     frame = front.to_frame()
-    scores = ["r", "r_se", "theta", "penalized_theta", "n_active", "empty_fraction"]
+    scores = ["r", "r_se", "theta", "penalized_theta", "theta_observed", "n_active"]
+    scores += ["n_effective", "theta_floor", "empty_fraction"]
     name = "sparsepositiveencoder__"
     params = [f"{name}alpha", f"{name}penalty"]
     assert sorted(frame.columns) == sorted(
@@ -152,7 +156,10 @@ def encoder_cv():
         "se_test_r": np.array([[0.1, 0.0], [0.2, 0.3], [0.1, 0.0]]),
         "mean_test_theta": np.array([[0.1, nan], [0.2, 0.6], [0.4, nan]]),
         "mean_test_penalized_theta": np.array([[0.1, 2.0], [0.2, 0.88], [0.4, 2.0]]),
+        "mean_test_theta_observed": np.array([[0.7, nan], [0.6, 0.9], [0.8, nan]]),
         "mean_test_n_active": np.array([[1.0, 0.0], [2.0, 1.5], [5.0, 0.0]]),
+        "mean_test_n_effective": np.array([[1.0, nan], [1.8, 1.2], [4.0, nan]]),
+        "mean_test_theta_floor": np.array([[0.0, nan], [0.2, 0.1], [0.5, nan]]),
         "empty_fraction": np.array([[0.0, 1.0], [0.0, 0.2], [0.0, 1.0]]),
     }
     return Fitted.like(cv_results_=results, best_index_=np.array([1, -1]), coef_=np.eye(2))
@@ -181,6 +188,9 @@ def test_from_an_encoder_averaged(encoder_cv):
     assert_allclose(front.r_se, [0.05, 0.25, 0.05])
     assert_allclose(front.penalized_theta, [1.05, 0.54, 1.2])  # an empty fit counts as 2
     assert_allclose(front.theta, [0.1, (0.2 + 0.8 * 0.6) / 1.8, 0.4])  # over the others
+    assert_allclose(front.theta_observed, [0.7, (0.6 + 0.8 * 0.9) / 1.8, 0.8])
+    assert_allclose(front.n_effective, [1, (1.8 + 0.8 * 1.2) / 1.8, 4])
+    assert_allclose(front.theta_floor, [0, (0.2 + 0.8 * 0.1) / 1.8, 0.5])
     assert_allclose(front.n_active, [0.5, 1.75, 2.5])
     assert_allclose(front.empty_fraction, [0.5, 0.1, 0.5])
     assert_array_equal(front.chosen_fraction, [0, 0.5, 0])  # the other target was left empty
@@ -231,6 +241,8 @@ def test_from_a_path_is_the_alignment_of_every_alpha(data, container):
         expected = alignment(fit, X[80:], Y[80:], center=True, sample_weight=weight)
         assert_allclose(front.r[k], expected.r, atol=1e-6)
         assert_allclose(front.theta[k], expected.theta, atol=1e-6)
+        assert_allclose(front.theta_observed[k], expected.theta_observed, atol=1e-6)
+        assert_allclose(front.theta_floor[k], expected.theta_floor, atol=1e-6)
         assert_array_equal(front.n_active[k], expected.n_active)
     assert_array_equal(front.params["alpha"], alphas)
     assert np.isnan(front.r_se).all()
