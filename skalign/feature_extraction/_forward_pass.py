@@ -1,9 +1,9 @@
-"""Passes of images through a torch module, of which one layer's activations are kept."""
+"""Passes of images through a torch module, of which some layers' activations are kept."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from difflib import get_close_matches
 from itertools import chain
 from threading import RLock
@@ -11,21 +11,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import check_array
+
+from skalign.feature_extraction._torch import import_torch
 
 # Hooks and the training flag belong to the module, which clones share over threads.
 _ONE_AT_A_TIME = RLock()
-
-
-def import_torch() -> Any:
-    """Import torch, which is optional."""
-    try:
-        import torch
-    except ImportError as error:
-        raise ImportError(
-            'LayerActivations needs PyTorch: pip install "skalign[torch]".'
-        ) from error
-    return torch
 
 
 def find_layer(model: Any, layer: str) -> Any:
@@ -72,41 +62,60 @@ def run(
     model: Any,
     inputs: Any,
     *,
-    layer: str,
+    n_images: int,
+    layers: Sequence[str],
     at: str,
     call: int | None,
-    pool: Callable[[Any], Any],
-) -> NDArray[np.float32]:
-    """Pass one batch through the model and return the layer's pooled activations."""
+    pool: Callable[[Any, str], Any],
+) -> dict[str, NDArray[np.float32]]:
+    """Pass one batch through the model and return the pooled activations of each layer."""
+    kept: dict[str, list[Any]] = {layer: [] for layer in layers}
+    with ExitStack() as hooks:
+        for layer in layers:
+            keep = _keeper(kept[layer], layer, at, pool)
+            module = find_layer(model, layer)
+            handle = (
+                module.register_forward_hook(lambda module, args, output, keep=keep: keep(output))
+                if at == "output"
+                else module.register_forward_pre_hook(
+                    lambda module, args, named, keep=keep: keep([*args, *named.values(), None][0]),
+                    with_kwargs=True,
+                )
+            )
+            hooks.callback(handle.remove)
+        if isinstance(inputs, Mapping):
+            model(**inputs)
+        else:
+            model(inputs)
+    return {
+        layer: _checked(_take_call(kept[layer], call, layer), layer, n_images) for layer in layers
+    }
+
+
+def _keeper(
+    kept: list[Any], layer: str, at: str, pool: Callable[[Any, str], Any]
+) -> Callable[[Any], None]:
     torch = import_torch()
-    module = find_layer(model, layer)
-    kept: list[Any] = []
 
     def keep(activations: Any) -> None:
-        pooled = pool(activations)
+        pooled = pool(activations, layer)
         if not isinstance(pooled, torch.Tensor):
             raise TypeError(
-                f"The {at} of layer {layer!r} must be a tensor, or pooling a function that makes "
-                f"one of it; got a {type(pooled).__name__}."
+                f"The {at} of layer {layer!r} must be a tensor or hold one, or pooling be a "
+                f"function that makes one of it; got a {type(pooled).__name__}."
             )
         # A copy: a module that works in place would overwrite what is kept.
         kept.append(pooled.to("cpu", torch.float32, copy=True))
 
-    if at == "output":
-        handle = module.register_forward_hook(lambda module, args, output: keep(output))
-    else:
-        handle = module.register_forward_pre_hook(
-            lambda module, args, named: keep([*args, *named.values(), None][0]), with_kwargs=True
-        )
-    try:
-        model(inputs)
-    finally:
-        handle.remove()
-    activations = _take_call(kept, call, layer).numpy()
-    if activations.shape[:1] != (len(inputs),):
+    return keep
+
+
+def _checked(tensor: Any, layer: str, n_images: int) -> NDArray[np.float32]:
+    activations: NDArray[np.float32] = tensor.numpy()
+    if activations.shape[:1] != (n_images,):
         raise ValueError(
             f"Layer {layer!r} must have one row of activations per image; got activations of shape "
-            f"{activations.shape} for {len(inputs)} images: choose another layer, or give a "
+            f"{activations.shape} for {n_images} images: choose another layer, or give a "
             "pooling that returns (n_images, ...)."
         )
     n_wrong = activations.size - np.count_nonzero(np.isfinite(activations))
@@ -138,26 +147,3 @@ def _take_call(kept: list[Any], call: int | None, layer: str) -> Any:
             f"call must be from {-len(kept)} to {len(kept) - 1} for layer {layer!r}, which runs "
             f"{len(kept)} times in one pass; got {call!r}."
         ) from None
-
-
-def to_tensor(images: Any, model: Any, device: Any) -> Any:
-    """Copy a batch to the tensor that the model takes, finite and on its device."""
-    torch = import_torch()
-    weights = next(filter(torch.is_floating_point, model.parameters()), torch.empty(0))
-    if not isinstance(images, torch.Tensor):
-        images = check_array(images, dtype="numeric", allow_nd=True, input_name="X")
-        precision = "=f8" if weights.dtype == torch.float64 else "=f4"
-        is_float = images.dtype.kind == "f"
-        images = images.astype(precision if is_float else images.dtype.newbyteorder("="))
-        images = torch.from_numpy(images)
-    elif torch.is_floating_point(images) and not torch.isfinite(images).all():
-        raise ValueError("X must be finite; got NaN or infinity: mend or leave out those images.")
-    dtype = weights.dtype if torch.is_floating_point(images) else torch.int64
-    if dtype == torch.int64 and images.ndim > 2:
-        raise TypeError(
-            f"Images must be floats, scaled as the model expects; got {images.dtype} of shape "
-            f"{tuple(images.shape)}: scale them, for instance by images / 255, or let preprocess "
-            "do it."
-        )
-    # A copy: a first module that works in place would overwrite the caller's images.
-    return images.to(weights.device if device is None else device, dtype, copy=True)

@@ -2,7 +2,6 @@
 
 import pickle
 import tracemalloc
-from operator import methodcaller
 
 import numpy as np
 import pytest
@@ -50,7 +49,7 @@ def maps(network, X=IMAGES):
 
 def test_flat_and_pooled(network):
     extractor = LayerActivations(network, "0").fit(IMAGES)
-    assert extractor.activation_shape_ == (4, 4, 4)
+    assert extractor.activation_shapes_ == {"0": (4, 4, 4)}
     expected = maps(network)
     np.testing.assert_allclose(extractor.transform(IMAGES), expected.reshape(10, 64), atol=1e-6)
     for pooling, pooled in {
@@ -63,24 +62,6 @@ def test_flat_and_pooled(network):
     for pooling in ("mean", "max"):  # a layer without places stays as it is
         found = LayerActivations(network, "3", pooling=pooling).fit_transform(IMAGES)
         np.testing.assert_array_equal(found, LayerActivations(network, "3").fit_transform(IMAGES))
-
-
-@pytest.mark.parametrize("pooling", ["mean", "max"])
-def test_pooling_of_three_axes_is_a_callable(pooling):
-    """Tokens x channels and channels x tokens look alike."""
-    torch.manual_seed(0)
-    model, X = nn.Sequential(nn.Linear(6, 8)), IMAGES[:, 0]
-    tokens = LayerActivations(model, "0").fit_transform(X).reshape(10, 6, 8)
-    reduction = "mean" if pooling == "mean" else "amax"
-    advice = rf"got '{pooling}' for layer '0' .* lambda a: a\.{reduction}\(axis=1\) .* axis=2"
-    with pytest.raises(ValueError, match=advice):
-        LayerActivations(model, "0", pooling=pooling).fit(X)
-    for axis, n_units in [(1, 8), (2, 6)]:  # as the message advises
-        pool = methodcaller(reduction, axis=axis)
-        found = LayerActivations(model, "0", pooling=pool).fit_transform(X)
-        assert found.shape == (10, n_units)
-        expected = tokens.mean(axis) if pooling == "mean" else tokens.max(axis)
-        np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
 def test_pooling_of_five_axes_leaves_channels():
@@ -115,7 +96,7 @@ def test_names(network):
     assert (table.dtypes == np.float32).all()
     assert LayerActivations(network, "").fit(IMAGES).get_feature_names_out()[4] == "Sequential[4]"
     scalar = LayerActivations(network, "3", pooling=lambda units: units[:, 0]).fit(IMAGES)
-    assert scalar.activation_shape_ == ()
+    assert scalar.activation_shapes_ == {"3": ()}
     assert scalar.get_feature_names_out().tolist() == ["3"]
     assert scalar.transform(IMAGES).shape == (10, 1)
 
@@ -213,7 +194,7 @@ def test_preprocess_takes_what_has_a_length_and_slices(network):
     expected = LayerActivations(network, "3").fit_transform(IMAGES)
     np.testing.assert_allclose(extractor.transform(names), expected, atol=1e-6)
     assert seen[1:] == [names[:4], names[4:8], names[8:]]
-    with pytest.raises(ValueError, match="as many images as it takes; got 1 for 4"):
+    with pytest.raises(ValueError, match="one image for each that it takes; got 1 for 4"):
         extractor.set_params(preprocess=lambda batch: IMAGES[:1]).transform(names)
 
 
@@ -242,6 +223,9 @@ def test_images_of_another_size(network):
         ({"at": "inside"}, '"output" or "input"; got \'inside\''),
         ({"call": 1.5}, "call must be an int, or None; got 1.5"),
         ({"call": True}, "call must be an int"),
+        ({"pooling": None}, "pooling must be .* got None"),
+        ({"layer": ["3", "3"]}, "layer must name one layer, or several once each"),
+        ({"layer": []}, "layer must name one layer"),
         ({"pooling": "median"}, "pooling must be .* got 'median'"),
         ({"preprocess": "resize"}, "preprocess must be a callable"),
         ({"split_sign": "yes"}, "split_sign must be True or False; got 'yes'"),
@@ -271,10 +255,34 @@ def test_clone_shares_the_weights_and_nothing_else(network):
     copy = clone(make_pipeline(extractor.fit(IMAGES)))[0]
     assert copy is not extractor
     assert copy.model is network
-    assert not hasattr(copy, "activation_shape_")
+    assert not hasattr(copy, "activation_shapes_")
     assert {**copy.get_params(), "model": 0} == {**extractor.get_params(), "model": 0}
     assert isinstance(copy.fit_transform(IMAGES), pd.DataFrame)
     assert extractor.model is network
+
+
+def test_several_layers_in_one_pass(network):
+    passes = []
+    network.register_forward_hook(lambda *_: passes.append(1))
+    layers = ["3", "0"]
+    extractor = LayerActivations(network, layers, split_sign=True, batch_size=4).fit(IMAGES)
+    assert extractor.activation_shapes_ == {"3": (5,), "0": (4, 4, 4)}
+    passes.clear()
+    found = extractor.transform(IMAGES)
+    assert len(passes) == 3  # batches, not batches times layers
+    apart = [
+        LayerActivations(network, layer, split_sign=True, batch_size=4).fit(IMAGES)
+        for layer in layers
+    ]
+    expected = [single.transform(IMAGES) for single in apart]
+    np.testing.assert_array_equal(found, np.hstack(expected))
+    by_layer = extractor.transform_layers(IMAGES)
+    assert list(by_layer) == layers
+    for layer, activations in zip(layers, expected, strict=True):
+        np.testing.assert_array_equal(by_layer[layer], activations)
+    names = np.concatenate([single.get_feature_names_out() for single in apart])
+    np.testing.assert_array_equal(extractor.get_feature_names_out(), names)
+    assert len(set(names)) == found.shape[1]
 
 
 def test_pickle(network):

@@ -49,7 +49,7 @@ def test_layers_agree_with_each_other(network, photographs):
     """The head: a batch norm, a ReLU6 shared with the stem, a mean over places, a linear layer."""
     extractor = LayerActivations(network, "_bn1", preprocess=prepare, batch_size=2)
     before = extractor.fit_transform(photographs)
-    assert extractor.activation_shape_ == (1280, 7, 7)
+    assert extractor.activation_shapes_ == {"_bn1": (1280, 7, 7)}
     assert before.min() < 0
     shared = clone(extractor).set_params(layer="_swish", call=-1)
     after = shared.fit_transform(photographs)
