@@ -55,6 +55,7 @@ class LinearEncoder(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, Base
         self.n_iter_ = solution.n_iter
         self.kkt_violation_ = solution.kkt_violation
         self.dual_gap_ = solution.dual_gap
+        self.is_unique_ = solution.unique
 
     def predict(self, X: Any) -> Floats:
         """Predict the responses of all targets.

@@ -77,6 +77,8 @@ class SparsePositiveEncoder(LinearEncoder):
     dual_gap_ : ndarray of shape (n_targets,)
         Upper bound on the distance of the objective above from its minimum, in its own units; NaN
         without a penalty, where no bound is known.
+    is_unique_ : ndarray of shape (n_targets,), dtype bool
+        Whether no other weights are optimal. Of several minimizers the one of least norm is kept.
     moments_ : Moments
         Second moments of all sessions so far; only after `partial_fit`.
     n_features_in_ : int

@@ -130,6 +130,8 @@ class SparsePositiveEncoderCV(LinearEncoder):
         Number of splits.
     n_iter_, kkt_violation_, dual_gap_ : ndarray of shape (n_targets,)
         Iterations and certificates of the final fit; 1, 0 and 0 for targets left empty.
+    is_unique_ : ndarray of shape (n_targets,), dtype bool
+        Whether no other weights are optimal in the final fit.
     n_features_in_ : int
         Number of features seen in fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)

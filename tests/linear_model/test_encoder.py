@@ -254,3 +254,15 @@ class TestConvergenceWarning:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             SparsePositiveEncoder("ols", max_iter=1, tol=10.0).fit(*data)
+
+
+def test_says_where_weights_are_not_unique():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((30, 4))
+    y = X @ rng.uniform(0.5, 1, (4, 2)) + 0.1 * rng.standard_normal((30, 2))
+    assert SparsePositiveEncoder("ols").fit(X, y).is_unique_.all()
+    twice = SparsePositiveEncoder("ols").fit(np.hstack([X, X]), y)
+    assert not twice.is_unique_.any()
+    np.testing.assert_allclose(
+        twice.coef_[:, :4], twice.coef_[:, 4:]
+    )  # the minimizer of least norm
