@@ -129,7 +129,7 @@ print(
 displays, figures = {}, {}
 for encoder in encoders:
     figures[encoder], axes = plt.subplots(
-        2, 2, figsize=(6.5, 7), sharey="row", layout="constrained"
+        2, 2, figsize=(7.5, 7.5), sharey="row", layout="constrained"
     )
     displays[encoder] = PairedUnitsDisplay.from_frame(
         results[results["encoder"] == encoder],

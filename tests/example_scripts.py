@@ -42,11 +42,3 @@ def run_example(name, folder, *arguments, smaller=None):
         finally:
             matplotlib.pyplot.close("all")
     return SimpleNamespace(**names | {"folder": empty, "printed": printed.getvalue()})
-
-
-def assert_only_figure(run, name, *, height, width):
-    """The run left one file behind, a figure of at least this size."""
-    assert [file.name for file in run.folder.iterdir()] == [name]
-    actual_height, actual_width = matplotlib.image.imread(run.folder / name).shape[:2]
-    assert actual_height >= height
-    assert actual_width >= width
