@@ -11,11 +11,13 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 from coverage_row import LEVEL, Coverage, summarize
+from crossed_settings import of_crossed_alignments, of_crossed_effects
 from partition_settings import of_parts
 from sklearn.linear_model import LinearRegression
 
@@ -23,12 +25,14 @@ from skalign.inference import (
     bootstrap_alignment,
     bootstrap_alignment_difference,
     bootstrap_mean,
+    equivalence_test,
     sign_flip_test,
 )
 from skalign.metrics import alignment
 
 METHODS = ("percentile", "BCa", "t")
 N_UNITS, N_TARGETS, N_TRUTH = 10, 4, 200_000
+WIDE = 10.0  # a margin of so many standard deviations that only one of two tests matters
 SHARED = 0.5  # variance that the images of a group have in common
 RNG = np.random.Generator
 
@@ -131,7 +135,15 @@ def of_images(
                     low, high = np.ravel(interval.low)[0], np.ravel(interval.high)[0]
                     of_interval = covered.setdefault((what, method, measure), [])
                     of_interval.append(bool(low <= truth <= high))
-    functions = {"one": "bootstrap_alignment", "difference": "bootstrap_alignment_difference"}
+                    if what == "difference":  # as large as the margin is not within it
+                        shown = equivalence_test(interval, abs(truth)).is_equivalent
+                        of_test = covered.setdefault(("size", method, measure), [])
+                        of_test.append(not shown)
+    functions = {
+        "one": "bootstrap_alignment",
+        "difference": "bootstrap_alignment_difference",
+        "size": "equivalence_test, 1 - size",
+    }
     for (what, method, measure), values in covered.items():
         yield summarize(images.name, f"{functions[what]}, {method}", measure, values)
 
@@ -160,6 +172,10 @@ def of_subjects(
             covered.setdefault(f"bootstrap_mean, {method}", []).append(
                 bool(found.low <= 0 <= found.high)
             )
+            at_margin = replace(found, estimate=found.estimate + WIDE)
+            covered.setdefault(f"equivalence_test, 1 - size, {method}", []).append(
+                not equivalence_test(at_margin, WIDE).is_equivalent
+            )
         flips = sign_flip_test(values)
         accepted.append(flips.p_value > 1 - LEVEL)
         covered.setdefault("sign_flip_test", []).append(bool(flips.low <= 0 <= flips.high))
@@ -187,6 +203,12 @@ SETTINGS: dict[str, Callable[[int, int, int], Iterator[Coverage]]] = {
 SETTINGS |= {
     "parts of variance, 100 images": partial(of_parts, 100, 1),
     "parts of variance, 8 groups of 20": partial(of_parts, 8, 20),
+    "networks x subjects x images": partial(of_crossed_alignments, 10, 4, 40),
+} | {
+    f"{n_families} families of {size} x {n_subjects} subjects": partial(
+        of_crossed_effects, n_families, size, n_subjects
+    )
+    for n_families, size, n_subjects in ((20, 1, 4), (20, 1, 8), (6, 4, 8))
 }
 
 

@@ -9,6 +9,8 @@ from skalign.inference._bootstrap_alignment import (
 from skalign.inference._bootstrap_mean import bootstrap_mean
 from skalign.inference._comparison import AlignmentComparison
 from skalign.inference._control import alignment_against_control
+from skalign.inference._crossed_mean import CrossedInterval, crossed_mean
+from skalign.inference._equivalence import EquivalenceTest, equivalence_test
 from skalign.inference._interval import ConfidenceInterval
 from skalign.inference._mutual_alignment import MutualAlignment, mutual_alignment
 from skalign.inference._null import alignment_null
@@ -24,6 +26,8 @@ __all__ = [
     "AlignmentIntervals",
     "AlignmentNull",
     "ConfidenceInterval",
+    "CrossedInterval",
+    "EquivalenceTest",
     "MutualAlignment",
     "PriceOfSign",
     "SelectionStability",
@@ -35,6 +39,8 @@ __all__ = [
     "bootstrap_alignment",
     "bootstrap_alignment_difference",
     "bootstrap_mean",
+    "crossed_mean",
+    "equivalence_test",
     "mutual_alignment",
     "price_of_sign",
     "selection_stability",

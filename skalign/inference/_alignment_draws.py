@@ -178,6 +178,7 @@ def _without_ends(interval: ConfidenceInterval, estimate: Doubles) -> Confidence
         standard_error=unknown,
         n_undefined=np.zeros(estimate.shape, dtype=np.int64),
         n_left_out=0,
+        jackknife=None,
     )
 
 

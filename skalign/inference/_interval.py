@@ -12,7 +12,7 @@ from scipy.special import ndtr, ndtri, stdtrit
 from sklearn.utils import check_random_state, check_scalar
 
 from skalign.metrics import target_column
-from skalign.utils import Array, import_pandas
+from skalign.utils import Array, Doubles, import_pandas
 
 Method = Literal["t", "percentile", "basic", "BCa"]
 
@@ -45,6 +45,10 @@ class ConfidenceInterval:
         How the draws became an interval.
     target_names : ndarray of shape (n_targets,), default=None
         Names of the targets, where known.
+    degrees_of_freedom : float or ndarray of shape (n_targets,), default=inf
+        Of Student's t, for "t".
+    jackknife : ndarray of shape (n_resamples,), default=None
+        For "t", of a mean: its values without each image or group.
     """
 
     estimate: Any
@@ -57,6 +61,32 @@ class ConfidenceInterval:
     confidence_level: float
     method: Method
     target_names: Array | None = None
+    degrees_of_freedom: Any = np.inf
+    jackknife: Doubles | None = None
+
+    def pseudovalues(self) -> Doubles:
+        """What each image or group contributes to the mean over targets, from the jackknife.
+
+        Their mean is the estimate but for a bias of the order of 1 / n, and their standard error is
+        that of the interval: for :func:`crossed_mean` over networks, subjects and images.
+
+        Returns
+        -------
+        ndarray of shape (n_resamples,)
+            The estimate, plus n - 1 times what leaving the image or group out takes from it.
+
+        Raises
+        ------
+        ValueError
+            If the interval is not of a mean and by "t".
+        """
+        if self.jackknife is None:
+            raise ValueError(
+                'method must be "t", of a mean over targets, for pseudo-values; got an interval '
+                f"by {self.method!r} without a jackknife."
+            )
+        n_groups = self.jackknife.size
+        return np.asarray(n_groups * self.estimate - (n_groups - 1) * self.jackknife)
 
     def to_frame(self) -> Any:
         """One row per target, or a single row for a mean, as a pandas DataFrame.
@@ -150,9 +180,10 @@ def interval_of(
     tail = np.full(value.shape, (1 - rule.confidence_level) / 2)
     n_defined = np.count_nonzero(~np.isnan(draws), axis=-1)
     error = _standard_deviation(draws, n_defined)
+    freedom = np.full(value.shape, np.inf)
     if rule.method == "t":
         # Values that miss one of n groups each are n - 1 times as close as values of one group.
-        freedom = np.maximum(n_defined - 1, 1)
+        freedom = np.maximum(n_defined - 1, 1).astype(np.float64)
         error = error * freedom / np.sqrt(freedom + 1)
         reach = -stdtrit(freedom, tail) * error
         low, high = value - reach, value + reach
@@ -175,13 +206,16 @@ def interval_of(
         draws.shape[-1],
         float(rule.confidence_level),
         rule.method,
+        degrees_of_freedom=freedom[()],
+        jackknife=draws if rule.method == "t" and not value.ndim else None,
     )
 
 
 def join(parts: list[ConfidenceInterval], target_names: Array | None = None) -> ConfidenceInterval:
     """Intervals of blocks of targets as one."""
     joined: dict[str, Any] = {
-        name: np.concatenate([getattr(part, name) for part in parts]) for name in _COLUMNS
+        name: np.concatenate([getattr(part, name) for part in parts])
+        for name in (*_COLUMNS, "degrees_of_freedom")
     }
     return replace(parts[0], **joined, target_names=target_names)
 

@@ -33,6 +33,8 @@ def test_means_over_few_subjects(coverage):
         assert abs(row.coverage - 0.955) < 3.5 * row.standard_error
     too_low = rows["bootstrap_mean, percentile", "mean"]
     assert too_low.coverage < 0.95 - 2 * too_low.standard_error
+    size = rows["equivalence_test, 1 - size, t", "mean"]
+    assert abs(size.coverage - 0.95) < 3.5 * size.standard_error
     accepted = rows["sign_flip_test, 1 - size", "p-value"]
     assert accepted.coverage == rows["sign_flip_test", "mean"].coverage
 
@@ -50,7 +52,7 @@ def test_few_groups_of_images(coverage):
 
 def test_independent_images(coverage):
     rows = rows_of(coverage, "100 images, rectified", 20)
-    assert len(rows) == 18  # r and theta of the mean, of a target and of a difference, three ways
+    assert len(rows) == 24  # r and theta of the mean, a target, a difference, a test; three ways
     assert all(row.coverage > 0.7 for row in rows.values())
 
 
@@ -63,3 +65,11 @@ def test_parts_of_variance(coverage):
         )
         assert by_t > 0.88  # 3 standard errors below 0.95
         assert by_draws < by_t
+
+
+def test_crossed_factors(coverage):
+    rows = rows_of(coverage, "6 families of 4 x 8 subjects", 400)
+    by_t = rows["crossed_mean, t", "mean"]
+    assert abs(by_t.coverage - 0.95) < 3.5 * by_t.standard_error
+    ignored = rows["crossed_mean, t, families ignored", "mean"]
+    assert ignored.coverage < 0.95 - 2 * ignored.standard_error
