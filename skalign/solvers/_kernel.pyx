@@ -150,7 +150,6 @@ cdef void certify(
     cdef floating* r = <floating*> ws.r
     cdef floating* w = <floating*> ws.w
     cdef floating* norms = <floating*> ws.norms
-    cdef floating* inverse = <floating*> ws.inverse
     cdef double wq = 0, wu = 0, slips = 0, l1_norm = 0, l2_norm = 0, conjugate = 0
     cdef double size = scale, steepest = 0, bar = -TIED * tol * scale if scale > 0 else -1e-30
     cdef double slip, typical, u, s, rr, primal, least
