@@ -13,12 +13,22 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skalign.linear_model._callback import CallbackSupportMixin
 from skalign.solvers import Solution
-from skalign.utils import Array, Doubles, Floats, check_flag, check_sample_weight, target_names
+from skalign.utils import (
+    Array,
+    Doubles,
+    Floats,
+    VersionedState,
+    check_flag,
+    check_sample_weight,
+    target_names,
+)
 
 FLOATS = [np.float64, np.float32]
 
 
-class LinearEncoder(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, BaseEstimator):
+class LinearEncoder(
+    VersionedState, CallbackSupportMixin, MultiOutputMixin, RegressorMixin, BaseEstimator
+):
     """Linear map to many targets, fitted with a certificate."""
 
     def _check_data(self, X: Any, y: Any, sample_weight: Any) -> tuple[Any, Array, Doubles | None]:

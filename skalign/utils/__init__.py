@@ -6,6 +6,7 @@ from skalign.utils._optional import import_pandas, import_pyplot
 from skalign.utils._target_names import target_names
 from skalign.utils._threads import check_interrupt, map_blocks
 from skalign.utils._types import Array, Doubles, Flags, Floats, Indices, Integers
+from skalign.utils._versioned_state import VersionedState
 
 __all__ = [
     "Array",
@@ -14,6 +15,7 @@ __all__ = [
     "Floats",
     "Indices",
     "Integers",
+    "VersionedState",
     "check_flag",
     "check_groups",
     "check_interrupt",
