@@ -104,7 +104,11 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_favicon = "_static/favicon.svg"
 html_theme_options = {
-    "logo": {"text": "skalign", "image_light": "_static/favicon.svg"},
+    "logo": {
+        "text": "skalign",
+        "image_light": "_static/favicon.svg",
+        "image_dark": "_static/favicon.svg",
+    },
     "navigation_with_keys": False,
     "show_toc_level": 2,
     "secondary_sidebar_items": ["page-toc"],
