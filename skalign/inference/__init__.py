@@ -16,6 +16,7 @@ from skalign.inference._mutual_alignment import MutualAlignment, mutual_alignmen
 from skalign.inference._null import alignment_null
 from skalign.inference._null_result import AlignmentNull
 from skalign.inference._price_of_sign import PriceOfSign, price_of_sign
+from skalign.inference._reorientation_floor import ReorientationFloor, reorientation_floor
 from skalign.inference._sign_flips import SignFlipTest, sign_flip_test
 from skalign.inference._stability import SelectionStability, selection_stability
 from skalign.inference._variance_partition import VariancePartition, variance_partition
@@ -30,6 +31,7 @@ __all__ = [
     "EquivalenceTest",
     "MutualAlignment",
     "PriceOfSign",
+    "ReorientationFloor",
     "SelectionStability",
     "SignFlipTest",
     "VariancePartition",
@@ -43,6 +45,7 @@ __all__ = [
     "equivalence_test",
     "mutual_alignment",
     "price_of_sign",
+    "reorientation_floor",
     "selection_stability",
     "sign_flip_test",
     "variance_partition",

@@ -210,7 +210,7 @@ def _mean_of_draws(draws: list[Alignment]) -> Alignment:
     """Means of r, where a constant prediction counts as 0, and of all else where it is defined."""
     n_active = draws[0].n_active
     r = np.mean([np.nan_to_num(draw.r) for draw in draws], axis=0)
-    means = {}
+    means: dict[str, Any] = {}
     for name in ("theta", "theta_observed", "n_effective", "theta_floor"):
         mean = np.ma.masked_invalid([getattr(draw, name) for draw in draws]).mean(axis=0)
         means[name] = np.ma.filled(mean.astype(np.float64), np.nan)

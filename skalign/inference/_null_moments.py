@@ -8,6 +8,7 @@ diagonal of the Gram. So a null fit reads no image, and all null fits share ``X'
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from sklearn.pipeline import Pipeline
@@ -212,7 +213,8 @@ class MomentFits:
             of_part = [getattr(score, name) for name in Alignment.MEASURES]
             columns.append([*of_part, ~found.converged])
         *measures, unconverged = map(np.concatenate, zip(*columns, strict=True))
-        return FitScores(Alignment(*measures), unconverged)
+        named: dict[str, Any] = dict(zip(Alignment.MEASURES, measures, strict=True))
+        return FitScores(Alignment(**named, centered=self.scoring.center), unconverged)
 
     def _products(self, drawn: Array | None, part: slice) -> tuple[Moments, Moments]:
         """Moments of some targets, their products with the drawn features included."""

@@ -8,6 +8,11 @@ from skalign.metrics._alignment import (
 )
 from skalign.metrics._axis_alignment import AxisAlignment, axis_alignment
 from skalign.metrics._composition import LinearModelInside, linear_model_of
+from skalign.metrics._corrected_reorientation import (
+    CorrectedReorientation,
+    correct_reorientation,
+    correct_reorientation_by_halves,
+)
 from skalign.metrics._directions import (
     ImageSpace,
     bounded_slices,
@@ -61,6 +66,7 @@ __all__ = [
     "AlignmentScorer",
     "AxisAlignment",
     "BootstrapDraws",
+    "CorrectedReorientation",
     "ImageDraws",
     "ImageSpace",
     "ImagesToDraw",
@@ -84,6 +90,8 @@ __all__ = [
     "check_responses",
     "check_target",
     "check_target_names",
+    "correct_reorientation",
+    "correct_reorientation_by_halves",
     "fitted_target_names",
     "linear_maps",
     "linear_model_of",

@@ -42,9 +42,11 @@ class Alignment:
     theta_floor : ndarray of shape (n_targets,)
         Theta that positive weights on `n_effective` exchangeable units have by geometry alone, from
         0 to 1. NaN for an empty target, and for one with negative weights, for which
-        :func:`reorientation_floor` permutes the weights.
+        :func:`~skalign.inference.reorientation_floor` permutes the weights.
     target_names : ndarray of shape (n_targets,), default=None
         Names of the targets, where known.
+    centered : bool, default=False
+        Whether theta was centered over images.
 
     Notes
     -----
@@ -96,6 +98,7 @@ class Alignment:
     n_effective: Doubles
     theta_floor: Doubles
     target_names: NDArray[np.object_] | None = None
+    centered: bool = False
 
     def summary(
         self, *, undefined_r: float = 0.0, undefined_theta: float = 2.0
@@ -212,7 +215,7 @@ def alignment(
     --------
     AlignmentScorer : The means of these over targets, for searches.
     correct_reorientation : The observed theta without the noise of the responses.
-    reorientation_floor : What the same weights give on other units, signed ones included.
+    skalign.inference.reorientation_floor : What the same weights give on other units.
 
     Notes
     -----
@@ -338,4 +341,5 @@ def alignment_of_maps(
         scores.n_effective,
         scores.theta_floor,
         target_names,
+        center,
     )
