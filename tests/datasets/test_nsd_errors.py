@@ -159,6 +159,26 @@ def test_parts_of_hdf5_that_nobody_asks_for_may_be_missing(root):
     np.testing.assert_array_equal(read, expected)
 
 
+@pytest.mark.parametrize("axes", [(0, 3, 2, 1), (0, 1, 3, 2), (1, 2, 3, 0), (3, 2, 1, 0)])
+@pytest.mark.parametrize("kind", ["hdf5", "nifti"])
+def test_swapped_axes_are_refused(tmp_path, kind, axes):
+    counts = write_folder(tmp_path, sessions=(1,))[1]  # (trials, x, y, z)
+    where = paths(tmp_path).betas
+    path = where / "betas_session01.hdf5"
+    if kind == "hdf5":
+        swapped = counts.transpose(0, 3, 2, 1).transpose(axes)
+        with h5py.File(path, "w") as file:
+            file["betas"] = swapped
+    else:
+        path.unlink()
+        path = where / "betas_session01.nii.gz"
+        swapped = counts.transpose(1, 2, 3, 0).transpose(axes)
+        nibabel.Nifti1Image(swapped, AFFINE).to_filename(path)
+    message = rf"got {re.escape(str(swapped.shape))} from {path}\. Its axes are swapped: transpose"
+    with pytest.raises(ValueError, match=message):
+        NSDSubject(tmp_path, 1).read("FFA-1")
+
+
 FLIPPED = AFFINE @ np.diag([-1, 1, 1, 1])
 SHIFTED = AFFINE + np.eye(4)[:, [0]] @ np.eye(4)[[3]] * 1.8  # by one voxel
 

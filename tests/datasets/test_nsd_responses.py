@@ -116,19 +116,25 @@ def test_nifti_and_a_mixture_agree_with_hdf5(folder, tmp_path):
     np.testing.assert_array_equal(read.responses, asked.responses)
 
 
-def test_sessions_that_are_missing_are_passed_over(folder, tmp_path):
+def test_gaps_in_sessions_warn_and_are_skipped(tmp_path):
     write_folder(tmp_path, sessions=(2, 5))
     subject = NSDSubject(tmp_path, 1)
-    assert subject.sessions == [2, 5]
-    read = subject.read("FFA-1", average=False)
+    message = r"Sessions 1, 3, 4 of subject 1 are missing from .*, which has sessions up to 5"
+    with pytest.warns(UserWarning, match=message) as caught:
+        assert subject.sessions == [2, 5]
+    assert caught[0].filename == __file__
+    with pytest.warns(UserWarning, match=message):
+        read = subject.read("FFA-1", average=False)
     images = [image_of_trial(1, trial) for trial in [*range(750, 1500), *range(3000, 3750)]]
-    assert read.images.tolist() == images == subject.trials().tolist()
+    asked = subject.trials(sessions=[2, 5])  # a choice, which does not warn
+    assert read.images.tolist() == images == asked.tolist()
 
 
 def test_sessions_beyond_those_completed_are_not_looked_at(tmp_path):
     counts = write_folder(tmp_path, subject=4, sessions=(30,))
     write_session(paths(tmp_path, 4).betas, 31, counts[30])
-    assert NSDSubject(tmp_path, 4).sessions == [30]
+    with pytest.warns(UserWarning, match=r"Sessions 1, .* 29 of subject 4"):
+        assert NSDSubject(tmp_path, 4).sessions == [30]
 
 
 def test_z_scores_are_of_each_session(folder):

@@ -127,9 +127,11 @@ def _read_nifti(path: Path, voxels: NSDVoxels) -> Counts:
 
 def _check(stored: Any, shape: tuple[int, ...], path: Path, axes: str) -> None:
     if tuple(stored.shape) != shape:
+        swapped = sorted(stored.shape) == sorted(shape)
+        remedy = " Its axes are swapped: transpose them." if swapped else ""
         raise ValueError(
             f"Responses must have shape {shape}, {axes}, for {TRIALS_A_SESSION} trials on the grid "
-            f"of the regions; got {tuple(stored.shape)} from {path}."
+            f"of the regions; got {tuple(stored.shape)} from {path}.{remedy}"
         )
     if (stored.dtype.kind, stored.dtype.itemsize) != ("i", 2):
         raise ValueError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -74,6 +75,7 @@ class NSDFiles:
             present = [number for number in paths if any(map(Path.is_file, paths[number]))]
             if not present:
                 self.session(1)  # says where it is expected
+            self._warn_of_gaps(present)
             return present
         numbers = np.asarray(asked)
         is_list = numbers.ndim == 1 and numbers.size > 0 and numbers.dtype.kind in "iu"
@@ -86,6 +88,18 @@ class NSDFiles:
         for number in numbers.tolist():
             self.session(number)  # must be there
         return sorted(numbers.tolist())
+
+    def _warn_of_gaps(self, present: list[int]) -> None:
+        """Warn of sessions missing before the last; a download that goes on has none."""
+        missing = sorted(set(range(1, present[-1])) - set(present))
+        if missing:
+            warnings.warn(
+                f"Sessions {', '.join(map(str, missing))} of subject {self.subject} are missing "
+                f"from {self.betas_folder}, which has sessions up to {present[-1]}: images have "
+                "fewer trials than were measured. Download them, or name the sessions to read.",
+                UserWarning,
+                stacklevel=4,
+            )
 
     def _session_paths(self, number: int) -> list[Path]:
         stem = f"betas_session{number:02d}"

@@ -107,6 +107,11 @@ class NSDSubject:
         ------
         FileNotFoundError
             If there are none.
+
+        Warns
+        -----
+        UserWarning
+            If sessions before the last are missing.
         """
         return self._files.sessions()
 
@@ -311,7 +316,8 @@ class NSDSubject:
         Warns
         -----
         UserWarning
-            If voxels are constant in a session, and left out.
+            If voxels are constant in a session, and left out; or if `sessions` is None and the
+            folder lacks sessions before its last.
 
         Notes
         -----
