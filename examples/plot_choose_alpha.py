@@ -113,18 +113,18 @@ wide = table[["alpha", "r", "theta", "n_active"]].unstack("choice", sort=False)
 wide.round(2)
 
 # %%
-# Alpha 0.1 and alpha chosen per region side by side.
-fig, axes = plt.subplots(2, 4, figsize=(9, 6), sharex=True, sharey="row", layout="constrained")
-EncoderComparisonDisplay.from_frame(
-    results[results["choice"].isin(choices[:2])],
-    matched="face",
-    mismatched="scene",
-    columns="choice",
-    ax=axes,
-)
-axes[0, 0].get_legend().remove()
-handles = axes[0, 0].get_legend_handles_labels()
-fig.legend(*handles, loc="outside lower center", ncols=1, frameon=False)
+# Alpha 0.1 first, then alpha chosen per region.
+for choice in choices[:2]:
+    fig, axes = plt.subplots(
+        2, 2, figsize=(7, 6.5), sharex=True, sharey="row", layout="constrained"
+    )
+    EncoderComparisonDisplay.from_frame(
+        results[results["choice"] == choice], matched="face", mismatched="scene", ax=axes
+    )
+    fig.suptitle(choice)
+    axes[0, 0].get_legend().remove()
+    handles = axes[0, 0].get_legend_handles_labels()
+    fig.legend(*handles, loc="outside lower center", ncols=1, frameon=False)
 
 # %%
 # **The picture stays.** Scene units predict the FFA through signed weights, with an r above 0.45
