@@ -102,6 +102,9 @@ class SparsePositiveEncoderCV(LinearEncoder):
         that was left empty.
     best_index_ : ndarray of shape (n_targets,)
         Index of the chosen candidate; -1 for a target that was left empty.
+    alpha_at_edge_ : ndarray of bool, shape (n_targets,)
+        Whether the chosen alpha is the first or the last of several in its grid, so that one beyond
+        may suit better; False for a target that was left empty.
     empty_targets_ : ndarray of int
         Targets that were left empty: no candidate predicts them better than a constant, or the one
         candidate for all targets has no weights for them.
@@ -375,6 +378,9 @@ class SparsePositiveEncoderCV(LinearEncoder):
         l1_ratio = np.where(best < 0, np.nan, l1_ratios[best])
         self.best_index_ = best
         self.empty_targets_ = np.flatnonzero(best < 0)
+        last = grid.n_steps - 1
+        step = best // len(grid.l1_ratios)
+        self.alpha_at_edge_ = (best >= 0) & np.isin(step, [0, last]) & (last > 0)
         self.alpha_ = float(alpha[0]) if single else alpha
         self.l1_ratio_ = float(l1_ratio[0]) if single else l1_ratio
         self.cv_results_ = found.table(l1_ratios)

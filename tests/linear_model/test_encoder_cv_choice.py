@@ -190,3 +190,21 @@ def test_fixed_of_one_target_has_one_alpha(data):
     assert_allclose(fixed.fit(X, Y[:, 0]).coef_, encoder.coef_, atol=1e-9)
     with pytest.raises(NotFittedError):
         SparsePositiveEncoderCV().fixed()
+
+
+def test_choices_at_an_end_of_the_grid_are_flagged():
+    """Noise of growing size wants a growing alpha; a noiseless target the least, at any grid."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((120, 10))
+    Y = X[:, :3].sum(axis=1)[:, np.newaxis] + rng.standard_normal((120, 3)) * [0, 2, 2]
+    Y = np.column_stack([Y, -X.sum(axis=1)])
+    options = {"penalty": "elasticnet", "l1_ratio": [0.5, 0.9]}
+    encoder = SparsePositiveEncoderCV(alphas=[1e-4, 0.05, 0.1, 0.2, 0.4, 50], **options)
+    with pytest.warns(UserWarning, match="1 of 4 targets were left empty"):
+        encoder.fit(X, Y)
+    alphas = encoder.cv_results_["param_alpha"][:, 0]
+    at_edge = np.isin(encoder.alpha_, [alphas.min(), alphas.max()])
+    assert encoder.alpha_at_edge_.tolist() == at_edge.tolist() == [True, False, False, False]
+    one_alpha = SparsePositiveEncoderCV(alphas=[0.05], **options).fit(X, Y[:, 1])
+    assert encoder.alpha_at_edge_.dtype == bool
+    assert one_alpha.alpha_at_edge_.tolist() == [False]
