@@ -49,7 +49,7 @@ class Case:
             given = {name: options.pop(name) for name in ("sample_weight", "fit_intercept")}
             moments = Moments.of(self.features, self.Y, **given)
             return solve_moments(moments, self.penalty, self.alpha, **options)
-        limits = {"GRAM_FEATURES": 0, "GRAM_FEATURES_PER_TARGET": 0}
+        limits = {"GRAM_FEATURES": 0, "GRAM_BYTES": 0}
         through_columns = mock.patch.multiple("skalign.solvers._blocks", **limits)
         with through_columns if self.route == "columns" else nullcontext():
             return solve(self.features, self.Y, self.penalty, self.alpha, **self.options)

@@ -97,7 +97,7 @@ def test_inputs(data, kind, monkeypatch):
         monkeypatch.setattr(_cross_validation, "FOLD_BYTES", 0)  # one fold at a time
     if kind == "wide":
         monkeypatch.setattr(_blocks, "GRAM_FEATURES", 0)
-        monkeypatch.setattr(_blocks, "GRAM_FEATURES_PER_TARGET", 0)
+        monkeypatch.setattr(_blocks, "GRAM_BYTES", 0)
     given_X = given.get(kind, np.asarray)(X)
     if kind == "frame":
         given_X.columns = [f"unit {i}" for i in range(8)]

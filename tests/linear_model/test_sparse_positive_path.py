@@ -27,7 +27,7 @@ def test_equals_one_fit_per_alpha(data, penalty, positive, design, fit_intercept
     X, Y, weight = data
     if design == "wide":
         monkeypatch.setattr(_blocks, "GRAM_FEATURES", 0)
-        monkeypatch.setattr(_blocks, "GRAM_FEATURES_PER_TARGET", 0)
+        monkeypatch.setattr(_blocks, "GRAM_BYTES", 0)
     settings = {"positive": positive, "fit_intercept": fit_intercept}
     given = sparse.csr_array(X) if design == "sparse" else X
     alphas = ALPHAS[penalty][::-1]  # any order will do

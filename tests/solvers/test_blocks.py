@@ -36,7 +36,7 @@ def strengths_of(penalty, alphas, n_targets, total_weight):
 @pytest.mark.parametrize(("penalty", "positive"), ENCODERS)
 def test_blocks_of_a_path(data, monkeypatch, penalty, positive, gram_features):
     monkeypatch.setattr(_blocks, "GRAM_FEATURES", gram_features)
-    monkeypatch.setattr(_blocks, "GRAM_FEATURES_PER_TARGET", 0)
+    monkeypatch.setattr(_blocks, "GRAM_BYTES", 0)
     X, Y = data
     design = Design.prepare(X, sample_weight=None, center=True)
     known = penalty_strengths(penalty, ALPHAS, 0.5, n_targets=3, total_weight=40.0)
@@ -76,7 +76,24 @@ def test_strengths_of_some_targets():
 def test_a_gram_pays_for_many_targets(monkeypatch):
     design = Design.prepare(np.eye(30), sample_weight=None, center=True)
     monkeypatch.setattr(_blocks, "GRAM_FEATURES", 0)
+    monkeypatch.setattr(_blocks, "CALLS", 0)
     assert not gram_pays(design, 1)
     assert gram_pays(design, 2)
     monkeypatch.setattr(_blocks, "GRAM_BYTES", 8 * 30**2 - 1)
     assert not gram_pays(design, 2)
+
+
+@pytest.mark.parametrize(
+    ("n_samples", "n_features", "n_targets", "pays"),
+    [
+        (1000, 4096, 200, True),  # measured: as fast at alpha .05, twice as fast at .01
+        (1000, 4096, 20_000, True),
+        (200, 4096, 50, False),  # measured at alpha .1: five times as slow
+        (1000, 4096, 10, False),
+        (1000, 50_000, 20_000, False),  # 20 GB
+    ],
+)
+def test_a_gram_pays_as_measured(n_samples, n_features, n_targets, pays):
+    X = np.broadcast_to(0.0, (n_samples, n_features))
+    design = Design(X, np.zeros(0), None, float(n_samples), False, np.zeros(0), None)
+    assert gram_pays(design, n_targets) is pays

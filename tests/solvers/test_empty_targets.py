@@ -47,7 +47,7 @@ def test_some_or_all_targets(data, monkeypatch, penalty, positive, fit_intercept
     X, Y, weight = data
     if route == "columns":
         monkeypatch.setattr(_blocks, "GRAM_FEATURES", 0)
-        monkeypatch.setattr(_blocks, "GRAM_FEATURES_PER_TARGET", 0)
+        monkeypatch.setattr(_blocks, "GRAM_BYTES", 0)
     images = {"fit_intercept": fit_intercept, "sample_weight": weight}
     settings = {"positive": positive, "l1_ratio": l1_ratio}
 
@@ -91,7 +91,7 @@ def test_weights_at_an_infinite_alpha_are_infinitely_wrong(data, penalty, positi
 def test_a_path_may_start_there(data, monkeypatch, penalty, positive, gram_features):
     X, Y, weight = data
     monkeypatch.setattr(_blocks, "GRAM_FEATURES", gram_features)
-    monkeypatch.setattr(_blocks, "GRAM_FEATURES_PER_TARGET", 0)
+    monkeypatch.setattr(_blocks, "GRAM_BYTES", 0)
     alphas = np.array([[np.inf] * 4, np.where(LEFT_EMPTY, np.inf, 0.2), [0.1] * 4])
     paths = [
         solve_path(X, Y, penalty, alphas, positive=positive, sample_weight=weight),

@@ -26,6 +26,7 @@ def taken(monkeypatch):
 
         monkeypatch.setattr(module, name, watched)
 
+    monkeypatch.setattr(_blocks, "CALLS", 0)  # for designs as small as here
     watch(_image_solver, "solve_working_set")
     for name in ["_through_cholesky", "_through_spectrum", "_through_svd", "_through_lsqr"]:
         watch(_least_squares, name)
@@ -35,7 +36,7 @@ def taken(monkeypatch):
 @pytest.fixture
 def small_gram_never_pays(monkeypatch):
     monkeypatch.setattr(_blocks, "GRAM_FEATURES", 0)
-    monkeypatch.setattr(_blocks, "GRAM_FEATURES_PER_TARGET", 0)
+    monkeypatch.setattr(_blocks, "GRAM_BYTES", 0)
 
 
 def wide(n_features=1100, n_targets=4):
@@ -114,7 +115,7 @@ def test_iterations_are_bounded_on_both_paths(taken, positive, max_iter, n_featu
 @pytest.mark.parametrize(("penalty", "positive"), ACTIVE_SET)
 def test_warm_start_reaches_the_same_solution(monkeypatch, penalty, positive, gram_features):
     monkeypatch.setattr(_blocks, "GRAM_FEATURES", gram_features)
-    monkeypatch.setattr(_blocks, "GRAM_FEATURES_PER_TARGET", 0)
+    monkeypatch.setattr(_blocks, "GRAM_BYTES", 0)
     X, Y = wide(40)
     settings = {"alpha": ALPHA[penalty], "positive": positive}
     cold = solve(X, Y, penalty, **settings)

@@ -87,7 +87,7 @@ def slow_problem():
 @pytest.mark.parametrize("gram_features", [1024, 0])
 def test_loose_tolerance_stops_earlier_and_is_kept(slow_problem, monkeypatch, gram_features):
     monkeypatch.setattr(_blocks, "GRAM_FEATURES", gram_features)
-    monkeypatch.setattr(_blocks, "GRAM_FEATURES_PER_TARGET", 0)
+    monkeypatch.setattr(_blocks, "GRAM_BYTES", 0)
     X, Y = slow_problem
     exact = solve(X, Y, "lasso", 0.01, positive=False, tol=1e-10)
     assert exact.kkt_violation.max() <= 1e-10

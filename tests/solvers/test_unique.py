@@ -18,7 +18,7 @@ def fit(route, X, Y, penalty="ols", alpha=0.0, **settings):
     if route == "columns":
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(_blocks, "GRAM_FEATURES", 0)
-            patch.setattr(_blocks, "GRAM_FEATURES_PER_TARGET", 0)
+            patch.setattr(_blocks, "GRAM_BYTES", 0)
             return solve(X, Y, penalty, alpha, **settings).coef
     if route == "moments":
         center = settings.pop("fit_intercept", True)
