@@ -1,5 +1,6 @@
 """Data to try encoders on."""
 
+from skalign.datasets._brain_map import to_brain_map
 from skalign.datasets._haxby import load_haxby_slice
 from skalign.datasets._nsd._experiment import NSDSplit
 from skalign.datasets._nsd._responses import NSDResponses
@@ -18,4 +19,5 @@ __all__ = [
     "load_haxby_slice",
     "make_selective_cortex",
     "make_tuning_toy",
+    "to_brain_map",
 ]
