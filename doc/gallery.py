@@ -7,6 +7,7 @@ import sklearn
 ORDER = [
     "plot_first_encoding_model",
     "plot_tuning_toy",
+    "plot_observed_theta",
     "plot_rotation",
     "plot_selective_cortex",
     "plot_ffa_case",

@@ -51,14 +51,14 @@ class Alignment:
     Notes
     -----
     `theta` says how a map reaches its prediction, good or bad. `theta_observed` also counts the
-    errors of the prediction. If both are centered and the residuals are uncorrelated with the
-    features,
+    errors of the prediction. If both are centered,
 
     .. math::
-        1 - \theta_\text{observed} = r \, (1 - \theta).
+        1 - \theta_\text{observed} = r \, (1 - \theta)
 
-    This holds on average for positive fits on images that they were not fitted to. An overfitted
-    map departs from it: its residuals there are correlated with the features.
+    for positive weights on features of equal variance, and for any map whose residuals are
+    uncorrelated with the features. An overfitted map with signs departs from it on new images: its
+    residuals there are correlated with the features.
 
     The effective number of units of weights w, over the units that have a direction, and the floor
     of units whose mean pairwise cosine on the scored images is c, are

@@ -207,6 +207,13 @@ def test_identity_of_the_two_thetas_holds_for_positive_fits(alpha):
     assert_allclose(1 - found.theta_observed.mean(), product.mean(), atol=0.005)
 
 
+def test_identity_is_exact_for_positive_weights_on_features_of_equal_variance():
+    X, Y, X_test, Y_test = noisy_data(3, n_train=50, n_test=40)
+    X_test = StandardScaler().fit_transform(X_test)
+    found = alignment(SparsePositiveEncoder(alpha=0.2).fit(X, Y), X_test, Y_test, center=True)
+    assert_allclose(1 - found.theta_observed, found.r * (1 - found.theta), rtol=1e-9)
+
+
 def test_identity_is_exact_on_the_samples_of_a_least_squares_fit():
     """Whose residuals there are orthogonal to all features, by definition."""
     X, Y, *_ = noisy_data(1)
