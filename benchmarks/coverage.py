@@ -19,6 +19,7 @@ import numpy as np
 from coverage_row import LEVEL, Coverage, summarize
 from crossed_settings import of_crossed_alignments, of_crossed_effects
 from partition_settings import of_parts
+from refit_settings import of_refits
 from sklearn.linear_model import LinearRegression
 
 from skalign.inference import (
@@ -203,6 +204,7 @@ SETTINGS: dict[str, Callable[[int, int, int], Iterator[Coverage]]] = {
 SETTINGS |= {
     "parts of variance, 100 images": partial(of_parts, 100, 1),
     "parts of variance, 8 groups of 20": partial(of_parts, 8, 20),
+    "refits to 60 images": partial(of_refits, 60, 60),
     "networks x subjects x images": partial(of_crossed_alignments, 10, 4, 40),
 } | {
     f"{n_families} families of {size} x {n_subjects} subjects": partial(

@@ -16,6 +16,7 @@ from skalign.inference._mutual_alignment import MutualAlignment, mutual_alignmen
 from skalign.inference._null import alignment_null
 from skalign.inference._null_result import AlignmentNull
 from skalign.inference._price_of_sign import PriceOfSign, price_of_sign
+from skalign.inference._refit_intervals import RefitIntervals, refit_intervals
 from skalign.inference._reorientation_floor import ReorientationFloor, reorientation_floor
 from skalign.inference._sign_flips import SignFlipTest, sign_flip_test
 from skalign.inference._stability import SelectionStability, selection_stability
@@ -31,6 +32,7 @@ __all__ = [
     "EquivalenceTest",
     "MutualAlignment",
     "PriceOfSign",
+    "RefitIntervals",
     "ReorientationFloor",
     "SelectionStability",
     "SignFlipTest",
@@ -45,6 +47,7 @@ __all__ = [
     "equivalence_test",
     "mutual_alignment",
     "price_of_sign",
+    "refit_intervals",
     "reorientation_floor",
     "selection_stability",
     "sign_flip_test",

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from skalign.inference._comparison import check_test_weight
+from skalign.inference._normalized_r import share_of_means
 from skalign.inference._refits import RefittableModel
 from skalign.metrics import (
     Alignment,
@@ -105,7 +106,7 @@ class MutualAlignment:
         for pair, side in self.sides.items():
             row: dict[str, Any] = {"features": pair[0], "targets": pair[1], **side.summary()}
             if pair[1] in self.ceilings:
-                row["r_normalized"] = _ratio_of_means(side.r, self.ceilings[pair[1]])
+                row["r_normalized"] = share_of_means(side.r, self.ceilings[pair[1]])
             if pair in self.matchings:
                 row["matching"] = self.matchings[pair].score
             rows.append(row)
@@ -336,11 +337,3 @@ def _given_ceilings(
     if target in ceilings:
         arguments["ceiling_y"] = ceilings[target]
     return arguments
-
-
-def _ratio_of_means(r: Doubles, ceiling: NoiseCeiling) -> float:
-    """Mean r, where an undefined one is 0, over the mean ceiling of targets that have one."""
-    has_ceiling = ceiling.values > 0
-    if not has_ceiling.any():
-        return np.nan
-    return float(np.nan_to_num(r[has_ceiling]).sum() / ceiling.values[has_ceiling].sum())

@@ -73,3 +73,12 @@ def test_crossed_factors(coverage):
     assert abs(by_t.coverage - 0.95) < 3.5 * by_t.standard_error
     ignored = rows["crossed_mean, t, families ignored", "mean"]
     assert ignored.coverage < 0.95 - 2 * ignored.standard_error
+
+
+def test_refits(coverage):
+    rows = rows_of(coverage, "refits to 60 images", 25)
+    given_fit, over_both = (
+        rows[f"refit_intervals, {over}", "theta"].coverage for over in ("test", "both")
+    )
+    assert over_both > 0.8
+    assert given_fit < over_both - 0.1
