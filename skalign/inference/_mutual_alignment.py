@@ -19,6 +19,7 @@ from skalign.metrics import (
     alignment,
     check_responses,
     check_target_names,
+    correct_reorientation,
     normalize_scores,
 )
 from skalign.utils import (
@@ -70,7 +71,8 @@ class MutualAlignment:
         -------
         pandas.DataFrame
             Columns ``features`` and ``targets``, the names of the systems; those of
-            :meth:`skalign.metrics.Alignment.to_frame`; with ceilings also ``r_normalized``.
+            :meth:`skalign.metrics.Alignment.to_frame`; with ceilings also ``r_normalized`` and, if
+            centered, ``theta_corrected``, the observed theta without the noise of the targets.
 
         Raises
         ------
@@ -81,7 +83,10 @@ class MutualAlignment:
         for (features, targets), side in self.sides.items():
             frame = side.to_frame()
             if targets in self.ceilings:
-                frame["r_normalized"] = normalize_scores(side.r, self.ceilings[targets], unit="r")
+                ceiling = self.ceilings[targets]
+                frame["r_normalized"] = normalize_scores(side.r, ceiling, unit="r")
+                if side.centered:
+                    frame["theta_corrected"] = correct_reorientation(side, ceiling).theta
             frame.insert(0, "features", features)
             frame.insert(1, "targets", targets)
             frames.append(frame)
@@ -95,7 +100,8 @@ class MutualAlignment:
         pandas.DataFrame
             Columns ``features`` and ``targets``, the names of the systems; those of
             :meth:`skalign.metrics.Alignment.summary`; with ceilings also ``r_normalized``, the mean
-            r as a share of the mean ceiling; with matches also ``matching``, their score.
+            r as a share of the mean ceiling, and, if centered, ``theta_corrected``, the observed
+            theta without the noise of the targets; with matches also ``matching``, their score.
 
         Raises
         ------
@@ -106,7 +112,10 @@ class MutualAlignment:
         for pair, side in self.sides.items():
             row: dict[str, Any] = {"features": pair[0], "targets": pair[1], **side.summary()}
             if pair[1] in self.ceilings:
-                row["r_normalized"] = share_of_means(side.r, self.ceilings[pair[1]])
+                ceiling = self.ceilings[pair[1]]
+                row["r_normalized"] = share_of_means(side.r, ceiling)
+                if side.centered:
+                    row["theta_corrected"] = correct_reorientation(side, ceiling).mean
             if pair in self.matchings:
                 row["matching"] = self.matchings[pair].score
             rows.append(row)
@@ -160,7 +169,8 @@ def mutual_alignment(
         Whether every unit is standardized by the images to fit, as a feature and as a target, so
         that penalties mean the same in all maps.
     center : bool, default=False
-        Whether theta centers features and targets over images.
+        Whether theta centers features and targets over images. Only then the observed theta can be
+        corrected by ceilings.
     sample_weight : array-like of shape (n_images,), default=None
         Weights of the images in fits and in the standardization.
     test_sample_weight : array-like of shape (n_test_images,), default=None

@@ -84,7 +84,8 @@ def test_asymmetry_is_what_one_lacks_once_ceilings_are_divided_by():
     trials = network[:, np.newaxis, :2] + rng.standard_normal((8000, 3, 2))
     systems = halves({"network": network, "brain": trials.mean(axis=1)}, 4000)
     ceiling = noise_ceiling(trials=trials[4000:])
-    found = mutual_alignment(LinearRegression(), *systems, ceilings={"brain": ceiling})
+    options = {"ceilings": {"brain": ceiling}, "center": True}
+    found = mutual_alignment(LinearRegression(), *systems, **options)
     pd = pytest.importorskip("pandas")
     table = found.summary_frame().set_index(["features", "targets"])
     to_brain = table.loc[("network", "brain")]
@@ -93,6 +94,10 @@ def test_asymmetry_is_what_one_lacks_once_ceilings_are_divided_by():
     back = table.loc[("brain", "network")]
     assert_allclose(back["r"], np.sqrt(3 / 4) / 2, atol=0.02)  # noise of features is not corrected
     assert pd.isna(back["r_normalized"])  # no ceiling was given
+    # Without noise every voxel is a unit of the network: theta is as small as other weights.
+    assert_allclose(to_brain["theta_corrected"], to_brain["theta"], atol=0.02)
+    assert to_brain["theta_observed"] > to_brain["theta_corrected"] + 0.1
+    assert pd.isna(back["theta_corrected"])
     mean = found["network", "brain"].r.mean() / ceiling.values.mean()
     assert_allclose(to_brain["r_normalized"], mean)
     frame = found.to_frame().set_index(["features", "targets", "target"])
