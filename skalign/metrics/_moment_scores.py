@@ -124,7 +124,8 @@ def scores_of_moments(
     if (scale != 1).any():
         scale = np.ldexp(1.0, np.frexp(scale)[1] - 1)  # a power of two rounds nothing
         absolute, total = absolute / scale[:, np.newaxis], total / scale
-    squares = absolute**2 @ has_direction
+    counted = absolute if has_direction.all() else absolute * has_direction
+    squares = np.einsum("ij,ij->i", counted, counted, dtype=np.float64)
     np.divide(total**2, squares, out=n_effective, where=squares > 0)
     if cosine is None:
         cosine = mean_cosine_of_moments(moments.features, center=center)
