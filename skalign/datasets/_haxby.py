@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils import Bunch
 
+from skalign.utils import install_hint
+
 _SCALE = 300  # the file stores z-scores x 300 as integers
 
 
@@ -122,7 +124,7 @@ def _import_pandas() -> Any:
         import pandas
     except ImportError as error:
         raise ImportError(
-            "load_haxby_slice(as_frame=True) needs pandas: pip install 'skalign[table]', or "
-            "set as_frame=False for arrays."
+            f"load_haxby_slice(as_frame=True) needs pandas: {install_hint('table')} Or set "
+            "as_frame=False for arrays."
         ) from error
     return pandas

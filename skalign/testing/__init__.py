@@ -50,7 +50,9 @@ try:
 except ModuleNotFoundError as error:
     if error.name != "hypothesis":
         raise
-    raise ImportError('skalign.testing needs hypothesis: pip install "skalign[test]".') from error
+    from skalign.utils import install_hint as _install_hint
+
+    raise ImportError(f"skalign.testing needs hypothesis: {_install_hint('test')}") from error
 
 __all__ = [
     "EncodingProblem",

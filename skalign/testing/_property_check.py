@@ -12,6 +12,8 @@ import hypothesis
 from hypothesis import Phase
 from hypothesis import strategies as st
 
+from skalign.utils import install_hint
+
 SETTINGS = hypothesis.settings(
     max_examples=25,
     derandomize=True,
@@ -122,9 +124,7 @@ def parametrize(checks: Iterable[PropertyCheck]) -> Any:
     try:
         import pytest
     except ModuleNotFoundError as error:
-        raise ImportError(
-            'One test per check needs pytest: pip install "skalign[test]".'
-        ) from error
+        raise ImportError(f"One test per check needs pytest: {install_hint('test')}") from error
     return pytest.mark.parametrize(
         "check", [pytest.param(check, id=str(check)) for check in checks]
     )

@@ -2,7 +2,7 @@
 
 from skalign.utils._blas_threads import single_threaded_blas, single_threaded_blas_if_small
 from skalign.utils._checks import check_flag, check_groups, check_number, check_sample_weight
-from skalign.utils._optional import import_pandas, import_pyplot
+from skalign.utils._optional import import_pandas, import_pyplot, install_hint
 from skalign.utils._target_names import target_names
 from skalign.utils._threads import check_interrupt, map_blocks
 from skalign.utils._types import Array, Doubles, Flags, Floats, Indices, Integers
@@ -23,6 +23,7 @@ __all__ = [
     "check_sample_weight",
     "import_pandas",
     "import_pyplot",
+    "install_hint",
     "map_blocks",
     "single_threaded_blas",
     "single_threaded_blas_if_small",

@@ -36,9 +36,25 @@ def import_pyplot() -> Any:
     return _import("matplotlib.pyplot", "A figure", "plot")
 
 
+def install_hint(extra: str) -> str:
+    """Name the commands that install an extra, from an index and from a checkout.
+
+    Parameters
+    ----------
+    extra : str
+        Name of the extra in ``pyproject.toml``.
+
+    Returns
+    -------
+    str
+        The commands, for the end of a message.
+    """
+    return f'pip install "skalign[{extra}]", or pip install ".[{extra}]" in a checkout.'
+
+
 def _import(module: str, what: str, extra: str) -> Any:
     try:
         return import_module(module)
     except ImportError as error:
         library = module.partition(".")[0]
-        raise ImportError(f'{what} needs {library}: pip install "skalign[{extra}]".') from error
+        raise ImportError(f"{what} needs {library}: {install_hint(extra)}") from error

@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils import check_scalar
 
+from skalign.utils import install_hint
+
 Hemisphere = Literal["lh", "rh"]
 
 SESSIONS_COMPLETED = (40, 40, 32, 30, 40, 32, 40, 30)  # by subjects 1 to 8
@@ -198,4 +200,4 @@ def optional(module: str, extra: str, use: str) -> Any:
     try:
         return import_module(module)
     except ImportError as error:
-        raise ImportError(f'{use} {module}: pip install "skalign[{extra}]".') from error
+        raise ImportError(f"{use} {module}: {install_hint(extra)}") from error
