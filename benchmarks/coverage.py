@@ -2,7 +2,7 @@
 
 ``coverage_rows`` is a section of ``calibration.py``; run alone, this file prints it::
 
-    python benchmarks/coverage.py          # 1000 simulations of every setting, eight minutes
+    python benchmarks/coverage.py          # 1000 simulations of every setting, a quarter of an hour
     python benchmarks/coverage.py 200      # fewer
 """
 

@@ -76,7 +76,7 @@ def test_crossed_factors(coverage):
 
 
 def test_refits(coverage):
-    rows = rows_of(coverage, "refits to 60 images", 25)
+    rows = rows_of(coverage, "refits to 60 images", 50)
     given_fit, over_both = (
         rows[f"refit_intervals, {over}", "theta"].coverage for over in ("test", "both")
     )
