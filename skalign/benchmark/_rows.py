@@ -114,10 +114,10 @@ def make_row(
 
 def summarize(found: Sequence[Alignment]) -> Row:
     """Means over the targets of all folds, as `Alignment.summary` defines them."""
-    columns = (
-        np.concatenate([getattr(each, name) for each in found]) for name in Alignment.MEASURES
-    )
-    return dict(Alignment(*columns).summary())
+    columns: dict[str, Any] = {
+        name: np.concatenate([getattr(each, name) for each in found]) for name in Alignment.MEASURES
+    }
+    return dict(Alignment(**columns).summary())
 
 
 def describe(estimator: Any) -> Row:

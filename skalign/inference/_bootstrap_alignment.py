@@ -122,6 +122,9 @@ def bootstrap_alignment(
     "BCa" did no better than "percentile" where images depend on each other. For a single target "t"
     covered r in 0.93 to 0.95 and theta in 0.90 to 0.94 of the data sets.
 
+    Groups must be of about equal size for that. Where few groups hold most of the images, "t"
+    covers less: r in about 0.85 of 400 data sets with seven groups of 5 images and one of 205.
+
     To evaluate weights from elsewhere, set ``coef_`` and ``intercept_`` of a
     :class:`~sklearn.linear_model.LinearRegression`.
 

@@ -245,7 +245,7 @@ def alignment_null(
     ...     encoder, X[:200], y[:200], X[200:], y[200:], n_resamples=99, random_state=0
     ... )
     >>> found.encoder.theta.round(1), found.excess_theta.round(1), found.p_value_theta
-    (array([0.2]), array([-0.1]), array([0.01]))
+    (array([0.2]), array([-0.2]), array([0.01]))
     """
     check_target(target)
     check_flag(center, "center")

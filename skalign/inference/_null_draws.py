@@ -119,6 +119,11 @@ class RandomUnits(NullDraws):
                     f"{got.shape[0]} rows."
                 )
         self._n_units, self._n_pool = self.data.X.shape[1], self.pool.shape[1]
+        n_rest = max(self._n_pool - self._n_units, 0)
+        log_count = (
+            math.lgamma(1 + self._n_pool) - math.lgamma(1 + self._n_units) - math.lgamma(1 + n_rest)
+        )
+        self.n_arrangements = math.exp(min(log_count, 700))
         if self.pool_test.shape[1] != self._n_pool or self._n_pool <= self._n_units:
             raise ValueError(
                 "pool and pool_test must have the same units, and more units than X, "

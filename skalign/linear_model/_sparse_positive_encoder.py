@@ -247,8 +247,8 @@ class SparsePositiveEncoder(LinearEncoder):
         TypeError
             If a parameter is of the wrong type.
         ValueError
-            If a parameter, `X`, `y` or `sample_weight` is not valid, or features or targets differ
-            from those of the sessions before.
+            If a parameter, `X`, `y` or `sample_weight` is not valid, features or targets differ
+            from those of the sessions before, or the encoder was fitted by `fit`.
 
         Warns
         -----
@@ -257,6 +257,11 @@ class SparsePositiveEncoder(LinearEncoder):
             ill-conditioned cannot be solved from moments: fit it to the images.
         """
         is_first = not hasattr(self, "moments_")
+        if is_first and hasattr(self, "coef_"):
+            raise ValueError(
+                "partial_fit must begin with an unfitted encoder, for fit keeps no moments; got a "
+                "fitted one. Use partial_fit for the first session too, or clone the encoder."
+            )
         given_X, given_y = X, y
         X, y, sample_weight = self._check_data(X, y, sample_weight)
         if is_first:

@@ -187,7 +187,8 @@ def alignment(
         Held-out images: the estimator should not have been fitted to them.
     y : array-like of shape (n_samples, n_targets) or (n_samples,)
         Observed responses. If their targets have names, as the columns of a data frame do, these
-        must be those that the estimator was fitted to, in their order.
+        must be those that the estimator was fitted to, in their order. A fitted
+        TransformedTargetRegressor does not know the names: order the columns yourself.
     center : bool, default=False
         Whether theta centers features and targets over images.
     sample_weight : array-like of shape (n_samples,), default=None

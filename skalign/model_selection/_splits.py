@@ -96,11 +96,17 @@ def check_splits(
 
 
 def _group_folds(cv: Any, labels: Indices) -> GroupKFold:
-    n_folds, n_groups = N_FOLDS if cv is None else int(cv), int(labels.max()) + 1
+    n_groups = int(labels.max()) + 1
+    n_folds = min(N_FOLDS, n_groups) if cv is None else int(cv)
+    if n_groups < 2:
+        raise ValueError(
+            "groups must be at least 2, to hold one out; got 1. A single group cannot be split: "
+            "label runs or sessions, or drop groups if samples are independent."
+        )
     if n_folds > n_groups:
         raise ValueError(
-            f"cv must make at most one fold per group, {n_groups} here; got cv={cv!r}, {n_folds} "
-            f"folds. Use cv={n_groups}, or drop groups if samples are independent."
+            f"cv must make at most one fold per group, {n_groups} here; got cv={cv!r}. Use "
+            f"cv=None or cv={n_groups}."
         )
     return GroupKFold(n_folds)
 

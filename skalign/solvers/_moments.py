@@ -330,6 +330,10 @@ class Moments:
         features = self.features._combined(other.features, pair)
         return self._combined(other, pair, features)
 
+    def __radd__(self, other: Any) -> Moments:
+        """Begin a sum: Python's `sum` starts from 0."""
+        return self if isinstance(other, int) and other == 0 else NotImplemented
+
     def __sub__(self, other: Moments) -> Moments:
         """Moments of the images that are left without those of the other."""
         return self.minus(other) if isinstance(other, Moments) else NotImplemented

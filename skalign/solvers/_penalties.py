@@ -141,6 +141,8 @@ def penalty_strengths(
     shares = as_numbers(
         l1_ratio, "l1_ratio must be a number between 0 and 1, or one such number per target"
     )
+    if shares.shape == (n_targets,):  # an empty target needs none
+        shares = np.where(np.isinf(alphas) & np.isnan(shares), 0.5, shares)
     if not (shares.shape in ((), (n_targets,)) and ((shares >= 0) & (shares <= 1)).all()):
         raise ValueError(
             "l1_ratio must be a number between 0 and 1, or one such number per target; got "

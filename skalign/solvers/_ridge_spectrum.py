@@ -1,8 +1,8 @@
 """Ridge without sign constraints at many strengths: one eigendecomposition for all of them.
 
 With fewer images than features it is that of ``K = XX'``, else that of ``G = X'X``. All strengths
-share it; a strength costs one product per target. Its own rounding errors bound the violation of
-the optimality conditions, for every target at once.
+share it; a strength costs one product per target. What it misses of the matrix
+bounds the violation of the optimality conditions, for every target at once.
 """
 
 from __future__ import annotations
@@ -105,12 +105,13 @@ class RidgeSpectrum:
         Returns
         -------
         ndarray of the shape of `l2`
-            Upper bounds, from rounding in the decomposition; infinite without any penalty on
-            singular features.
+            Upper bounds for weights in double precision, from what the decomposition misses;
+            infinite without any penalty on singular features.
         """
         weakest = self.eigenvalues[0] + l2
         with np.errstate(divide="ignore"):
-            bound = self.deviation + self.residual / weakest
+            growth = self.eigenvalues[-1] / weakest
+            bound = self.deviation * (1 + growth) + self.residual / weakest
         if self.is_dual:
             return bound
         norms = self.design.norms
@@ -130,8 +131,10 @@ class RidgeSpectrum:
         ndarray of shape (n_eigenvalues, n_targets)
             The coordinates.
         """
-        right = images if self.is_dual else self.design.X.T @ images
-        return self.vectors.T @ right
+        if self.is_dual:
+            return self.vectors.T @ images
+        X = self.design.X.astype(np.float64, copy=False)
+        return self.vectors.T @ (X.T @ images)
 
     def rows(self, X: Floats) -> Doubles:
         """Map features of some images so that their predictions are these times weighted z.
@@ -162,8 +165,7 @@ class RidgeSpectrum:
         ndarray of shape (n_targets, n_features)
             The weights, in the type of the features.
         """
-        dtype = self.design.dtype
         coefficients = (self.vectors @ shrunk).T
-        if not self.is_dual:
-            return np.ascontiguousarray(coefficients.astype(dtype, copy=False))
-        return np.ascontiguousarray(coefficients.astype(dtype, copy=False) @ self.design.X)
+        if self.is_dual:  # in double: products in single precision would miss the tolerance
+            coefficients = coefficients @ self.design.X.astype(np.float64, copy=False)
+        return np.ascontiguousarray(coefficients.astype(self.design.dtype, copy=False))

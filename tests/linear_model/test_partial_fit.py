@@ -87,7 +87,6 @@ def test_fit_begins_anew():
     X, Y, _ = sessions[0]
     encoder.fit(X, Y)
     assert not hasattr(encoder, "moments_")
-    encoder.partial_fit(X, Y)
     assert_allclose(encoder.coef_, SparsePositiveEncoder().fit(X, Y).coef_, atol=1e-10)
 
 
@@ -161,3 +160,9 @@ def test_leaving_sessions_out_from_moments_alone_is_that_of_the_images():
             r[k, a] = scores_of_moments(held_out, found.coef, found.intercept, center=False).r
     mean_r = np.nan_to_num(r).mean(axis=0)
     assert_allclose(encoder.cv_results_["mean_test_r"], mean_r, atol=1e-10)
+
+
+def test_a_fit_to_images_is_no_session():
+    X, Y, _ = make_sessions(1)[0]
+    with pytest.raises(ValueError, match="must begin with an unfitted encoder"):
+        SparsePositiveEncoder().fit(X, Y).partial_fit(X, Y)

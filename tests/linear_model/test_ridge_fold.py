@@ -98,7 +98,7 @@ def test_equals_a_loop_of_fits(decomposed, shape, cv, fit_intercept, weighted):
     assert_array_equal(results["mean_test_n_active"], X.shape[1])
     assert np.isnan(results["mean_test_theta"]).all()
     assert np.isnan(results["mean_test_penalized_theta"]).all()
-    assert (results["max_kkt_violation"] < 1e-8).all()
+    assert (results["max_kkt_violation"] < 1e-7).all()  # the tolerance
     best = np.where(r.max(axis=0) > 0, r.argmax(axis=0), -1)
     assert_array_equal(encoder.best_index_, best)
     expected = SparsePositiveEncoder(
@@ -320,4 +320,20 @@ def test_spectrum_bounds_the_violation_of_the_weights_that_it_gives(shape, l2, d
         violation = certify(X, Y, coef, "ridge", l2, positive=False).kkt_violation
         bound = spectrum.violation(np.array([l2]))[0]
         assert violation.max() <= bound + 1e-15
-        assert bound < 1e-9
+        assert bound < 1e-7
+
+
+@pytest.mark.parametrize("shape", [(40, 100), (60, 8)])
+def test_single_precision_meets_its_tolerance_beside_many_alphas(shape):
+    """More alphas than have factors of their own: each target as if it were alone."""
+    rng = np.random.default_rng(0)
+    X = (rng.standard_normal(shape) * np.geomspace(1, 1e-4, shape[1])).astype(np.float32)
+    Y = X @ rng.standard_normal((shape[1], 12)) + rng.standard_normal((shape[0], 12))
+    Y = Y.astype(np.float32)
+    alphas = np.geomspace(0.01, 100, 12)
+    together = solve(X, Y, "ridge", alphas, positive=False)
+    assert together.converged.all()
+    for target in range(12):
+        alone = solve(X, Y[:, [target]], "ridge", alphas[target], positive=False)
+        size = np.abs(alone.coef).max()
+        assert_allclose(together.coef[[target]], alone.coef, atol=1e-5 * size)

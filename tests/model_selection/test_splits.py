@@ -54,8 +54,8 @@ def test_splitters_by_group_are_obeyed(cv):
 def test_groups_are_never_torn(labels, cv):
     n_groups = len(set(labels))
     data = np.zeros((len(labels), 1))
-    if (5 if cv is None else cv) > n_groups:
-        with pytest.raises(ValueError, match=f"at most one fold per group, {n_groups} here"):
+    if n_groups < 2 or (cv or 0) > n_groups:
+        with pytest.raises(ValueError, match=r"at least 2, to hold one out|at most one fold per"):
             check_splits(cv, data, groups=labels)
         return
     try:
@@ -100,8 +100,8 @@ ERRORS = {
         "at least 1 sample.*training part of every split; got 0 in split 0",
     ),
     "too few groups": (
-        {"cv": None, "groups": np.arange(24) % 3},
-        "at most one fold per group, 3 here; got cv=None, 5 folds. Use cv=3",
+        {"cv": 5, "groups": np.arange(24) % 3},
+        "at most one fold per group, 3 here; got cv=5. Use cv=None or cv=3",
     ),
     "labels missing": ({"cv": 2, "groups": [1, 2]}, r"one label per sample, 24 here; got .*\(2,\)"),
     "labels NaN": ({"cv": 2, "groups": np.r_[np.nan, np.ones(23)]}, "a label for every sample"),
@@ -114,3 +114,11 @@ def test_errors_name_the_rule_and_the_remedy(case):
     arguments, message = ERRORS[case]
     with pytest.raises(ValueError, match=message):
         check_splits(X=X, **arguments)
+
+
+def test_fewer_groups_than_five_folds_are_a_fold_each():
+    groups = np.repeat(np.arange(3), 4)
+    splits = check_splits(None, np.zeros((12, 1)), groups=groups)
+    assert sorted(tuple(np.unique(groups[test])) for _, test in splits) == [(0,), (1,), (2,)]
+    with pytest.raises(ValueError, match="groups must be at least 2, to hold one out; got 1"):
+        check_splits(None, np.zeros((12, 1)), groups=np.zeros(12))

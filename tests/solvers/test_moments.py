@@ -316,3 +316,12 @@ def test_errors_say_what_does_not_go_together(data):
     for operation in (lambda: moments + 1, lambda: moments - 1):
         with pytest.raises(TypeError, match="unsupported operand"):
             operation()
+
+
+def test_moments_of_sessions_are_summed_by_python():
+    rng = np.random.default_rng(0)
+    X, Y = rng.standard_normal((30, 3)), rng.standard_normal((30, 2))
+    parts = [Moments.of(X[k::3], Y[k::3]) for k in range(3)]
+    np.testing.assert_allclose(sum(parts).gram, (parts[0] + parts[1] + parts[2]).gram)
+    with pytest.raises(TypeError):
+        1 + parts[0]
