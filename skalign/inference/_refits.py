@@ -94,7 +94,12 @@ class RefittableModel:
 
     def keep_alpha(self, fitted: Any) -> RefittableModel:
         """The same model at the strengths that a fit of it has chosen."""
-        return replace(self, estimator=with_chosen_alpha(fitted))
+        estimator = with_chosen_alpha(fitted)
+        fit_params = dict(self.fit_params or {})
+        if _argument_name(estimator, "groups") is None:  # what chooses no more splits no more
+            for name in [name for name in fit_params if name.split("__")[-1] == "groups"]:
+                del fit_params[name]
+        return replace(self, estimator=estimator, fit_params=fit_params)
 
     def with_params(self, **params: Any) -> RefittableModel:
         """The same model with some parameters of the estimator set to other values."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from functools import partial
 from typing import Any, Self
 
@@ -247,20 +248,25 @@ class SparsePositiveEncoder(LinearEncoder):
         TypeError
             If a parameter is of the wrong type.
         ValueError
-            If a parameter, `X`, `y` or `sample_weight` is not valid, features or targets differ
-            from those of the sessions before, or the encoder was fitted by `fit`.
+            If a parameter, `X`, `y` or `sample_weight` is not valid, or features or targets differ
+            from those of the sessions before.
 
         Warns
         -----
+        UserWarning
+            If the encoder was fitted by `fit`, which keeps no moments: its images are forgotten.
         ConvergenceWarning
             If targets did not reach `tol`. A least-squares problem without signs that is
             ill-conditioned cannot be solved from moments: fit it to the images.
         """
         is_first = not hasattr(self, "moments_")
         if is_first and hasattr(self, "coef_"):
-            raise ValueError(
-                "partial_fit must begin with an unfitted encoder, for fit keeps no moments; got a "
-                "fitted one. Use partial_fit for the first session too, or clone the encoder."
+            warnings.warn(
+                "partial_fit should begin with an unfitted encoder; got one fitted by fit, which "
+                "keeps no moments: its images are forgotten. Use partial_fit for the first session "
+                "too.",
+                UserWarning,
+                stacklevel=2,
             )
         given_X, given_y = X, y
         X, y, sample_weight = self._check_data(X, y, sample_weight)

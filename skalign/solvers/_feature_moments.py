@@ -29,7 +29,7 @@ from scipy.linalg import eigh
 
 from skalign.solvers._combination import Combination, check_digits, nothing
 from skalign.solvers._design import Design
-from skalign.utils import Doubles, Floats, Indices, check_sample_weight
+from skalign.utils import Doubles, Floats, Indices, call_interruptibly, check_sample_weight
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +88,7 @@ class FeatureMoments:
     @cached_property
     def spectrum(self) -> tuple[Doubles, Doubles]:
         """Eigenvalues (n_features,), none negative, and eigenvectors, in columns, of the Gram."""
-        values, vectors = eigh(self.gram.astype(np.float64), check_finite=False)
+        values, vectors = call_interruptibly(eigh, self.gram.astype(np.float64), check_finite=False)
         return np.maximum(values, 0), vectors
 
     def take(self, index: Any) -> FeatureMoments:

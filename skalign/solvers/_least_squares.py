@@ -19,7 +19,7 @@ from skalign.solvers._arguments import TOL
 from skalign.solvers._design import Design
 from skalign.solvers._gram import gram_of
 from skalign.solvers._ridge_spectrum import RidgeSpectrum
-from skalign.utils import Array, Doubles, check_interrupt
+from skalign.utils import Array, Doubles, call_interruptibly, check_interrupt
 
 CONDITION_LIMIT = {np.dtype(np.float64): 1e8, np.dtype(np.float32): 1e3}
 REFINED = 1e4  # estimated condition beyond which weights lose digits that a refinement gives back
@@ -90,7 +90,9 @@ def _through_cholesky(
         system *= units[:, None]
         norm = np.abs(system).sum(axis=0).max()
         try:
-            factor, lower = cho_factor(system, overwrite_a=True, check_finite=False)
+            factor, lower = call_interruptibly(
+                cho_factor, system, overwrite_a=True, check_finite=False
+            )
         except np.linalg.LinAlgError:
             return None
         (estimate,) = lapack.get_lapack_funcs(("pocon",), (factor,))
@@ -162,7 +164,7 @@ def _through_svd(design: Design, strengths: Array) -> Solver:
     X = design.X.astype(np.float64)
 
     def decompose(A: Array, eps: float) -> tuple[Array, Array, Array]:
-        U, s, Vt = svd(A, full_matrices=False, check_finite=False)
+        U, s, Vt = call_interruptibly(svd, A, full_matrices=False, check_finite=False)
         kept = s > max(design.X.shape) * eps * s.max(initial=0)
         return U[:, kept], s[kept], Vt[kept]
 
@@ -176,7 +178,7 @@ def _through_svd(design: Design, strengths: Array) -> Solver:
         U, s, Vt = decompose(X * units, np.finfo(dtype).eps)
     basis = None
     if spread > EVEN and len(s) < np.count_nonzero(norms):
-        basis, _ = qr((Vt / units).T, mode="economic", check_finite=False)
+        basis, _ = call_interruptibly(qr, (Vt / units).T, mode="economic", check_finite=False)
 
     def least_norm(prepared: Array) -> Array:
         """Minimum norm in the user's own units: the part of a minimizer in the span of the rows."""

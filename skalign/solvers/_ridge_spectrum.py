@@ -14,7 +14,7 @@ from scipy.linalg import eigh
 
 from skalign.solvers._design import Design
 from skalign.solvers._gram import gram_of
-from skalign.utils import Doubles, Floats
+from skalign.utils import Doubles, Floats, call_interruptibly
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +80,7 @@ class RidgeSpectrum:
         else:
             X = design.X.astype(np.float64, copy=False)
             matrix = gram_of(X.T if is_dual else X)
-        eigenvalues, vectors = eigh(matrix, driver="evd", check_finite=False)
+        eigenvalues, vectors = call_interruptibly(eigh, matrix, driver="evd", check_finite=False)
         eigenvalues = np.maximum(eigenvalues, 0)
         missed = matrix - (vectors * eigenvalues) @ vectors.T
         off = vectors.T @ vectors

@@ -4,7 +4,7 @@ from skalign.utils._blas_threads import single_threaded_blas, single_threaded_bl
 from skalign.utils._checks import check_flag, check_groups, check_number, check_sample_weight
 from skalign.utils._optional import import_pandas, import_pyplot, install_hint
 from skalign.utils._target_names import target_names
-from skalign.utils._threads import check_interrupt, map_blocks
+from skalign.utils._threads import call_interruptibly, check_interrupt, map_blocks
 from skalign.utils._types import Array, Doubles, Flags, Floats, Indices, Integers
 from skalign.utils._versioned_state import VersionedState
 
@@ -16,6 +16,7 @@ __all__ = [
     "Indices",
     "Integers",
     "VersionedState",
+    "call_interruptibly",
     "check_flag",
     "check_groups",
     "check_interrupt",

@@ -42,6 +42,37 @@ def check_interrupt() -> None:
         workers = workers.outer
 
 
+def call_interruptibly(function: Callable[..., Result], *args: Any, **kwargs: Any) -> Result:
+    """Call compiled code that hears no interrupt, such as one long LAPACK routine.
+
+    It runs in a thread of its own, so that an interrupt ends the waiting at once. The routine
+    itself goes on to its end, and its result is dropped.
+
+    Parameters
+    ----------
+    function : callable
+        Which releases the GIL while it computes.
+    *args, **kwargs : Any
+        Its arguments.
+
+    Returns
+    -------
+    Any
+        What the function returned.
+    """
+    outcome: Outcome = SimpleQueue()
+
+    def call() -> None:
+        try:
+            outcome.put((function(*args, **kwargs), None))
+        except BaseException as error:
+            outcome.put((None, error))
+
+    start_thread(call)
+    result: Result = _result(outcome)
+    return result
+
+
 def map_blocks(
     function: Callable[[Item], Result], blocks: Sequence[Item], n_jobs: int | None
 ) -> Generator[Result, None, None]:

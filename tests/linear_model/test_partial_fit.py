@@ -164,5 +164,6 @@ def test_leaving_sessions_out_from_moments_alone_is_that_of_the_images():
 
 def test_a_fit_to_images_is_no_session():
     X, Y, _ = make_sessions(1)[0]
-    with pytest.raises(ValueError, match="must begin with an unfitted encoder"):
-        SparsePositiveEncoder().fit(X, Y).partial_fit(X, Y)
+    with pytest.warns(UserWarning, match="its images are forgotten"):
+        encoder = SparsePositiveEncoder().fit(X[:5], Y[:5]).partial_fit(X, Y)
+    assert_allclose(encoder.coef_, SparsePositiveEncoder().fit(X, Y).coef_, atol=1e-10)

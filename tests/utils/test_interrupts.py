@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_info
 
 import skalign
 from skalign.solvers import solve
-from skalign.utils import check_interrupt, map_blocks
+from skalign.utils import call_interruptibly, check_interrupt, map_blocks
 
 UTILS = str(Path(skalign.__file__).parent / "utils")
 SOLVE = str(Path(skalign.__file__).parent / "solvers" / "_solve.py")
@@ -300,3 +300,20 @@ def test_error_of_a_block_is_raised_with_its_traceback():
     with pytest.raises(ValueError, match="block 0") as raised:
         list(map_blocks(fail, [0, 1], n_jobs=2))
     assert raised.traceback[-1].name == "fail"
+
+
+def test_routines_that_hear_nothing_are_waited_for_in_vain_no_longer():
+    """An interrupt ends the waiting at once; what the routine raises or returns comes through."""
+    assert call_interruptibly(sorted, [2, 1], reverse=True) == [2, 1]
+    with pytest.raises(ZeroDivisionError):
+        call_interruptibly(divmod, 1, 0)
+    released = threading.Event()
+    timer = threading.Timer(0.2, signal.raise_signal, [signal.SIGINT])
+    start = time.monotonic()
+    timer.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            call_interruptibly(released.wait, 20)
+    finally:
+        released.set()
+    assert time.monotonic() - start < 5
