@@ -194,7 +194,7 @@ def refit_intervals(
     and the ceiling of three repeats would be estimated from two thirds of their noise. The noise of
     repeats varies from image to image, and enters with the images.
 
-        Coverage at a nominal 0.95 of the means that an encoder has over other images to fit and to
+    Coverage at a nominal 0.95 of the means that an encoder has over other images to fit and to
     score, in 500 simulations of a positive lasso on 60 images to fit and 60 to score: given the fit
     ("test") 0.91 for r and 0.54 for theta; over both 0.98, with a standard error of 0.01 to 0.02
     (``benchmarks/coverage.py``). Errors over images to fit are too large rather than too small: r
