@@ -17,6 +17,7 @@ from sklearn.linear_model import (
 )
 
 from skalign.metrics import Alignment, linear_model_of
+from skalign.model_selection import alpha_at_edge
 from skalign.utils import import_pandas
 
 SCORES = (
@@ -25,7 +26,7 @@ SCORES = (
 )
 COLUMNS = (
     *("model", "layer", "units", "subject", "region", "encoder", "penalty", "positive", "alpha"),
-    *("partition", *SCORES),
+    *("alpha_at_edge", "partition", *SCORES),
     *("ceiling", "n_targets", "seconds", "error"),
 )
 
@@ -132,9 +133,11 @@ def describe(estimator: Any) -> Row:
     -------
     dict
         ``penalty``, ``positive`` and ``alpha``. If every target has an alpha of its own: the median
-        over targets that are not empty. NaN if there is none.
+        over targets that are not empty. NaN if there is none. ``alpha_at_edge``: fraction of the
+        targets whose alpha was chosen at the edge of its grid; NaN if none was chosen.
     """
     model = linear_model_of(estimator).model
+    at_edge = alpha_at_edge(estimator) if hasattr(model, "coef_") else None
     parameters = model.get_params(deep=False) if hasattr(model, "get_params") else {}
     penalty = parameters.get("penalty", _PENALTIES.get(type(model), type(model).__name__))
     alphas = getattr(model, "alpha_", parameters.get("alpha"))
@@ -142,6 +145,7 @@ def describe(estimator: Any) -> Row:
         "penalty": str(penalty),
         "positive": bool(parameters.get("positive", False)),
         "alpha": np.nan if penalty == "ols" else _median_alpha(alphas),
+        "alpha_at_edge": np.nan if at_edge is None else float(at_edge.mean()),
     }
 
 

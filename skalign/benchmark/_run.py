@@ -82,6 +82,9 @@ def run_benchmark(
             Those of the encoder. If it chose an alpha for every target: the median over targets
             that are not empty. NaN if it has none. Of a ``MultiOutputRegressor``: those of its
             first target.
+        alpha_at_edge : float
+            Fraction of the targets whose alpha was chosen at the edge of its grid, so that one
+            beyond may suit better; NaN if the encoder has chosen none.
         partition : {"train", "validation", "test"}
             Images of the scores. Every cell has one row "test", of the chosen layer. The other rows
             are the scores that the layer was chosen by.

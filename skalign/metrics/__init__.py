@@ -7,7 +7,7 @@ from skalign.metrics._alignment import (
     predictions,
 )
 from skalign.metrics._axis_alignment import AxisAlignment, axis_alignment
-from skalign.metrics._composition import LinearModelInside, linear_model_of
+from skalign.metrics._composition import LinearModelInside, Shell, linear_model_of, open_shell
 from skalign.metrics._corrected_reorientation import (
     CorrectedReorientation,
     correct_reorientation,
@@ -78,6 +78,7 @@ __all__ = [
     "PearsonScorer",
     "ReorientationOfDraws",
     "ReorientationParts",
+    "Shell",
     "TuningReorientationScorer",
     "UnitMatching",
     "VarianceComponents",
@@ -100,6 +101,7 @@ __all__ = [
     "noise_ceiling_snr",
     "normalize_scores",
     "one_to_one_matching",
+    "open_shell",
     "partial_soft_matching",
     "pearson_r",
     "pearson_r_of_draws",

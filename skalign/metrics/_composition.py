@@ -18,7 +18,9 @@ from sklearn.utils.validation import check_is_fitted
 class Shell(NamedTuple):
     """One estimator around another, such as a pipeline around its last step.
 
-    Attributes
+    Returned by :func:`open_shell`.
+
+    Parameters
     ----------
     name : str
         Parameter of the outer estimator that holds the inner one.
@@ -26,6 +28,14 @@ class Shell(NamedTuple):
         The inner estimator, as given.
     fitted : list of estimator
         Fitted clones of it: one, or one per target. Empty before the outer estimator is fitted.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import Ridge
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from skalign.metrics import open_shell
+    >>> open_shell(make_pipeline(Ridge()))
+    Shell(name='ridge', inside=Ridge(), fitted=[Ridge()])
     """
 
     name: str
@@ -34,7 +44,29 @@ class Shell(NamedTuple):
 
 
 def open_shell(estimator: Any) -> Shell | None:
-    """Open the outermost estimator; None if it is not one of the known compositions."""
+    """Open the outermost estimator, by one step.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted or not.
+
+    Returns
+    -------
+    Shell or None
+        What is inside; None if the estimator is not one of the known compositions.
+
+    See Also
+    --------
+    linear_model_of : What is inside all of them.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import Ridge
+    >>> from skalign.metrics import open_shell
+    >>> open_shell(Ridge()) is None
+    True
+    """
     if isinstance(estimator, Pipeline):
         name, last = estimator.steps[-1]
         return Shell(name, last, [last])

@@ -1,5 +1,6 @@
 """Which encoder to keep: splits, choice rules, refit rules for searches, front of candidates."""
 
+from skalign.model_selection._alpha_edges import alpha_at_edge
 from skalign.model_selection._choice import Select, check_rule, choose
 from skalign.model_selection._front import AlignmentFront
 from skalign.model_selection._pareto import pareto_optimal
@@ -9,6 +10,7 @@ from skalign.model_selection._splits import check_splits
 __all__ = [
     "AlignmentFront",
     "Select",
+    "alpha_at_edge",
     "check_rule",
     "check_splits",
     "choose",

@@ -23,6 +23,7 @@ from skalign.metrics import (
     pearson_r,
     target_column,
 )
+from skalign.model_selection._alpha_edges import edges_of_grid
 from skalign.model_selection._pareto import pareto_optimal
 from skalign.model_selection._search_scores import (
     last_iteration,
@@ -70,6 +71,9 @@ class AlignmentFront:
     chosen_fraction : ndarray
         Fraction of the targets for which the candidate was chosen. It sums to less than 1 over
         candidates if targets were left empty, and to 0 if no choice was made.
+    alpha_at_edge : ndarray of bool
+        Whether the candidate's alpha is the smallest or the largest of several; if targets are
+        averaged, for any of them. One beyond may suit a target better that has chosen it.
     target_names : ndarray of shape (n_targets,), default=None
         Names of the targets, where known and not averaged.
 
@@ -98,6 +102,7 @@ class AlignmentFront:
     theta_floor: Doubles
     empty_fraction: Doubles
     chosen_fraction: Doubles
+    alpha_at_edge: Flags
     target_names: NDArray[np.object_] | None = None
 
     @cached_property
@@ -165,6 +170,7 @@ class AlignmentFront:
             theta_floor=unknown,
             empty_fraction=empty_fraction,
             chosen_fraction=(rows == best).astype(float),
+            alpha_at_edge=edges_of_grid(results["params"])[rows],
         )
 
     @classmethod
@@ -201,6 +207,8 @@ class AlignmentFront:
         l1_ratio = np.asarray(results["param_l1_ratio"], dtype=np.float64)
         if not np.isnan(l1_ratio).all():
             params["l1_ratio"] = np.broadcast_to(l1_ratio[:, np.newaxis], n_active.shape)
+        step = candidate // np.unique(l1_ratio).size  # NaN are one value
+        is_edge = _ends(step[-1] + 1)[step]
         front = cls(
             candidate=candidate,
             params=params,
@@ -214,6 +222,7 @@ class AlignmentFront:
             theta_floor=np.asarray(results["mean_test_theta_floor"], dtype=np.float64),
             empty_fraction=np.asarray(results["empty_fraction"], dtype=np.float64),
             chosen_fraction=(candidate[:, np.newaxis] == model.best_index_).astype(float),
+            alpha_at_edge=np.broadcast_to(is_edge[:, np.newaxis], n_active.shape),
             target_names=fitted_target_names(model),
         )
         return front if per_target else front._averaged()
@@ -273,6 +282,7 @@ class AlignmentFront:
                     target_names=None,
                 )
             )
+        is_edge = _ends(len(n_active))
         r, theta, _, theta_observed, n_effective, theta_floor = (
             np.array([getattr(one, name) for one in found]) for name in Alignment.MEASURES
         )
@@ -289,6 +299,7 @@ class AlignmentFront:
             theta_floor=theta_floor,
             empty_fraction=(n_active == 0).astype(float),
             chosen_fraction=np.zeros(n_active.shape),
+            alpha_at_edge=np.broadcast_to(is_edge[:, np.newaxis], n_active.shape),
             target_names=target_names(y),
         )
         return front if per_target else front._averaged()
@@ -324,8 +335,8 @@ class AlignmentFront:
             Columns ``candidate``; ``target`` if targets are not averaged, its name where known and
             else its index; one per parameter;
             ``r``, ``r_se``, ``theta``, ``penalized_theta``, ``theta_observed``, ``n_active``,
-            ``n_effective``, ``theta_floor``, ``empty_fraction``, ``on_front``, ``chosen`` and
-            ``chosen_fraction``.
+            ``n_effective``, ``theta_floor``, ``empty_fraction``, ``on_front``, ``chosen``,
+            ``chosen_fraction`` and ``alpha_at_edge``.
 
         Raises
         ------
@@ -340,7 +351,7 @@ class AlignmentFront:
         columns |= {name: values.ravel() for name, values in self.params.items()}
         names = ["r", "r_se", "theta", "penalized_theta", "theta_observed", "n_active"]
         names += ["n_effective", "theta_floor", "empty_fraction"]
-        names += ["on_front", "chosen", "chosen_fraction"]
+        names += ["on_front", "chosen", "chosen_fraction", "alpha_at_edge"]
         columns |= {name: getattr(self, name).ravel() for name in names}
         return pd.DataFrame(columns).infer_objects()
 
@@ -361,6 +372,7 @@ class AlignmentFront:
             lambda table: table.mean(axis=1),
             params={name: np.median(values, axis=1) for name, values in self.params.items()},
             r=np.nan_to_num(self.r).mean(axis=1),
+            alpha_at_edge=self.alpha_at_edge.any(axis=1),
             **of_defined,
         )
 
@@ -373,6 +385,12 @@ class AlignmentFront:
         n_fits = n_fits.sum(axis=1)
         np.divide(total, n_fits, out=mean, where=n_fits > 0)
         return mean
+
+
+def _ends(n_steps: int) -> Flags:
+    """First and last of several steps, (n_steps,)."""
+    step = np.arange(n_steps)
+    return np.asarray(np.isin(step, [0, n_steps - 1]) & (n_steps > 1))
 
 
 def _column(params: list[dict[str, Any]], name: str) -> Array:

@@ -45,7 +45,7 @@ NAN = np.nan
     ids=str,
 )
 def test_encoder_is_described(estimator, expected):
-    assert_equal(tuple(describe(estimator).values()), expected)
+    assert_equal(tuple(describe(estimator).values()), (*expected, NAN))
 
 
 def test_chosen_alpha_of_targets_that_are_not_empty():
@@ -56,8 +56,10 @@ def test_chosen_alpha_of_targets_that_are_not_empty():
     with pytest.warns(UserWarning, match="1 of 4 targets were left empty"):
         fitted = SparsePositiveEncoderCV().fit(X, Y)
     assert describe(fitted)["alpha"] == np.median(fitted.alpha_[:3]) < np.inf
+    assert describe(fitted)["alpha_at_edge"] == fitted.alpha_at_edge_.mean()
     search = GridSearchCV(Ridge(), {"alpha": [1e6, 0.1]}).fit(X, Y[:, 0])
     assert describe(search)["alpha"] == 0.1
+    assert describe(search)["alpha_at_edge"] == 1
     for model in (RidgeCV(), LassoCV()):
         assert describe(model.fit(X, Y[:, 0]))["alpha"] == model.alpha_
 

@@ -30,7 +30,16 @@ assert_frame_equal = pd.testing.assert_frame_equal
 
 COLUMNS = [
     *("model", "layer", "units", "subject", "region", "encoder", "penalty", "positive", "alpha"),
-    *("partition", "r", "theta", "penalized_theta", "n_active", "theta_observed", "n_effective"),
+    *(
+        "alpha_at_edge",
+        "partition",
+        "r",
+        "theta",
+        "penalized_theta",
+        "n_active",
+        "theta_observed",
+        "n_effective",
+    ),
     *("theta_floor", "empty_fraction"),
     *("ceiling", "n_targets", "seconds", "error"),
 ]
@@ -101,6 +110,10 @@ def test_any_model_with_a_linear_map_inside(problem):
     assert table["error"].isna().all()
     assert set(table["penalty"]) == {"lasso"}
     assert set(table["alpha"][table["encoder"] == "search"]) <= {0.05, 0.2}
+    at_edge = table.groupby("encoder")["alpha_at_edge"]
+    assert at_edge.min()["search"] == 1  # of two alphas
+    assert at_edge.count()["around"] == 0  # which chooses none
+    assert set(table.query("encoder == 'each'")["alpha_at_edge"]) <= {0, 0.5, 1}
     names = ["r", "theta", "penalized_theta", "n_active", "empty_fraction"]
     assert_allclose(table[names], expected_table(problem), rtol=1e-10, atol=1e-12)
 

@@ -27,6 +27,7 @@ def front(**changes):
     tables = {name: np.array(values, dtype=float) for name, values in tables.items()}
     for name in ("penalized_theta", "theta_observed", "n_effective", "theta_floor"):
         tables.setdefault(name, tables["theta"])
+    tables["alpha_at_edge"] = np.zeros(len(tables["r"]), dtype=bool)
     return AlignmentFront(candidate=np.arange(len(tables["r"])), params={}, **tables)
 
 

@@ -52,6 +52,7 @@ def make_front(r, theta, n_active):
         theta_floor=zeros,
         empty_fraction=zeros,
         chosen_fraction=zeros,
+        alpha_at_edge=zeros.astype(bool),
     )
 
 
@@ -125,6 +126,7 @@ def test_of_a_halving_search_the_last_iteration(search):
     assert_array_equal(front.candidate, [1, 3])
     assert_array_equal(front.chosen, [False, True])
     assert front.params["sparsepositiveencoder__alpha"][0] == 0.3
+    assert not front.alpha_at_edge.any()  # of all that was tried
     assert_allclose(front.r, results["mean_test_r"][[1, 3]])
 
 
@@ -137,10 +139,11 @@ def test_frame_has_a_row_per_candidate(search):
     name = "sparsepositiveencoder__"
     params = [f"{name}alpha", f"{name}penalty"]
     assert sorted(frame.columns) == sorted(
-        ["candidate", *params, *scores, "on_front", "chosen", "chosen_fraction"]
+        ["candidate", *params, *scores, "on_front", "chosen", "chosen_fraction", "alpha_at_edge"]
     )
     assert_array_equal(frame[f"{name}alpha"], [0.01, 0.3, 1e3, np.nan])
     assert frame[f"{name}alpha"].dtype == float
+    assert frame["alpha_at_edge"].tolist() == [True, False, True, False]
     assert frame["on_front"].dtype == frame["chosen"].dtype == bool
     assert frame.loc[frame["chosen"], "candidate"].item() == search.best_index_
 
@@ -171,6 +174,7 @@ def test_from_an_encoder_per_target(encoder_cv):
     assert_array_equal(front.chosen, [[False, False], [True, False], [False, False]])
     assert_array_equal(front.on_front, [[True, False], [True, False], [True, False]])
     assert_array_equal(front.empty_fraction, [[0, 1], [0, 0.2], [0, 1]])
+    assert_array_equal(front.alpha_at_edge, [[True, True], [False, False], [True, True]])
     frame = front.to_frame()
     assert_array_equal(frame["target"], [0, 1] * 3)
     assert_array_equal(frame["alpha"], [1, 3, 0.5, 2, 0.1, 1])
@@ -195,6 +199,7 @@ def test_from_an_encoder_averaged(encoder_cv):
     assert_allclose(front.empty_fraction, [0.5, 0.1, 0.5])
     assert_array_equal(front.chosen_fraction, [0, 0.5, 0])  # the other target was left empty
     assert_allclose(front.params["alpha"], [2, 1.25, 0.55])
+    assert_array_equal(front.alpha_at_edge, [True, True, True])  # two steps: both are ends
     assert_array_equal(front.to_frame()["l1_ratio"], [0.5, 0.5, 1.0])
     with pytest.raises(ValueError, match="The front must have targets"):
         front.for_target(0)
