@@ -53,8 +53,8 @@ def test_of_scikit_learn_models(data):
     assert_array_equal(alpha_at_edge(RidgeCV([0.1]).fit(X, Y)), [False, False])
     lasso = LassoCV(alphas=ALPHAS, cv=4).fit(X, Y[:, 1])
     assert_array_equal(alpha_at_edge(lasso), [lasso.alpha_ in (min(ALPHAS), max(ALPHAS))])
-    assert_array_equal(alpha_at_edge(LassoCV(cv=4).fit(X, X.sum(axis=1))), [True])
-    net = ElasticNetCV(l1_ratio=[0.2, 0.9], alphas=8, cv=4).fit(X, X.sum(axis=1))
+    assert_array_equal(alpha_at_edge(LassoCV(cv=4, tol=1e-8).fit(X, X.sum(axis=1))), [True])
+    net = ElasticNetCV(l1_ratio=[0.2, 0.9], alphas=8, cv=4, tol=1e-8).fit(X, X.sum(axis=1))
     assert_array_equal(alpha_at_edge(net), [True])
 
 
