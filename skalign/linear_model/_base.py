@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
-from sklearn.utils import Tags, check_array, check_consistent_length
+from sklearn.utils import Tags, assert_all_finite, check_array, check_consistent_length
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -39,10 +39,15 @@ class LinearEncoder(
                 f"This {type(self).__name__} estimator requires y to be passed, but the target y "
                 "is None."
             )
-        X = check_array(X, accept_sparse="csr", dtype=FLOATS, estimator=self, input_name="X")
-        X = sparse.csr_array(X) if sparse.issparse(X) else X
+        # Plain arrays skip the search for data frames, which takes as long as a small fit.
+        if _is_plain(X) and X.ndim == 2 and X.dtype in FLOATS:
+            assert_all_finite(X, estimator_name=type(self).__name__, input_name="X")
+        else:
+            X = check_array(X, accept_sparse="csr", dtype=FLOATS, estimator=self, input_name="X")
+            X = sparse.csr_array(X) if sparse.issparse(X) else X
         # y is not searched for NaN here: that would read it twice. The solver sees them.
-        y = check_array(y, ensure_2d=False, ensure_all_finite=False, input_name="y")
+        if not _is_plain(y):
+            y = check_array(y, ensure_2d=False, ensure_all_finite=False, input_name="y")
         check_consistent_length(X, y)
         if sample_weight is not None:
             sample_weight = check_sample_weight(sample_weight, X.shape[0])
@@ -50,8 +55,13 @@ class LinearEncoder(
 
     def _keep_names(self, X: Any, y: Any) -> None:
         """Keep the names of features and targets, of `X` and `y` as they were given."""
-        validate_data(self, X, skip_check_array=True)  # n_features_in_, feature_names_in_
-        names = target_names(y)
+        if _is_plain(X):
+            self.n_features_in_ = X.shape[1]
+            if hasattr(self, "feature_names_in_"):
+                del self.feature_names_in_  # of a fit before
+        else:
+            validate_data(self, X, skip_check_array=True)  # n_features_in_, feature_names_in_
+        names = None if _is_plain(y) else target_names(y)
         if names is not None:
             self.target_names_in_ = names
         elif hasattr(self, "target_names_in_"):
@@ -96,3 +106,13 @@ class LinearEncoder(
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def _is_plain(array: Any) -> bool:
+    """Whether an array is NumPy's own, of one or two dimensions, of numbers and not empty."""
+    return (
+        type(array) is np.ndarray
+        and array.dtype.kind in "biuf"
+        and 1 <= array.ndim <= 2
+        and array.size > 0
+    )

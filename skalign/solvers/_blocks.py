@@ -204,7 +204,9 @@ class BlockSolver:
         return self._in_numbers(targets, solution)
 
     def _units_matter(self, targets: PreparedTargets) -> bool:
-        return bool(self._design.exponent or np.any(targets.exponents))
+        exponents = targets.exponents
+        of_targets = exponents if isinstance(exponents, int) else exponents.any()
+        return bool(self._design.exponent or of_targets)
 
     def _in_units(self, targets: PreparedTargets, penalty: PenaltyStrengths) -> PenaltyStrengths:
         if not self._units_matter(targets):

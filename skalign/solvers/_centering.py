@@ -86,6 +86,9 @@ def constant_columns(
     ndarray of shape (n_columns,)
         Whether they are constant.
     """
+    # Ordinary columns need one look.
+    if (squares > np.maximum(total * (NEARLY_CONSTANT * mean) ** 2, UNDERFLOW)).all():
+        return np.zeros(len(squares), bool)
     # A mean is accumulated in float64 and then rounded to the type of the column.
     eps = 4 * np.finfo(A.dtype).eps + 16 * np.finfo(np.float64).eps
     finite, held = np.isfinite(squares), squares >= UNDERFLOW

@@ -19,7 +19,9 @@ from skalign.utils import Doubles, Flags, Floats, Indices
 
 def has_closed_form(penalty: PenaltyStrengths, *, positive: bool) -> Flags:
     """Which targets are least squares, without signs and without an l1 penalty."""
-    closed: Flags = (penalty.l1 == 0) & (not positive) & ~penalty.empty
+    if positive:
+        return np.zeros(len(penalty.l1), bool)
+    closed: Flags = (penalty.l1 == 0) & ~penalty.empty
     return closed
 
 

@@ -81,12 +81,15 @@ def solve_by_kernel(
     for penalty, fit in zip(
         penalties, kernel(moments, penalties, coef, max_iter=max_iter), strict=True
     ):
-        solution, fitted = fit.solution, fit.solution.coef.any(axis=1)
-        loses = fit.pivot < NEARLY_DEPENDENT[moments.q.dtype]
-        doubtful = fitted & (loses | ~solution.converged) & (solution.n_iter < max_iter)
+        solution = fit.solution
+        doubtful = (fit.pivot < NEARLY_DEPENDENT[moments.q.dtype]) | ~solution.converged
         if polish is not None and doubtful.any():
-            polish(penalty, solution, doubtful)
-        several = (penalty.l2 == 0) & ~penalty.empty & ((fit.ties > 0) | (fit.pivot == 0))
+            doubtful &= solution.coef.any(axis=1) & (solution.n_iter < max_iter)
+            if doubtful.any():
+                polish(penalty, solution, doubtful)
+        several = (fit.ties > 0) | (fit.pivot == 0)
+        if several.any():
+            several &= (penalty.l2 == 0) & ~penalty.empty
         targets = np.flatnonzero(several)
         if targets.size:
             part = moments.take(targets=targets)

@@ -7,6 +7,7 @@ objective in scikit-learn's scale is the unit times that.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -35,7 +36,7 @@ class PenaltyStrengths:
     l2: Doubles
     unit: float
 
-    @property
+    @cached_property
     def empty(self) -> Flags:
         """Whether a target is left empty: its alpha is infinite."""
         return np.isinf(self.l1) | np.isinf(self.l2)

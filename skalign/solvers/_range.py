@@ -45,6 +45,8 @@ def check_range(squares: Array, X: Any) -> None:
             f"Input X contains NaN, infinity or values too large for {dtype}. Scale X."
         )
     small = np.flatnonzero(squares < SMALLEST_SQUARE[dtype])
+    if not small.size:
+        return
     columns = X[:, small].toarray() if sparse.issparse(X) else X[:, small]
     lost = small[columns.any(axis=0)]
     if lost.size:
