@@ -12,6 +12,11 @@ from skalign.inference._control import alignment_against_control
 from skalign.inference._crossed_mean import CrossedInterval, crossed_mean
 from skalign.inference._equivalence import EquivalenceTest, equivalence_test
 from skalign.inference._interval import ConfidenceInterval
+from skalign.inference._multiverse import (
+    AlignmentMultiverse,
+    AnalysisChoices,
+    alignment_multiverse,
+)
 from skalign.inference._mutual_alignment import MutualAlignment, mutual_alignment
 from skalign.inference._null import alignment_null
 from skalign.inference._null_result import AlignmentNull
@@ -26,7 +31,9 @@ __all__ = [
     "AlignmentBaselines",
     "AlignmentComparison",
     "AlignmentIntervals",
+    "AlignmentMultiverse",
     "AlignmentNull",
+    "AnalysisChoices",
     "ConfidenceInterval",
     "CrossedInterval",
     "EquivalenceTest",
@@ -39,6 +46,7 @@ __all__ = [
     "VariancePartition",
     "alignment_against_control",
     "alignment_baselines",
+    "alignment_multiverse",
     "alignment_null",
     "bootstrap_alignment",
     "bootstrap_alignment_difference",

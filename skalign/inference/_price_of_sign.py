@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike
 from scipy import sparse
 
 from skalign.inference._comparison import AlignmentComparison, check_test_targets, check_test_weight
-from skalign.inference._refits import RefittableModel, count_samples
-from skalign.metrics import Alignment, alignment, linear_maps, linear_model_of
+from skalign.inference._refits import RefittableModel, count_samples, parameter_to_set
+from skalign.metrics import Alignment, alignment, linear_maps
 from skalign.utils import Array, Doubles, Integers, check_flag, import_pandas
 
 
@@ -187,10 +187,10 @@ def price_of_sign(
     names = check_test_targets(y, y_test)
     test_weight = check_test_weight(test_sample_weight, count_samples(X_test))
     model = RefittableModel(encoder, count_samples(X), sample_weight, groups, fit_params)
-    name = _positive_parameter(encoder)
+    name = parameter_to_set(encoder, "positive")
     if keep_alpha:
         model = model.keep_alpha(model.fit(X, y))
-        name = _positive_parameter(model.estimator)
+        name = parameter_to_set(model.estimator, "positive")
     signed, positive = (model.with_params(**{name: value}).fit(X, y) for value in (False, True))
     sides: dict[str, Alignment] = {}
     for side, fit in (("signed", signed), ("positive", positive)):
@@ -214,17 +214,3 @@ def price_of_sign(
         n_negative=np.asarray((negative < 0).sum(axis=0)).ravel(),
         unit_names=maps[0].feature_names,
     )
-
-
-def _positive_parameter(encoder: Any) -> str:
-    """Name of the parameter ``positive`` of the linear model inside, which no search varies."""
-    name = linear_model_of(encoder).parameter("positive")
-    for searched, value in encoder.get_params().items():
-        if searched.rpartition("__")[2] in ("param_grid", "param_distributions"):
-            grids = value if isinstance(value, list | tuple) else [value]
-            if any(key.rpartition("__")[2] == "positive" for grid in grids for key in grid):
-                raise TypeError(
-                    f"encoder must not search over positive, which is set here; got {searched} of "
-                    f"{type(encoder).__name__} with positive. Drop it there."
-                )
-    return name

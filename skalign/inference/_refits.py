@@ -187,6 +187,25 @@ def _split_by_groups(estimator: Any, X: Any, y: Any, groups: ArrayLike) -> None:
             return
 
 
+def parameter_to_set(estimator: Any, name: str) -> str:
+    """Name that a parameter of the linear model has outside, where no search varies it."""
+    outer = linear_model_of(estimator).parameter(name)
+    check_not_searched(estimator, name)
+    return outer
+
+
+def check_not_searched(estimator: Any, name: str) -> None:
+    """Raise where a search inside the estimator varies what is set from outside."""
+    for searched, value in estimator.get_params().items():
+        if searched.rpartition("__")[2] in ("param_grid", "param_distributions"):
+            grids = value if isinstance(value, list | tuple) else [value]
+            if any(key.rpartition("__")[2] == name for grid in grids for key in grid):
+                raise TypeError(
+                    f"encoder must not search over {name}, which is set here; got {searched} of "
+                    f"{type(estimator).__name__} with {name}. Drop it there."
+                )
+
+
 def take_rows(values: Any, rows: Indices) -> Any:
     """Some rows of an array, a sparse matrix, a list or a data frame."""
     (values,) = indexable(values)  # a sparse matrix becomes one that has rows
