@@ -7,6 +7,7 @@ times ``(m'w + b)^2`` and ``m_i (m'w + b)`` is added.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +16,10 @@ from skalign.metrics._directions import safe_scale
 from skalign.metrics._map_scores import geometric_floor
 from skalign.metrics._problem import mean_cosine
 from skalign.solvers import FeatureMoments, Moments, quadratic_forms
-from skalign.utils import Doubles, Floats, Integers
+from skalign.utils import Array, Doubles, Flags, Floats, Integers
+
+# Up to this fraction of active features, sums over those alone take less time than over all.
+FEW = 0.25
 
 
 class MomentScores(NamedTuple):
@@ -98,10 +102,12 @@ def scores_of_moments(
     bias = moments.target_means - predicted_means
     feature_means, inverse = _means_and_inverse_norms(moments.features, center)
     has_direction = inverse > 0
-    absolute = np.abs(coef)
+    active = coef != 0
+    weights, products, sums = _active_weights(coef, moments.q, active)
+    absolute = np.abs(weights)
     variance, aligned = quadratic_forms(moments.gram, coef, inverse)
     variance = np.maximum(variance, 0)
-    covariance = np.einsum("ij,ij->i", coef, moments.q, dtype=np.float64)
+    covariance = sums(weights * products, np.ones(len(inverse)))
     r, r2, theta, theta_observed, n_effective, floor = np.full((6, len(coef)), np.nan)
     # The product of the roots stays in range where the root of the product would not.
     size = np.sqrt(variance) * np.sqrt(squared_norms)
@@ -109,30 +115,31 @@ def scores_of_moments(
     residual = squared_norms - 2 * covariance + variance + total_weight * bias**2
     np.divide(residual, squared_norms, out=r2, where=squared_norms > 0)
 
-    total = absolute @ has_direction.astype(np.float64)
-    along_means = absolute @ (inverse * feature_means)
+    total = sums(absolute, has_direction.astype(np.float64))
+    along_means = None if center else sums(absolute, inverse * feature_means)
     for found, along, square, means in (
         (theta, aligned, variance, predicted_means),
-        (theta_observed, (absolute * moments.q) @ inverse, squared_norms, moments.target_means),
+        (theta_observed, sums(absolute * products, inverse), squared_norms, moments.target_means),
     ):
-        if not center:
+        if along_means is not None:
             along = along + total_weight * means * along_means
             square = square + total_weight * means**2
         length = np.sqrt(square) * total
         np.divide(along, length, out=found, where=length > 0)
-    scale = safe_scale(absolute.max(axis=1, initial=0), "coef")
+    low = coef.min(axis=1, initial=0)
+    scale = safe_scale(np.maximum(coef.max(axis=1, initial=0), -low), "coef")
     if (scale != 1).any():
         scale = np.ldexp(1.0, np.frexp(scale)[1] - 1)  # a power of two rounds nothing
-        absolute, total = absolute / scale[:, np.newaxis], total / scale
-    counted = absolute if has_direction.all() else absolute * has_direction
-    squares = np.einsum("ij,ij->i", counted, counted, dtype=np.float64)
+        absolute, _, sums = _active_weights(np.abs(coef) / scale[:, np.newaxis], moments.q, active)
+        total = total / scale
+    squares = sums(absolute**2, has_direction.astype(np.float64))
     np.divide(total**2, squares, out=n_effective, where=squares > 0)
     if cosine is None:
         cosine = mean_cosine_of_moments(moments.features, center=center)
-    is_positive = coef.min(axis=1, initial=0) >= 0
+    is_positive = low >= 0
     floor[is_positive] = geometric_floor(n_effective[is_positive], cosine)
     return MomentScores(
-        n_active=np.count_nonzero(coef, axis=1),
+        n_active=np.count_nonzero(active, axis=1),
         r=np.clip(r, -1, 1),
         r2=1 - r2,
         theta=np.clip(1 - theta, 0, 2),
@@ -140,6 +147,27 @@ def scores_of_moments(
         n_effective=n_effective,
         theta_floor=floor,
     )
+
+
+def _active_weights(
+    coef: Floats, q: Floats, active: Flags
+) -> tuple[Doubles, Doubles, Callable[[Array, Doubles], Doubles]]:
+    """Weights and products, in double precision, and how to sum over the features of a target.
+
+    Where few features are active, both are lists of numbers of those; else whole tables. The sum is
+    that of such numbers times a factor for each feature.
+    """
+    n_targets, n_features = coef.shape
+    flat = np.flatnonzero(active)
+    if flat.size > FEW * active.size:
+        return coef.astype(np.float64, copy=False), q.astype(np.float64, copy=False), np.matmul
+    target, feature = np.divmod(flat, n_features)
+
+    def sums(values: Array, factors: Doubles) -> Doubles:
+        return np.bincount(target, values * factors[feature], n_targets)
+
+    weights, products = coef[target, feature], q[target, feature]
+    return weights.astype(np.float64), products.astype(np.float64), sums
 
 
 def mean_cosine_of_moments(features: FeatureMoments, *, center: bool) -> float:
