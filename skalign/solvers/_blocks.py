@@ -49,6 +49,8 @@ class BlockSolver:
         Bound on the KKT violation.
     max_iter : int
         Bound on the iterations of one target.
+    features : FeatureMoments, default=None
+        Moments of the design, if they are known. Else they are taken where a Gram pays.
 
     Examples
     --------
@@ -74,6 +76,7 @@ class BlockSolver:
         positive: bool,
         tol: float,
         max_iter: int,
+        features: FeatureMoments | None = None,
     ) -> None:
         self._design = design
         self._positive, self._tol, self._max_iter = positive, tol, max_iter
@@ -85,8 +88,11 @@ class BlockSolver:
             design, strengths.l2[closed], positive=positive, tol=tol, max_iter=max_iter
         )
         self._only_moments = not closed.any()
-        pays = not (closed | strengths.empty).all() and gram_pays(design, n_targets)
-        self._features = FeatureMoments.of(design) if pays else None
+        if (closed | strengths.empty).all():
+            features = None
+        elif features is None and gram_pays(design, n_targets):
+            features = FeatureMoments.of(design)
+        self._features = features
 
     def path(
         self,
@@ -260,7 +266,7 @@ class BlockSolver:
         )
 
 
-def gram_pays(design: Design, n_targets: int) -> bool:
+def gram_pays(design: Design, n_targets: int, *, n_images: int | None = None) -> bool:
     """Decide whether the Gram of all features costs less than solving every target without it.
 
     Both are estimated in multiplications: half those of all pairs of features for the Gram, which
@@ -273,6 +279,8 @@ def gram_pays(design: Design, n_targets: int) -> bool:
         Prepared features.
     n_targets : int
         Number of targets.
+    n_images : int, default=None
+        Number of images whose products make the Gram; by default those of the design.
 
     Returns
     -------
@@ -290,7 +298,7 @@ def gram_pays(design: Design, n_targets: int) -> bool:
     if n_features <= GRAM_FEATURES:
         return True
     tried = min(TRIED, n_samples // 3, n_features)
-    of_gram = 0.5 * n_samples * n_features**2
+    of_gram = 0.5 * (n_images or n_samples) * n_features**2
     of_target = n_samples * (ROUNDS * n_features + 0.5 * tried**2) + CALLS
     fits: bool = n_features**2 * design.dtype.itemsize <= GRAM_BYTES
     return fits and of_gram <= n_targets * of_target

@@ -12,11 +12,23 @@ from scipy import sparse
 
 from skalign.solvers._arguments import check_problem, check_stopping
 from skalign.solvers._blocks import BlockSolver
-from skalign.solvers._penalties import Penalty, penalty_strengths
+from skalign.solvers._gram_space import has_closed_form
+from skalign.solvers._observed_parts import ObservedPart, ObservedParts, of_targets
+from skalign.solvers._penalties import Penalty, PenaltyStrengths, penalty_strengths
 from skalign.solvers._solution import Solution, empty_solution, put_solution
 from skalign.solvers._target_blocks import target_blocks
 from skalign.solvers._units import design_in_range
-from skalign.utils import Array, Floats, map_blocks, single_threaded_blas_if_small
+from skalign.utils import (
+    Array,
+    Floats,
+    Missing,
+    MissingPatterns,
+    PatternOfTargets,
+    check_missing,
+    map_blocks,
+    missing_explained,
+    single_threaded_blas_if_small,
+)
 
 
 def solve(
@@ -30,6 +42,7 @@ def solve(
     fit_intercept: bool = True,
     sample_weight: ArrayLike | None = None,
     coef_init: Floats | None = None,
+    missing: Missing = "error",
     tol: float | None = None,
     max_iter: int = 10_000,
     n_jobs: int | None = None,
@@ -71,6 +84,10 @@ def solve(
         Weights of the samples, not negative.
     coef_init : ndarray of shape (n_targets, n_features), default=None
         Weights to start from; ignored by closed forms.
+    missing : {"error", "mask"}, default="error"
+        What to do if `Y` has NaN: raise an error, or fit every target to the images on which it was
+        observed, as if it were alone. A target that was never observed is left empty: zero weights,
+        and 0 as intercept.
     tol : float, default=None
         Bound on the KKT violation; by default 1e-7 in float64 and 1e-4 in float32.
     max_iter : int, default=10000
@@ -104,6 +121,10 @@ def solve(
     the solution is the one of minimum norm, the limit of a vanishing ridge penalty: it does not
     depend on the other targets.
 
+    With ``missing="mask"``, targets that miss the same images share what depends on the features.
+    Where few images are missing, their products are taken off ``X'X``; else the Gram is formed
+    afresh.
+
     Examples
     --------
     >>> import numpy as np
@@ -122,26 +143,69 @@ def solve(
         penalty, alpha, l1_ratio, n_targets=n_targets, total_weight=design.total_weight
     )
     tol, max_iter = check_stopping(tol, max_iter, design.dtype)
-    blocks = list(target_blocks(design, n_targets))
-    solution = empty_solution(np.zeros(n_targets), n_features, design.dtype)
+    settings = {"positive": positive, "tol": tol, "max_iter": max_iter}
+    patterns = MissingPatterns(Y, weight) if check_missing(missing) == "mask" else None
     limit = single_threaded_blas_if_small(X.shape[0], n_features, n_jobs)
     with limit, limit, ExitStack() as stack:
-        solver = BlockSolver(
-            design, strengths, n_targets, positive=positive, tol=tol, max_iter=max_iter
-        )
+        if patterns is None or not patterns.any_missing:
+            stack.enter_context(missing_explained(Y))
+            whole = ObservedPart(design, Y, np.arange(n_targets))
+            solution = _solve_part(whole, strengths, coef_init, settings, n_jobs, progress)
+        else:
+            needs_gram = not has_closed_form(strengths, positive=positive).all()
+            parts = ObservedParts(
+                X, Y, weight, design=design, patterns=patterns, needs_gram=needs_gram
+            )
 
-        def solve_one(block: slice) -> Solution:
-            targets = solver.prepare(Y[:, block], np.arange(n_targets)[block])
-            start = None
-            if coef_init is not None:
-                start = np.array(coef_init[block], dtype=design.dtype, order="C")
-            return solver.solve(targets, strengths.take(block), start)
+            def solve_pattern(pattern: PatternOfTargets, n_jobs: int | None) -> Solution:
+                part, targets = parts.of(pattern), pattern.targets
+                of_part = penalty_strengths(
+                    penalty,
+                    of_targets(alpha, targets),
+                    of_targets(l1_ratio, targets),
+                    n_targets=len(targets),
+                    total_weight=part.design.total_weight,
+                )
+                start = None if coef_init is None else coef_init[targets]
+                return _solve_part(part, of_part, start, settings, n_jobs)
 
-        results: Iterable[Any] = stack.enter_context(closing(map_blocks(solve_one, blocks, n_jobs)))
-        if progress is not None:
-            results = progress(results, total=len(blocks))
-        for block, found in zip(blocks, results, strict=True):
-            put_solution(solution, block, found)
+            solution = empty_solution(np.zeros(n_targets), n_features, design.dtype)
+            results: Iterable[Any] = stack.enter_context(
+                closing(patterns.map(solve_pattern, n_jobs))
+            )
+            if progress is not None:
+                results = progress(results, total=len(patterns))
+            for targets, found in results:
+                put_solution(solution, targets, found)
     if penalty == "ols":  # no dual point is feasible
         solution.dual_gap[:] = np.nan
+    return solution
+
+
+def _solve_part(
+    part: ObservedPart,
+    strengths: PenaltyStrengths,
+    coef_init: Floats | None,
+    settings: dict[str, Any],
+    n_jobs: int | None,
+    progress: Callable[..., Iterable[Any]] | None = None,
+) -> Solution:
+    """Solve targets that have no missing responses, block by block."""
+    design, Y = part.design, part.Y
+    n_targets, n_features = Y.shape[1], design.X.shape[1]
+    blocks = list(target_blocks(design, n_targets))
+    solution = empty_solution(np.zeros(n_targets), n_features, design.dtype)
+    solver = BlockSolver(design, strengths, n_targets, features=part.features, **settings)
+
+    def solve_one(block: slice) -> Solution:
+        targets = solver.prepare(Y[:, block], part.targets[block])
+        start = None
+        if coef_init is not None:
+            start = np.array(coef_init[block], dtype=design.dtype, order="C")
+        return solver.solve(targets, strengths.take(block), start)
+
+    with closing(map_blocks(solve_one, blocks, n_jobs)) as results:
+        found = results if progress is None else progress(results, total=len(blocks))
+        for block, part_of_it in zip(blocks, found, strict=True):
+            put_solution(solution, block, part_of_it)
     return solution

@@ -2,6 +2,15 @@
 
 from skalign.utils._blas_threads import single_threaded_blas, single_threaded_blas_if_small
 from skalign.utils._checks import check_flag, check_groups, check_number, check_sample_weight
+from skalign.utils._missing import (
+    Missing,
+    MissingPatterns,
+    ObservedResponses,
+    PatternOfTargets,
+    check_missing,
+    missing_explained,
+    refuse_missing,
+)
 from skalign.utils._optional import import_pandas, import_pyplot, install_hint
 from skalign.utils._target_names import target_names
 from skalign.utils._threads import call_interruptibly, check_interrupt, map_blocks
@@ -15,17 +24,24 @@ __all__ = [
     "Floats",
     "Indices",
     "Integers",
+    "Missing",
+    "MissingPatterns",
+    "ObservedResponses",
+    "PatternOfTargets",
     "VersionedState",
     "call_interruptibly",
     "check_flag",
     "check_groups",
     "check_interrupt",
+    "check_missing",
     "check_number",
     "check_sample_weight",
     "import_pandas",
     "import_pyplot",
     "install_hint",
     "map_blocks",
+    "missing_explained",
+    "refuse_missing",
     "single_threaded_blas",
     "single_threaded_blas_if_small",
     "target_names",
