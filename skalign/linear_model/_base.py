@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import sparse
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
+from sklearn.metrics import r2_score
 from sklearn.utils import Tags, assert_all_finite, check_array, check_consistent_length
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -17,6 +19,8 @@ from skalign.utils import (
     Array,
     Doubles,
     Floats,
+    Missing,
+    MissingPatterns,
     VersionedState,
     check_flag,
     check_sample_weight,
@@ -26,10 +30,31 @@ from skalign.utils import (
 FLOATS = [np.float64, np.float32]
 
 
+def check_targets(y: Any) -> Array:
+    """Check that targets are numbers or missing: NaN, None, or what a data frame has instead.
+
+    They are not searched for NaN here: that would read them twice. The solver sees them.
+    """
+    if _is_plain(y):  # skips the search for data frames
+        return np.asarray(y)
+    try:
+        table: Array = check_array(y, ensure_2d=False, ensure_all_finite=False, input_name="y")
+        if table.dtype == object:
+            table = table.astype(np.float64)
+    except TypeError as error:  # of float(): an object that is no number
+        raise ValueError(
+            "y must be made of numbers, and of NaN or None where responses are missing; got other "
+            f"objects ({error}). Convert y to floats."
+        ) from error
+    return table
+
+
 class LinearEncoder(
     VersionedState, CallbackSupportMixin, MultiOutputMixin, RegressorMixin, BaseEstimator
 ):
     """Linear map to many targets, fitted with a certificate."""
+
+    missing: Missing
 
     def _check_data(self, X: Any, y: Any, sample_weight: Any) -> tuple[Any, Array, Doubles | None]:
         for name in ("positive", "fit_intercept"):
@@ -45,9 +70,7 @@ class LinearEncoder(
         else:
             X = check_array(X, accept_sparse="csr", dtype=FLOATS, estimator=self, input_name="X")
             X = sparse.csr_array(X) if sparse.issparse(X) else X
-        # y is not searched for NaN here: that would read it twice. The solver sees them.
-        if not _is_plain(y):
-            y = check_array(y, ensure_2d=False, ensure_all_finite=False, input_name="y")
+        y = check_targets(y)
         check_consistent_length(X, y)
         if sample_weight is not None:
             sample_weight = check_sample_weight(sample_weight, X.shape[0])
@@ -95,6 +118,43 @@ class LinearEncoder(
         predicted: Floats = safe_sparse_dot(X, self.coef_.T, dense_output=True)
         predicted += self.intercept_  # in place: predictions of all targets are large
         return predicted
+
+    def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
+        """Compute the coefficient of determination R2, averaged over targets.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Observed responses. With ``missing="mask"`` they may have NaN: every target is scored on
+            its own observed images, and targets that have fewer than two are left out of the mean.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples.
+
+        Returns
+        -------
+        float
+            Mean R2, at most 1; high is good. NaN if no target can be scored.
+        """
+        if self.missing == "error":
+            return float(super().score(X, y, sample_weight))
+        y = check_targets(y)
+        predicted = self.predict(X)
+        check_consistent_length(predicted, y, sample_weight)
+        weight = None if sample_weight is None else np.asarray(sample_weight, np.float64)
+        Y, predicted = y.reshape(len(y), -1), predicted.reshape(len(y), -1)
+        r2 = [
+            r2_score(
+                Y[pattern.observed][:, pattern.targets],
+                predicted[pattern.observed][:, pattern.targets],
+                sample_weight=None if weight is None else weight[pattern.observed],
+                multioutput="raw_values",
+            )
+            for pattern in MissingPatterns(Y, weight)
+            if pattern.n_observed > 1
+        ]
+        return float(np.concatenate(r2).mean()) if r2 else np.nan
 
     @property
     def sparse_coef_(self) -> sparse.csr_array:

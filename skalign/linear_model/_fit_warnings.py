@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skalign.linear_model._target_scales import DROWNED
 from skalign.solvers import Solution
-from skalign.utils import Doubles, Indices
+from skalign.utils import Array, Doubles, Indices
 
 CALLER_OF_FIT = 4  # levels above warn: this file, fit, its decorator, the caller
 
@@ -39,6 +39,21 @@ def warn_of_unconverged(solution: Solution, max_iter: int) -> None:
         ConvergenceWarning,
         stacklevel=CALLER_OF_FIT,
     )
+
+
+def warn_of_unobserved(y: Array, solution: Solution) -> None:
+    """Warn of targets that have no observed image."""
+    empty = np.flatnonzero((solution.intercept == 0) & ~solution.coef.any(axis=1))
+    if y.dtype.kind != "f" or not empty.size:
+        return
+    never = empty[np.isnan(y.reshape(len(y), -1)[:, empty]).all(axis=0)]
+    if never.size:
+        warnings.warn(
+            f"{never.size} of {len(solution.coef)} targets have no observed image (targets "
+            f"{_first_of(never)}): they are left empty, with 0 as intercept. Drop them.",
+            UserWarning,
+            stacklevel=CALLER_OF_FIT,
+        )
 
 
 def warn_of_unconverged_folds(kkt_violation: Doubles, tol: float) -> None:

@@ -12,10 +12,15 @@ from sklearn.utils.validation import validate_data
 
 from skalign.linear_model._base import LinearEncoder
 from skalign.linear_model._callback import begin_tasks, end_fit, with_callbacks
-from skalign.linear_model._fit_warnings import warn_of_unconverged
+from skalign.linear_model._fit_warnings import warn_of_unconverged, warn_of_unobserved
 from skalign.metrics import check_target_names, fitted_target_names
 from skalign.solvers import Moments, Penalty, solve, solve_moments
-from skalign.utils import Array
+from skalign.utils import Array, Missing, check_missing, missing_explained
+
+NO_MOMENTS = (
+    "Moments are those of images on which all targets were observed: drop the images or targets "
+    'concerned, or use fit with missing="mask" on all sessions together.'
+)
 
 
 class SparsePositiveEncoder(LinearEncoder):
@@ -58,6 +63,10 @@ class SparsePositiveEncoder(LinearEncoder):
         in float64 and 1e-4 in float32. Fits usually reach far smaller violations.
     max_iter : int, default=10000
         Bound on the iterations of one target: rounds of the active set plus Newton steps.
+    missing : {"error", "mask"}, default="error"
+        What to do if `y` has NaN: raise an error, or fit every target to the images on which it was
+        observed, as if it were alone. Other targets and the features then stay as they are. A
+        target that was never observed is left empty: zero weights, and 0 as intercept.
     n_jobs : int, default=None
         Number of threads over blocks of targets. None is 1 unless in a
         :func:`joblib.parallel_config`; -1 uses all processors. During `fit` BLAS uses one thread,
@@ -156,6 +165,7 @@ class SparsePositiveEncoder(LinearEncoder):
         fit_intercept: bool = True,
         tol: float | None = None,
         max_iter: int = 10_000,
+        missing: Missing = "error",
         n_jobs: int | None = None,
     ):
         self.penalty = penalty
@@ -165,6 +175,7 @@ class SparsePositiveEncoder(LinearEncoder):
         self.fit_intercept = fit_intercept
         self.tol = tol
         self.max_iter = max_iter
+        self.missing = missing
         self.n_jobs = n_jobs
 
     @with_callbacks
@@ -176,7 +187,8 @@ class SparsePositiveEncoder(LinearEncoder):
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Features. float32 is kept and computed with; all else becomes float64.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
-            Targets, read block by block: may be memory-mapped and larger than memory.
+            Targets, read block by block: may be memory-mapped and larger than memory. NaN, or None
+            in a data frame, is a missing response.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the samples, not negative.
 
@@ -194,6 +206,8 @@ class SparsePositiveEncoder(LinearEncoder):
 
         Warns
         -----
+        UserWarning
+            If targets have no observed image, with ``missing="mask"``.
         ConvergenceWarning
             If targets did not reach `tol` within `max_iter` iterations.
         """
@@ -211,6 +225,7 @@ class SparsePositiveEncoder(LinearEncoder):
             sample_weight=sample_weight,
             tol=self.tol,
             max_iter=self.max_iter,
+            missing=self.missing,
             n_jobs=self.n_jobs,
             progress=partial(begin_tasks, self, **data),
         )
@@ -218,6 +233,7 @@ class SparsePositiveEncoder(LinearEncoder):
         self._keep(y, solution)
         if hasattr(self, "moments_"):
             del self.moments_  # of sessions before
+        warn_of_unobserved(y, solution)
         warn_of_unconverged(solution, self.max_iter)
         end_fit(self, **data)
         return self
@@ -275,12 +291,10 @@ class SparsePositiveEncoder(LinearEncoder):
         else:
             self._check_session(given_X, given_y, y)
             coef = np.atleast_2d(self.coef_)
-        moments = Moments.of(
-            X,
-            y.reshape(-1, 1) if y.ndim == 1 else y,
-            sample_weight,
-            fit_intercept=self.fit_intercept,
-        )
+        Y = y.reshape(-1, 1) if y.ndim == 1 else y
+        check_missing(self.missing)
+        with missing_explained(Y, remedy=NO_MOMENTS):
+            moments = Moments.of(X, Y, sample_weight, fit_intercept=self.fit_intercept)
         if not is_first:
             moments = self.moments_ + moments
         solution = solve_moments(

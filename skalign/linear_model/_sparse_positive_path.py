@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils import check_array, check_consistent_length
 
+from skalign.linear_model._base import check_targets
 from skalign.solvers import Penalty, SolutionPath, solve_path
-from skalign.utils import check_flag, check_sample_weight
+from skalign.utils import Missing, check_flag, check_sample_weight
 
 
 def sparse_positive_path(
@@ -25,6 +26,7 @@ def sparse_positive_path(
     sparse_output: bool = False,
     tol: float | None = None,
     max_iter: int = 10_000,
+    missing: Missing = "error",
     n_jobs: int | None = None,
 ) -> SolutionPath:
     """Fit the weights of many targets at many strengths of the penalty.
@@ -65,6 +67,9 @@ def sparse_positive_path(
         Bound on the KKT violation; by default 1e-7 in float64 and 1e-4 in float32.
     max_iter : int, default=10000
         Bound on the iterations of one target at one alpha.
+    missing : {"error", "mask"}, default="error"
+        What to do if `y` has NaN: raise an error, or fit every target to the images on which it was
+        observed, as in :class:`SparsePositiveEncoder`.
     n_jobs : int, default=None
         Number of threads over blocks of targets.
 
@@ -104,7 +109,7 @@ def sparse_positive_path(
     check_flag(positive, "positive")
     check_flag(fit_intercept, "fit_intercept")
     X = check_array(X, accept_sparse="csr", dtype=[np.float64, np.float32], input_name="X")
-    y = check_array(y, ensure_2d=False, ensure_all_finite=False, input_name="y")
+    y = check_targets(y)
     check_consistent_length(X, y)
     if sample_weight is not None:
         sample_weight = check_sample_weight(sample_weight, X.shape[0])
@@ -119,6 +124,7 @@ def sparse_positive_path(
         sample_weight=sample_weight,
         tol=tol,
         max_iter=max_iter,
+        missing=missing,
         sparse_output=sparse_output,
         n_jobs=n_jobs,
     )

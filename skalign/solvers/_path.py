@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from contextlib import ExitStack, closing
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,11 +14,23 @@ from scipy import sparse
 from skalign.solvers._alpha_grids import check_alphas, l1_alphas, l1_share, l2_alphas
 from skalign.solvers._arguments import check_problem, check_stopping
 from skalign.solvers._blocks import BlockSolver
-from skalign.solvers._penalties import Penalty, penalty_strengths
+from skalign.solvers._gram_space import has_closed_form
+from skalign.solvers._observed_parts import ObservedPart, ObservedParts, of_targets
+from skalign.solvers._penalties import Penalty, PenaltyStrengths, penalty_strengths
 from skalign.solvers._solution import Solution, SolutionPath, put_in_path, room_for_path
 from skalign.solvers._target_blocks import target_blocks
 from skalign.solvers._units import design_in_range
-from skalign.utils import Floats, map_blocks, single_threaded_blas_if_small
+from skalign.utils import (
+    Doubles,
+    Indices,
+    Missing,
+    MissingPatterns,
+    PatternOfTargets,
+    check_missing,
+    map_blocks,
+    missing_explained,
+    single_threaded_blas_if_small,
+)
 
 
 def solve_path(
@@ -33,6 +45,7 @@ def solve_path(
     sample_weight: ArrayLike | None = None,
     tol: float | None = None,
     max_iter: int = 10_000,
+    missing: Missing = "error",
     sparse_output: bool = False,
     n_jobs: int | None = None,
     progress: Callable[..., Iterable[Any]] | None = None,
@@ -65,6 +78,9 @@ def solve_path(
         Bound on the KKT violation; by default 1e-7 in float64 and 1e-4 in float32.
     max_iter : int, default=10000
         Bound on the iterations of one target at one alpha.
+    missing : {"error", "mask"}, default="error"
+        What to do if `Y` has NaN: raise an error, or fit every target to the images on which it was
+        observed, as if it were alone.
     sparse_output : bool, default=False
         Whether weights are kept as sparse arrays, in memory that grows with the number of active
         units only.
@@ -106,65 +122,141 @@ def solve_path(
     X, Y, weight, _ = check_problem(X, Y, sample_weight, None, "coef")
     n_features, n_targets = X.shape[1], Y.shape[1]
     design = design_in_range(X, sample_weight=weight, center=fit_intercept)
-    total = design.total_weight
     tol, max_iter = check_stopping(tol, max_iter, design.dtype)
-    penalty_strengths(penalty, 1.0, l1_ratio, n_targets=1, total_weight=total)  # checks
+    penalty_strengths(penalty, 1.0, l1_ratio, n_targets=1, total_weight=1.0)  # checks
     grid = check_alphas(alphas, n_targets)
-    if isinstance(grid, int) and not l1_share(penalty, l1_ratio):
-        grid = np.ldexp(l2_alphas(grid, design, penalty), 2 * design.exponent)
-    some = np.ones((1, 1)) if isinstance(grid, int) else grid
-    strengths = penalty_strengths(
-        penalty, some.ravel(), l1_ratio, n_targets=some.size, total_weight=total
+    problem = PathProblem(
+        penalty,
+        l1_ratio,
+        positive=positive,
+        tol=tol,
+        max_iter=max_iter,
+        sparse_output=sparse_output,
     )
     n_alphas = grid if isinstance(grid, int) else len(grid)
+    n_alphas = 1 if penalty == "ols" and isinstance(grid, int) else n_alphas
     path = room_for_path(n_alphas, n_targets, n_features, design.dtype, sparse_output=sparse_output)
-    blocks = list(target_blocks(design, n_targets, n_copies=n_alphas))
+    order: list[Indices] = []
+    patterns = MissingPatterns(Y, weight) if check_missing(missing) == "mask" else None
     limit = single_threaded_blas_if_small(X.shape[0], n_features, n_jobs)
     with limit, limit, ExitStack() as stack:
-        solver = BlockSolver(
-            design, strengths, n_targets, positive=positive, tol=tol, max_iter=max_iter
+        results: Iterable[Any]
+        if patterns is None or not patterns.any_missing:
+            stack.enter_context(missing_explained(Y))
+            whole = ObservedPart(design, Y, np.arange(n_targets))
+            results = stack.enter_context(closing(problem.solve(whole, grid, n_jobs, progress)))
+        else:
+            needs_gram = not problem.has_closed_form(grid)
+            parts = ObservedParts(
+                X, Y, weight, design=design, patterns=patterns, needs_gram=needs_gram
+            )
+
+            def solve_pattern(pattern: PatternOfTargets, n_jobs: int | None) -> list[PathBlock]:
+                of_pattern = grid if isinstance(grid, int) else of_targets(grid, pattern.targets)
+                return list(problem.solve(parts.of(pattern), of_pattern, n_jobs))
+
+            blocks = stack.enter_context(closing(patterns.map(solve_pattern, n_jobs)))
+            counted: Iterable[Any] = blocks
+            if progress is not None:
+                counted = progress(blocks, total=len(patterns))
+            results = (block for _, of_pattern in counted for block in of_pattern)
+        for targets, block_alphas, found in results:
+            order.append(targets)
+            path.alphas[:, targets] = block_alphas
+            for k, solution in enumerate(found):
+                put_in_path(path, k, targets, solution)
+    if sparse_output:
+        path.coef[:] = [sparse.vstack(of_blocks, format="csr") for of_blocks in path.coef]
+        rows = np.argsort(np.concatenate(order))
+        if (np.diff(rows) < 0).any():
+            path.coef[:] = [coef[rows] for coef in path.coef]
+    if penalty == "ols":  # no dual point is feasible
+        path.dual_gap[:] = np.nan
+    return path
+
+
+class PathBlock(NamedTuple):
+    """Solutions of a block of targets, at all their alphas (n_alphas, n_block)."""
+
+    targets: Indices
+    alphas: Doubles
+    solutions: list[Solution]
+
+
+@dataclass(frozen=True)
+class PathProblem:
+    """What all targets of a path have in common."""
+
+    penalty: Penalty
+    l1_ratio: float
+    positive: bool
+    tol: float
+    max_iter: int
+    sparse_output: bool
+
+    def strengths(self, alphas: Doubles, total_weight: float) -> PenaltyStrengths:
+        """Strengths at some alphas, whatever their targets."""
+        return penalty_strengths(
+            self.penalty, alphas, self.l1_ratio, n_targets=alphas.size, total_weight=total_weight
         )
 
-        def solve_one(block: slice) -> tuple[Floats, list[Solution]]:
-            targets = solver.prepare(Y[:, block], np.arange(n_targets)[block])
+    def has_closed_form(self, grid: int | Doubles) -> bool:
+        """Whether every fit is least squares without signs."""
+        if isinstance(grid, int):
+            return not (self.positive or l1_share(self.penalty, self.l1_ratio))
+        strengths = self.strengths(grid.ravel(), 1.0)
+        return bool(has_closed_form(strengths, positive=self.positive).all())
+
+    def solve(
+        self,
+        part: ObservedPart,
+        grid: int | Doubles,
+        n_jobs: int | None,
+        progress: Callable[..., Iterable[Any]] | None = None,
+    ) -> Generator[PathBlock, None, None]:
+        """Solve targets that have no missing responses, block by block."""
+        design, Y, penalty, l1_ratio = part.design, part.Y, self.penalty, self.l1_ratio
+        n_targets, total = Y.shape[1], design.total_weight
+        if isinstance(grid, int) and not l1_share(penalty, l1_ratio):
+            grid = np.ldexp(l2_alphas(grid, design, penalty), 2 * design.exponent)
+        some = np.ones((1, 1)) if isinstance(grid, int) else grid
+        n_alphas = grid if isinstance(grid, int) else len(grid)
+        blocks = list(target_blocks(design, n_targets, n_copies=n_alphas))
+        solver = BlockSolver(
+            design,
+            self.strengths(some.ravel(), total),
+            n_targets,
+            positive=self.positive,
+            tol=self.tol,
+            max_iter=self.max_iter,
+            features=part.features,
+        )
+
+        def keep(solution: Solution) -> Solution:
+            return (
+                replace(solution, coef=sparse.csr_array(solution.coef))
+                if self.sparse_output
+                else solution
+            )
+
+        def solve_one(block: slice) -> PathBlock:
+            targets = solver.prepare(Y[:, block], part.targets[block])
             if isinstance(grid, int):
-                block_alphas = l1_alphas(
+                alphas = l1_alphas(
                     grid,
                     targets.q,
                     design.norms,
                     penalty,
                     l1_ratio,
-                    positive=positive,
+                    positive=self.positive,
                     total_weight=total,
                 )
-                block_alphas = np.ldexp(block_alphas, design.exponent + targets.exponents)
+                alphas = np.ldexp(alphas, design.exponent + targets.exponents)
             else:
-                block_alphas = np.broadcast_to(grid, (n_alphas, n_targets))[:, block]
-            penalties = [
-                penalty_strengths(
-                    penalty, alpha, l1_ratio, n_targets=alpha.size, total_weight=total
-                )
-                for alpha in block_alphas
-            ]
+                alphas = np.broadcast_to(grid, (n_alphas, n_targets))[:, block]
+            penalties = [self.strengths(of_step, total) for of_step in alphas]
             found = list(map(keep, solver.path_of(targets, penalties)))
-            return block_alphas, found
+            return PathBlock(part.targets[block], alphas, found)
 
-        def keep(solution: Solution) -> Solution:
-            return (
-                replace(solution, coef=sparse.csr_array(solution.coef))
-                if sparse_output
-                else solution
-            )
-
-        results: Iterable[Any] = stack.enter_context(closing(map_blocks(solve_one, blocks, n_jobs)))
-        if progress is not None:
-            results = progress(results, total=len(blocks))
-        for block, (block_alphas, found) in zip(blocks, results, strict=True):
-            path.alphas[:, block] = block_alphas
-            for k, solution in enumerate(found):
-                put_in_path(path, k, block, solution)
-    if sparse_output:
-        path.coef[:] = [sparse.vstack(parts, format="csr") for parts in path.coef]
-    if penalty == "ols":  # no dual point is feasible
-        path.dual_gap[:] = np.nan
-    return path
+        with closing(map_blocks(solve_one, blocks, n_jobs)) as results:
+            yield from results if progress is None else progress(results, total=len(blocks))

@@ -152,8 +152,8 @@ def room_for_path(
     )
 
 
-def put_in_path(path: SolutionPath, k: int, targets: slice, part: Solution) -> None:
-    """Write the solution of a block of targets at one alpha; blocks come in order."""
+def put_in_path(path: SolutionPath, k: int, targets: Any, part: Solution) -> None:
+    """Write the solution of a block of targets at one alpha; sparse weights are only gathered."""
     if isinstance(path.coef, list):
         path.coef[k].append(part.coef)
     else:

@@ -26,6 +26,8 @@ from tests.reference import ENCODERS, PENALTIES
         SparsePositiveEncoder("lasso", fit_intercept=False),
         SparsePositiveEncoder("ols", positive=False, fit_intercept=False),
         SparsePositiveEncoder("elasticnet", alpha=1e-3, l1_ratio=0.9, n_jobs=2),
+        SparsePositiveEncoder("ridge", positive=False, missing="mask"),
+        SparsePositiveEncoder(missing="mask"),
     ]
 )
 def test_estimator_checks(estimator, check):

@@ -16,7 +16,12 @@ TOO_LARGE = "Input y contains NaN, infinity or values too large for float64, fir
 ERRORS = {
     "NaN in X": ({}, {"X": np.nan}, ValueError, "Input X contains NaN."),
     "infinity in X": ({}, {"X": np.inf}, ValueError, "Input X contains infinity"),
-    "NaN in y": ({}, {"y": np.nan}, ValueError, TOO_LARGE),
+    "NaN in y": (
+        {},
+        {"y": np.nan},
+        ValueError,
+        "y must have no missing responses; got NaN in 1 of",
+    ),
     "infinity in y": ({}, {"y": -np.inf}, ValueError, TOO_LARGE),
     "short y": (
         {},

@@ -222,5 +222,5 @@ def test_y_that_is_not_finite_names_the_target(data):
     X, Y, _ = data
     for value in [np.nan, np.inf, -np.inf]:
         Y[3, 4] = value
-        with pytest.raises(ValueError, match=r"y contains NaN, infinity .* first in target 4"):
+        with pytest.raises(ValueError, match="first in target 4"):
             solve(X, Y)
