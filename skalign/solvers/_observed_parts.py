@@ -66,6 +66,7 @@ class ObservedParts:
         patterns: MissingPatterns,
         needs_gram: bool,
     ) -> None:
+        patterns.check_observed()
         self._X, self._Y, self._weight, self._design = X, Y, sample_weight, design
         self._features = None
         if needs_gram and not design.is_sparse and not design.exponent:

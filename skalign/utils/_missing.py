@@ -158,6 +158,14 @@ class MissingPatterns:
     def _or_ignored(self, is_missing: Flags) -> Flags:
         return is_missing if self._ignored is None else is_missing | self._ignored[:, np.newaxis]
 
+    def check_observed(self, name: str = "y") -> None:
+        """Raise ValueError if no target has an observed image."""
+        if len(self.unobserved) == self._Y.shape[1]:
+            raise ValueError(
+                f"{name} must have observed responses to images of positive weight; got NaN only, "
+                f"in all {self._Y.shape[1]} target(s)."
+            )
+
     def __len__(self) -> int:
         return len(self._members)
 
