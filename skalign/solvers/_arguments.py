@@ -16,7 +16,7 @@ TOL = {np.dtype(np.float64): 1e-7, np.dtype(np.float32): 1e-4}
 
 def check_problem(
     X: Any, Y: Any, sample_weight: ArrayLike | None, coef: Any, coef_name: str
-) -> tuple[Any, Any, Floats | None, Any]:
+) -> tuple[Any, Any, Doubles | None, Any]:
     """Check the arrays of a problem, and bring them into the types of the computation.
 
     Parameters

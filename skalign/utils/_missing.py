@@ -141,17 +141,19 @@ class MissingPatterns:
         members: list[list[int]] = []
         self.any_missing, unobserved = False, []
         for start, is_missing in _blocks_of_missing(Y):
-            some = is_missing.any(axis=0)
-            self.any_missing |= bool(some.any())
-            is_missing[:, some] = self._or_ignored(is_missing[:, some])
-            packed = np.ascontiguousarray(np.packbits(is_missing, axis=0).T)
-            for target, row in enumerate(packed, start):
-                key = blake2b(row, digest_size=16).digest() if some[target - start] else b""
+            some = np.flatnonzero(is_missing.any(axis=0))
+            of_some = self._or_ignored(is_missing[:, some])
+            packed = np.ascontiguousarray(np.packbits(of_some, axis=0).T)
+            keys = [b""] * is_missing.shape[1]
+            for target, row in zip(some, packed, strict=True):
+                keys[target] = blake2b(row, digest_size=16).digest()
+            for target, key in enumerate(keys, start):
                 number = numbers.setdefault(key, len(numbers))
                 if number == len(members):
                     members.append([])
                 members[number].append(target)
-            unobserved.append(start + np.flatnonzero(is_missing.all(axis=0)))
+            self.any_missing |= bool(some.size)
+            unobserved.append(start + some[of_some.all(axis=0)])
         self._members = [np.array(targets) for targets in members]
         self.unobserved: Indices = np.concatenate(unobserved) if unobserved else np.empty(0, int)
 
@@ -234,7 +236,8 @@ def check_missing(missing: Any) -> Missing:
     """
     if not isinstance(missing, str) or missing not in get_args(Missing):
         raise ValueError(f'missing must be "error" or "mask"; got {missing!r}.')
-    return missing
+    checked: Missing = missing  # type: ignore[assignment]
+    return checked
 
 
 def refuse_missing(Y: Any, name: str = "y", *, remedy: str | None = None) -> None:

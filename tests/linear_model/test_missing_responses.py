@@ -113,7 +113,7 @@ def test_targets_that_were_never_observed_are_empty_and_warned_of(data):
     assert not encoder.coef_[1].any()
     assert encoder.intercept_[1] == 0
     assert np.isfinite(encoder.predict(X)).all()
-    with pytest.raises(ValueError, match="y must have observed responses .* in all 4 target"):
+    with pytest.raises(ValueError, match=r"y must have observed responses .* in all 4 target"):
         SparsePositiveEncoder(missing="mask").fit(X, np.full_like(y, np.nan))
 
 
