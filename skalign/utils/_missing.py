@@ -145,8 +145,8 @@ class MissingPatterns:
             of_some = self._or_ignored(is_missing[:, some])
             packed = np.ascontiguousarray(np.packbits(of_some, axis=0).T)
             keys = [b""] * is_missing.shape[1]
-            for target, row in zip(some, packed, strict=True):
-                keys[target] = blake2b(row, digest_size=16).digest()
+            for place, row in zip(some, packed, strict=True):
+                keys[place] = blake2b(row, digest_size=16).digest()
             for target, key in enumerate(keys, start):
                 number = numbers.setdefault(key, len(numbers))
                 if number == len(members):
@@ -160,11 +160,11 @@ class MissingPatterns:
     def _or_ignored(self, is_missing: Flags) -> Flags:
         return is_missing if self._ignored is None else is_missing | self._ignored[:, np.newaxis]
 
-    def check_observed(self, name: str = "y") -> None:
+    def check_observed(self) -> None:
         """Raise ValueError if no target has an observed image."""
         if len(self.unobserved) == self._Y.shape[1]:
             raise ValueError(
-                f"{name} must have observed responses to images of positive weight; got NaN only, "
+                "y must have observed responses to images of positive weight; got NaN only, "
                 f"in all {self._Y.shape[1]} target(s)."
             )
 
@@ -287,6 +287,11 @@ def missing_explained(Y: Any, name: str = "y", *, remedy: str | None = None) -> 
         Responses.
     name, remedy : str
         As in :func:`refuse_missing`.
+
+    Yields
+    ------
+    None
+        Once, where the error may come.
 
     Examples
     --------
