@@ -57,6 +57,17 @@ def test_null(example):
     assert example.is_unit.sum() == 265
 
 
+def test_shares_of_the_ceiling(example):
+    shares = example.against_ceiling.share_
+    assert {name: f"{share:.0%}" for name, share in shares.items()} == {
+        "matched": "65%",
+        "mismatched": "12%",
+    }
+    assert np.isnan(example.scores["mismatched"]).sum() == 10
+    tested = example.display.means.set_index("measure")["value"]
+    assert tested["theta"] == pytest.approx(example.null.summary()["theta_observed"])
+
+
 def test_map(example):
     signed, positive = (example.fitted["house", name][-1].coef_ for name in ("ridge", "lasso"))
     assert (positive >= 0).all()

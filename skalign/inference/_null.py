@@ -292,7 +292,7 @@ def alignment_null(
     observed_fit = fits.observed()
     values = _fit_all(fits, observed_fit, list(seeds), n_jobs)
     own = replace(observed_fit.alignment, target_names=target_names(y))
-    return result_of(values, own, draws, null=null, correction=correction)
+    return result_of(values, own, draws, null=null, correction=correction, target=target)
 
 
 def _check_test_responses(y_test: ArrayLike, y: Array) -> Array:

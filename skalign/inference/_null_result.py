@@ -21,6 +21,7 @@ from skalign.utils import Doubles, Integers
 
 NullName = Literal["units", "rotation", "images"]
 Correction = Literal["bh", "by"]
+Target = Literal["predicted", "observed"]
 
 TIE = 0.1  # roots of a rounding error within which two values are equal
 P_VALUES = ["p_value", "q_value", "familywise_p_value"]
@@ -58,6 +59,8 @@ class AlignmentNull:
         Rule of the q-values.
     least_p_value : float
         Least p-value that this number of draws can give.
+    target : {"predicted", "observed"}, default="predicted"
+        Which responses the theta that is tested is taken to.
     """
 
     null: NullName
@@ -76,6 +79,12 @@ class AlignmentNull:
     region_p_value_theta: float
     correction: Correction
     least_p_value: float
+    target: Target = "predicted"
+
+    @property
+    def tested_theta(self) -> Doubles:
+        """The encoder's theta to `target`, to be read beside `null_theta`, (n_targets,)."""
+        return self.encoder.theta if self.target == "predicted" else self.encoder.theta_observed
 
     @property
     def n_empty(self) -> Integers:
@@ -162,6 +171,7 @@ def result_of(
     *,
     null: NullName,
     correction: Correction,
+    target: Target,
 ) -> AlignmentNull:
     """Test the observed fit, `own` and row 0 of `values`, against the null fits."""
     r, theta, n_active = values[..., 0], values[..., 1], values[..., 2].astype(np.int64)
@@ -190,4 +200,5 @@ def result_of(
         region_p_value_theta=of_theta.region_p_value,
         correction=correction,
         least_p_value=least_p_value(len(r) - 1, draws.n_arrangements),
+        target=target,
     )

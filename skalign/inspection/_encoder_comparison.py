@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -21,6 +21,8 @@ from skalign.inspection._units_table import (
 )
 from skalign.utils import Array, import_pyplot
 
+Points = Literal["subject", "model"]
+
 _PENALTIES = {"ols": "OLS", "ridge": "ridge", "lasso": "lasso", "elasticnet": "elastic\nnet"}
 _SIDE = 0.17  # how far the two roles stand from the tick of their penalty
 
@@ -37,9 +39,11 @@ class EncoderComparisonDisplay:
         One row per role, penalty, sign and subject: columns `role` ("matched", "mismatched" or
         "between"),
         `units`, `penalty`, `positive`, `subject`, `r`, `theta`, `n_active`, `empty_fraction`,
-        `ceiling` and that of `columns`.
+        `ceiling` and that of `columns`, and `model` for markers that are models.
     columns : str, default=None
         Column whose values have panels of their own.
+    points : {"subject", "model"}, default="subject"
+        What a marker is: a subject, or a model averaged over subjects.
 
     Attributes
     ----------
@@ -55,14 +59,14 @@ class EncoderComparisonDisplay:
 
     Notes
     -----
-    - *Marker*: a subject, as the table has it; a line joins the two groups of units. *Bar*: the
-      mean over subjects that have a value.
+    - *Marker*: a subject, as the table has it, or a model, averaged over the subjects that have a
+      value; a line joins the two groups of units. *Bar*: the mean over markers.
     - *Band*: the noise ceiling of r, from the lowest to the highest subject; the legend says of how
       many subjects it is known.
     - *Boxes*: brains predicted from other brains by the same encoder, from the lowest to the
       highest subject.
     - *Numbers* under theta: active units, and in brackets, where above 0, the share of targets
-      that the fit leaves empty, means over subjects. Low theta of a few units, or beside many empty
+      that the fit leaves empty, means over fits. Low theta of a few units, or beside many empty
       targets, which have no theta, is no sign of alignment.
 
     What cannot be drawn, because the fit failed, all targets are empty or the table has no such
@@ -92,9 +96,12 @@ class EncoderComparisonDisplay:
     axes_: Array
     figure_: Any
 
-    def __init__(self, table: Any, *, columns: str | None = None) -> None:
+    def __init__(
+        self, table: Any, *, columns: str | None = None, points: Points = "subject"
+    ) -> None:
         self.table = table
         self.columns = columns
+        self.points = points
 
     @classmethod
     def from_frame(
@@ -105,6 +112,7 @@ class EncoderComparisonDisplay:
         mismatched: Units,
         between: str | None = None,
         columns: str | None = None,
+        points: Points = "subject",
         ax: Any = None,
     ) -> EncoderComparisonDisplay:
         """Draw a tidy table of results.
@@ -123,7 +131,10 @@ class EncoderComparisonDisplay:
             :func:`skalign.inference.mutual_alignment`: drawn as a range over subjects.
         columns : str, default=None
             Column whose values have panels of their own, side by side in the order of the table:
-            regions, or how alpha was chosen.
+            regions, models, or how alpha was chosen.
+        points : {"subject", "model"}, default="subject"
+            What a marker is: a subject, or a model, which needs the column `model` and one row for
+            every model in every subject.
         ax : array-like of matplotlib Axes, default=None
             What to draw on, of the shape of ``axes_``; by default a new figure.
 
@@ -137,13 +148,16 @@ class EncoderComparisonDisplay:
         TypeError
             If the table is not a pandas DataFrame.
         ValueError
-            If columns or units are missing, or rows are repeated.
+            If columns or units are missing, rows are repeated, or `points` has another value.
         ImportError
             If pandas or matplotlib is missing.
         """
-        keys = [*([] if columns is None else [columns]), "penalty", "positive", "subject"]
-        rows = select_roles(table, matched, mismatched, keys, between)
-        return cls(rows, columns=columns).plot(ax)
+        if points not in get_args(Points):
+            raise ValueError(f"points must be one of {get_args(Points)}; got {points!r}.")
+        keys = dict.fromkeys(["penalty", "positive", "subject", points])
+        keys |= {} if columns is None else {columns: None}
+        rows = select_roles(table, matched, mismatched, list(keys), between)
+        return cls(rows, columns=columns, points=points).plot(ax)
 
     def plot(self, ax: Any = None) -> EncoderComparisonDisplay:
         """Draw.
@@ -217,12 +231,15 @@ class EncoderComparisonDisplay:
 
     def _draw_values(self, ax: Any, rows: Any, quantity: str) -> None:
         """Markers of one panel, and below it the count of what is not there."""
-        penalties, subjects = self._penalties(), self.table["subject"].unique()
-        values = np.full((len(STYLES), len(subjects), len(penalties)), np.nan)
-        tables = rows.pivot(index="subject", columns=["role", "penalty"], values=quantity)
+        penalties, drawn = self._penalties(), self.table[self.table["role"].isin(STYLES)]
+        points = drawn[self.points].unique()
+        values = np.full((len(STYLES), len(points), len(penalties)), np.nan)
+        own = rows[rows["role"].isin(STYLES)]
+        tables = own.groupby(["role", "penalty", self.points], observed=True)[quantity].mean()
         for k, role in enumerate(STYLES):
-            if role in tables.columns:
-                values[k] = tables[role].reindex(index=subjects, columns=penalties)
+            if role in tables.index.levels[0]:
+                table = tables[role].unstack("penalty")
+                values[k] = table.reindex(index=points, columns=penalties)
         ticks = np.arange(len(penalties))
         sides = [side * _SIDE for _, _, side in STYLES.values()]
         for tick in ticks:
@@ -235,15 +252,17 @@ class EncoderComparisonDisplay:
             mean = np.nansum(of_role, axis=0) / np.where(n_found, n_found, np.nan)
             ax.hlines(mean, at[0] - 0.13, at[0] + 0.13, color=color, linewidth=3, zorder=2)
             dots = {"color": color, "marker": marker, "edgecolor": "white", "linewidth": 0.5}
-            label = f"{role} ({units[role]} units), a subject; bar: mean"
+            label = f"{role} ({units[role]} units), a {self.points}; bar: mean"
             ax.scatter(at, of_role, 28, alpha=0.8, label=label, zorder=3, **dots)
         names = [_PENALTIES.get(name, name) for name in penalties]
         ax.set_xticks(ticks, names)
         ax.set_xlim(-0.6, len(penalties) - 0.4)
-        there = values[:, :, np.isin(penalties, rows["penalty"])]
-        if np.isnan(there).any():
+        n_fits = drawn.groupby(self.points, observed=True)["subject"].nunique().sum()
+        n_fits *= len(STYLES) * own["penalty"].nunique()
+        n_missing = n_fits - own[quantity].notna().sum()
+        if n_missing:
             name = "r" if quantity == "r" else "θ"
-            add_note(ax, f"{np.isnan(there).sum()} of {there.size} without {name}: not drawn")
+            add_note(ax, f"{n_missing} of {n_fits} without {name}: not drawn")
 
     def _draw_ceiling(self, ax: Any, rows: Any) -> None:
         ceilings = rows.groupby("subject", observed=True)["ceiling"].mean().dropna()

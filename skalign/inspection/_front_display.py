@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from skalign.inspection._palette import ORANGE
 from skalign.model_selection import AlignmentFront, pareto_optimal
 from skalign.utils import Flags, import_pyplot
 
@@ -209,7 +210,7 @@ class AlignmentFrontDisplay:
         chosen = drawn & front.chosen
         if chosen.any():
             size = 100 + 300 * front.chosen_fraction[chosen]
-            ring = {"facecolor": "none", "edgecolor": "#D55E00", "linewidth": 2, "zorder": 4}
+            ring = {"facecolor": "none", "edgecolor": ORANGE, "linewidth": 2, "zorder": 4}
             label = "Chosen (larger: more targets)" if chosen.sum() > 1 else "Chosen"
             ax.scatter(front.penalized_theta[chosen], front.r[chosen], size, label=label, **ring)
         legend = ax.legend(

@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from skalign.inference import PriceOfSign, price_of_sign
+from skalign.inspection._palette import BLUE, ORANGE
 from skalign.utils import Array, import_pyplot
-
-_BLUE, _ORANGE = "#0072B2", "#D55E00"  # of Okabe and Ito, told apart by all
 
 
 class PriceOfSignDisplay:
@@ -173,10 +172,10 @@ class PriceOfSignDisplay:
         signed, positive = (side.n_active == 0 for side in sides)
         r_signed, r_positive = (np.nan_to_num(side.r) for side in sides)  # empty: r = 0
         groups = {
-            "Both fits have units": (~signed & ~positive, "o", _BLUE),
-            "Positive fit empty, r = 0": (~signed & positive, "v", _ORANGE),
-            "Signed fit empty, r = 0": (signed & ~positive, "<", _ORANGE),
-            "Both empty, r = 0": (signed & positive, "s", _ORANGE),
+            "Both fits have units": (~signed & ~positive, "o", BLUE),
+            "Positive fit empty, r = 0": (~signed & positive, "v", ORANGE),
+            "Signed fit empty, r = 0": (signed & ~positive, "<", ORANGE),
+            "Both empty, r = 0": (signed & positive, "s", ORANGE),
         }
         for label, (group, marker, color) in groups.items():
             if group.any():
@@ -199,7 +198,7 @@ class PriceOfSignDisplay:
         values = [self.price[side].theta[drawn] for side in ("signed", "positive")]
         if drawn.any():
             label = f"Both fits have θ ({drawn.sum()})"
-            _draw_targets(ax, *values, marker="o", color=_BLUE, label=label)
+            _draw_targets(ax, *values, marker="o", color=BLUE, label=label)
             ax.set_title(
                 f"Reorientation: with positive weights\nθ {_change(difference[drawn])}",
                 size=10,
@@ -214,7 +213,7 @@ class PriceOfSignDisplay:
         top = np.argsort(-price.negative_weight, kind="stable")[:n_units]
         top = top[price.negative_weight[top] > 0]
         names = [str(unit if price.unit_names is None else price.unit_names[unit]) for unit in top]
-        bars = ax.barh(np.arange(top.size), price.negative_weight[top], color=_ORANGE)
+        bars = ax.barh(np.arange(top.size), price.negative_weight[top], color=ORANGE)
         ax.bar_label(bars, [f"{n:,}" for n in price.n_negative[top]], padding=3, fontsize="small")
         ax.set_yticks(np.arange(top.size), names)
         ax.invert_yaxis()

@@ -7,12 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from skalign.inspection._palette import BLUE, GREEN, ORANGE
+from skalign.inspection._palette import GREEN, UNIT_COLORS
 from skalign.utils import Array, import_pandas
 
 Units = str | Mapping[str, str]
 QUANTITIES = {"r": "Predictivity r", "theta": "Reorientation θ\n(low: aligned)"}
-STYLES = {"matched": (BLUE, "o", -1), "mismatched": (ORANGE, "s", 1)}  # color, marker, side
+STYLES = {  # color, marker, side
+    "matched": (UNIT_COLORS["matched"], "o", -1),
+    "mismatched": (UNIT_COLORS["mismatched"], "s", 1),
+}
 BETWEEN = {"facecolor": GREEN, "alpha": 0.18, "edgecolor": GREEN, "linewidth": 1.5, "zorder": 0.5}
 OPTIONAL = ["n_active", "empty_fraction", "ceiling"]
 _DESIGN = [

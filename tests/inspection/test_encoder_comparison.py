@@ -307,3 +307,45 @@ def test_maps_between_subjects_are_boxes_of_their_penalty():
         draw(table, between="brains")
     with pytest.raises(ValueError, match="between must differ"):
         draw(table, between="face")
+
+
+def test_models_can_be_the_markers():
+    table = make_table(model=["small", "large"])
+    table.loc[table.index[-1], "theta"] = np.nan
+    display = draw(table, points="model")
+    for ax, quantity in zip(display.axes_[:, 1], ["r", "theta"], strict=True):
+        for role, units in ROLES.items():
+            rows = table[table["positive"] & (table["units"] == units)]
+            means = rows.groupby(["model", "penalty"])[quantity].mean().unstack()
+            means = means.loc[["small", "large"], ["ols", "lasso"]]
+            assert_allclose(dots(ax)[role][..., 1], means)
+    assert "matched (face units), a model; bar: mean" in legend(display)
+    assert "range over 3 of 3 subjects" in legend(display)  # subjects have ceilings, not models
+    table.loc[table["units"] == "body", "theta"] = np.nan  # of no role
+    table.loc[table.index[table["units"] == "scene"][-1], "theta"] = np.nan
+    theta = draw(table, points="model").axes_[1, 1]
+    assert theta.get_xlabel().startswith("1 of 24 without θ: not drawn")
+    with pytest.raises(ValueError, match=r"got 48 rows in 24 combinations.*differ in \['model'\]"):
+        draw(table)
+    with pytest.raises(ValueError, match=r"points must be one of .*; got 'region'"):
+        draw(table, points="region")
+
+
+def test_models_can_have_panels_of_their_own():
+    display = draw(make_table(model=["small", "large"]), columns="model")
+    titles = [ax.get_title().partition("\n")[0] for ax in display.axes_[0]]
+    assert titles == ["small", "small", "large", "large"]
+
+
+@pytest.mark.parametrize("options", [{}, {"columns": "model"}, {"points": "model"}])
+def test_legends_fit_the_figure(options):
+    table = make_table(model=["small"], units=["face", "scene", "body"])
+    figure = draw(with_between(table, penalty="lasso", positive=True, model="small"), **options,
+                  between="others").figure_  # fmt: skip
+    figure.canvas.draw()
+    (below,) = figure.legends
+    box = below.get_window_extent()
+    assert figure.bbox.contains(*box.min)
+    assert figure.bbox.contains(*box.max)
+    for ax in figure.axes:
+        assert not ax.get_tightbbox().overlaps(box)
