@@ -69,7 +69,7 @@ def fit_cell(problem: CellProblem, layers: FeaturesOfLayers) -> list[Row]:
             raise ValueError(f"No layer could be fitted. The first, {first!r}: {error}")
         features = _given(layers[layer])
         if fitted is None:
-            fitted = _fit(problem, features)
+            fitted = fit_encoder(problem, features)
         found = _score(fitted, features.test, problem.responses.test, "test")
         row = problem.row(layer, "test", fitted, start, scores=summarize([found]))
     except Exception as error:  # recorded: other cells go on
@@ -90,7 +90,7 @@ def _choose_layer(
             features = _given(maybe_features)
             if partition == "validation":
                 _check_validation_is_held_out(problem.encoder)
-                fitted = _fit(problem, features)
+                fitted = fit_encoder(problem, features)
                 assert features.validation is not None
                 Y = problem.responses.validation
                 found = [_score(fitted, features.validation, Y, partition)]
@@ -131,17 +131,17 @@ def _score_folds(problem: CellProblem, features: StandardizedParts) -> list[Alig
     _check_images("train", X, Y)
     found = []
     for train, test in check_splits(problem.layer_cv, X, Y):
-        fitted = _fit_encoder(problem.encoder, X[train], Y[train])
+        fitted = _fit_clone(problem.encoder, X[train], Y[train])
         found.append(_score(fitted, X[test], Y[test], "train"))
     return found
 
 
-def _fit(problem: CellProblem, features: StandardizedParts) -> Any:
+def fit_encoder(problem: CellProblem, features: StandardizedParts) -> Any:
     """Fit the encoder, with the validation images if it asks for them."""
     responses = problem.responses
     _check_images("train", features.train, responses.train)
     if not validation_parameters(problem.encoder):
-        return _fit_encoder(problem.encoder, features.train, responses.train)
+        return _fit_clone(problem.encoder, features.train, responses.train)
     if features.validation is None or responses.validation is None:
         raise ValueError(
             'encoder must have validation images for cv="validation"; got no validation '
@@ -150,7 +150,7 @@ def _fit(problem: CellProblem, features: StandardizedParts) -> Any:
         )
     _check_images("validation", features.validation, responses.validation)
     fold = np.repeat([-1, 0], [len(features.train), len(features.validation)])
-    return _fit_encoder(
+    return _fit_clone(
         problem.encoder,
         np.vstack([features.train, features.validation]),
         np.vstack([responses.train, responses.validation]),
@@ -158,7 +158,7 @@ def _fit(problem: CellProblem, features: StandardizedParts) -> Any:
     )
 
 
-def _fit_encoder(encoder: Any, X: Array, Y: Array, split: Any = None) -> Any:
+def _fit_clone(encoder: Any, X: Array, Y: Array, split: Any = None) -> Any:
     encoder = clone(encoder)
     if names := validation_parameters(encoder):
         if split is None:

@@ -25,11 +25,12 @@ FeaturesOfLayers = dict[str, "StandardizedParts | Failure"]  # layer -> features
 
 @dataclass(frozen=True, eq=False)
 class StandardizedParts:
-    """Standardized features, or responses, of the images of each part."""
+    """Standardized features, or responses, of the images of each part, and their former scale."""
 
     train: Array
     validation: Array | None
     test: Array
+    scale: Array
 
 
 def read_features(model: ModelFeatures) -> Layers:
@@ -161,4 +162,5 @@ def standardize(parts: Mapping[str, Array], what: str) -> StandardizedParts:
     }
     scaler = StandardScaler().fit(checked["train"])
     scaled = {part: scaler.transform(array) for part, array in checked.items()}
-    return StandardizedParts(scaled["train"], scaled.get("validation"), scaled["test"])
+    scale = scaler.scale_.astype(dtype)
+    return StandardizedParts(scaled["train"], scaled.get("validation"), scaled["test"], scale)

@@ -19,6 +19,7 @@ from skalign.benchmark._features import (
     stated_layers,
 )
 from skalign.benchmark._inputs import ModelFeatures, RegionResponses
+from skalign.benchmark._measures import MeasureSettings, RegionMeasures
 from skalign.benchmark._rows import COLUMNS, Cell, Failure, FinishedCell, make_row
 from skalign.benchmark._store import CellStore
 from skalign.benchmark._targets import IMAGES, call_sources, read_responses, region_content
@@ -29,10 +30,11 @@ Fingerprints = Mapping[Cell, str | None]  # None: what the cell depends on canno
 
 @dataclass(frozen=True, eq=False)
 class CellSettings:
-    """Encoders, folds and store, which all cells share."""
+    """Encoders, folds, measures and store, which all cells share."""
 
     encoders: Mapping[str, Any]
     layer_cv: Any
+    measures: MeasureSettings
     store: CellStore
 
 
@@ -56,8 +58,12 @@ class RegionCells:
             yield RegionCells(self.settings, self.region, {cell: key}, features, self.failure)
 
     def run(self) -> Iterator[FinishedCell]:
-        """Fit all cells, and store each as soon as it is finished."""
+        """Fit all cells, and store each as soon as it is finished.
+
+        Cells that the store has, but not all measures of, are measured only.
+        """
         settings, failure = self.settings, self.failure
+        measures = RegionMeasures(settings.measures, settings.store)
         try:
             if failure is None:
                 responses, ceiling = read_responses(self.region)
@@ -68,10 +74,16 @@ class RegionCells:
                 encoder = settings.encoders[cell.encoder]
                 if failure is not None:  # the next run tries again
                     rows = [make_row(cell, encoder, error=failure)]
-                else:
-                    problem = CellProblem(cell, encoder, responses, ceiling, settings.layer_cv)
-                    rows = fit_cell(problem, self.features[cell.units])
-                yield FinishedCell(cell, rows, settings.store.write(key, rows))
+                    yield FinishedCell(cell, rows, settings.store.write(key, rows))
+                    continue
+                problem = CellProblem(cell, encoder, responses, ceiling, settings.layer_cv)
+                layers, why = self.features[cell.units], None
+                stored = settings.store.read(key)
+                rows = fit_cell(problem, layers) if stored is None else stored
+                if stored is None:
+                    why = settings.store.write(key, rows)
+                measured, failed = measures.of_cell(problem, layers, rows[-1], key)
+                yield FinishedCell(cell, [*rows[:-1], rows[-1] | measured], why or failed)
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,12 +180,13 @@ class Plan:
         return fingerprints
 
     def stored(self, model: FingerprintedModel) -> list[FinishedCell]:
-        """Cells of a model that an earlier run has finished."""
-        found = []
+        """Cells of a model that an earlier run has finished, with all measures."""
+        store, found = self.settings.store, []
         for region in self.regions:
             for cell, key in self.cells(model, region).items():
-                if (rows := self.settings.store.read(key)) is not None:
-                    found.append(FinishedCell(cell, rows))
+                rows, measured = store.read(key), self.settings.measures.read(store, key)
+                if rows is not None and measured is not None:
+                    found.append(FinishedCell(cell, [*rows[:-1], rows[-1] | measured]))
         return found
 
     def left(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,6 +29,11 @@ COLUMNS = (
     *("alpha_at_edge", "partition", *SCORES),
     *("ceiling", "n_targets", "seconds", "error"),
 )
+# Columns of the measures that a run may ask for; they follow the scores.
+MEASURES = {
+    "axis_alignment": ("axis_alignment", "axis_alignment_se"),
+    "soft_matching": ("soft_matching",),
+}
 
 Row = dict[str, Any]
 
@@ -169,9 +174,44 @@ _PENALTIES: dict[type, str] = {
 }
 
 
-def to_table(rows: Iterable[Row]) -> Any:
-    """All rows as a pandas DataFrame."""
+def add_measures(cells: Mapping[str, list[Row]], measured: Iterable[Row]) -> list[str]:
+    """Write stored measures into the rows of the cells that they are of.
+
+    Parameters
+    ----------
+    cells : dict of str to list of dict
+        Rows of cells by their fingerprints. Changed.
+    measured : iterable of dict
+        What the store keeps of measures. If one was made with several numbers of rotations, the
+        largest counts.
+
+    Returns
+    -------
+    list of str
+        Names of the measures found.
+    """
+
+    def rank(row: Row) -> tuple[bool, int, int]:
+        return row["error"] is None, row.get("n_resamples", 0), row.get("random_state", 0)
+
+    best = {(row["of"], row["measure"]): row for row in sorted(measured, key=rank)}
+    found = set()
+    for (of_cell, name), row in best.items():
+        if of_cell in cells:
+            found.add(name)
+            test = cells[of_cell][-1]
+            test |= {column: row[column] for column in MEASURES[name]}
+            test["error"] = row["error"] if test["error"] is None else test["error"]
+    return [name for name in MEASURES if name in found]
+
+
+def to_table(rows: Iterable[Row], measures: Iterable[str] = ()) -> Any:
+    """All rows as a pandas DataFrame, with the columns of some measures."""
     pd = import_pandas()
-    table = pd.DataFrame(list(rows), columns=list(COLUMNS))
+    more = [column for name in measures for column in MEASURES[name]]
+    after = COLUMNS.index(SCORES[-1]) + 1
+    columns = [*COLUMNS[:after], *more, *COLUMNS[after:]]
+    table = pd.DataFrame(list(rows), columns=columns)
+    table = table.astype(dict.fromkeys(more, np.float64))
     errors = [None if error != error else error for error in table["error"]]
     return table.assign(error=pd.Series(errors, dtype=object))

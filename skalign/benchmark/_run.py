@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from sklearn.model_selection import check_cv
 
 from skalign.benchmark._inputs import ModelFeatures, RegionResponses, check_arguments
+from skalign.benchmark._measures import MeasureSettings
 from skalign.benchmark._plan import CellSettings, Plan
 from skalign.benchmark._rows import Cell, FinishedCell, Row, error_text, make_row, to_table
 from skalign.benchmark._store import CellStore
@@ -29,6 +30,9 @@ def run_benchmark(
     units: Mapping[str, Any] | None = None,
     categories: ArrayLike | None = None,
     layer_cv: Any = 5,
+    measures: Sequence[str] = (),
+    n_resamples: int = 200,
+    random_state: int = 0,
     store: str | os.PathLike[str] | None = None,
     n_jobs: int | None = None,
     progress: Callable[..., Iterable[Any]] | None = None,
@@ -59,6 +63,12 @@ def run_benchmark(
     layer_cv : int, cross-validation generator or iterable, default=5
         Folds of the training images. They choose the layer of a model with several layers if there
         are no validation images. Folds take images to be independent: average repeats first.
+    measures : sequence of {"axis_alignment", "soft_matching"}, default=()
+        Measures that the table has beside the scores of the test images, in columns of their own.
+    n_resamples : int, default=200
+        Number of random rotations for "axis_alignment". The encoder is fitted once to each.
+    random_state : int, default=0
+        Seed of the rotations, which are the same for all encoders and regions.
     store : str or path, default=None
         Folder that keeps every finished cell; it is made if it is missing. A run computes only the
         cells that the folder does not have. All workers must see the folder. If None, nothing is
@@ -100,14 +110,23 @@ def run_benchmark(
             Number of active units, averaged over targets.
         empty_fraction : float
             Fraction of targets without active units.
+        axis_alignment, axis_alignment_se : float
+            If asked for: how much r falls when the units are rotated at random, as in
+            :func:`~skalign.metrics.axis_alignment`, and its standard error over rotations. 0 if the
+            encoder does not need these units but only their span; high is aligned. NaN for a single
+            unit.
+        soft_matching : float
+            If asked for: correlation of units and voxels under the best soft match, from -1 to 1,
+            as in :func:`~skalign.metrics.soft_matching`; high is good. Training images choose the
+            match. All encoders have the same.
         ceiling : float
             Noise ceiling in units of r, averaged over the targets that have one; NaN if none has.
         n_targets : int
             Number of targets; 0 if they could not be read.
         seconds : float
-            Time of the whole cell in rows "test", of one layer in other rows.
+            Time of the whole cell in rows "test", of one layer in other rows; without measures.
         error : str or None
-            Why there are no scores.
+            Why there are no scores, or why a measure is missing.
 
     Raises
     ------
@@ -129,6 +148,7 @@ def run_benchmark(
     --------
     read_store : Reads all cells of a store, also while a run adds to it.
     skalign.metrics.alignment : How r and theta are computed.
+    skalign.metrics.axis_alignment, skalign.metrics.soft_matching : The measures.
     skalign.feature_selection.SelectiveUnitLocalizer : How units are chosen.
 
     Notes
@@ -149,8 +169,13 @@ def run_benchmark(
     other packages, and changes of skalign's code under one version: take another store after such a
     change. Cells with an error in any of their rows are computed again in the next run.
 
-    The store holds lines of JSON, one per cell, each with a checksum. A run merges its files into
-    one when it ends. Several runs may share a store at the same time.
+    The measures of a cell are stored beside it, each with a fingerprint of its own. If a run asks
+    for one that the store does not have, only this is computed, and the scores are read. A run that
+    asks for none reads the same cells. Features are rotated as they are given, and standardized by
+    the training images afterwards.
+
+    The store holds lines of JSON, one per cell or measure, each with a checksum. A run merges its
+    files into one when it ends. Several runs may share a store at the same time.
 
     Workers share the models, or, if there are fewer models than workers, the cells of one model
     after the other. A worker computes a cell in one thread, whatever the encoder's ``n_jobs`` is.
@@ -204,7 +229,8 @@ def run_benchmark(
     models, regions = list(models), list(regions)
     units = {"all": None} if units is None else units
     check_arguments(models, regions, encoders, units, categories)
-    settings = CellSettings(dict(encoders), _check_layer_cv(layer_cv), CellStore(store))
+    asked = MeasureSettings.check(measures, n_resamples, random_state)
+    settings = CellSettings(dict(encoders), _check_layer_cv(layer_cv), asked, CellStore(store))
     plan = Plan.make(
         settings, regions, units, None if categories is None else np.asarray(categories)
     )
@@ -228,7 +254,7 @@ def run_benchmark(
         found |= _lost_rows(missing, encoders, runner)
     with suppress(OSError):  # a full disk: the files are as good, only more
         settings.store.compact()
-    return to_table(chain.from_iterable(found[cell] for cell in cells))
+    return to_table(chain.from_iterable(found[cell] for cell in cells), asked.names)
 
 
 def _check_layer_cv(layer_cv: Any) -> Any:

@@ -1,10 +1,10 @@
 """The store of finished cells: lines of JSON, each with its checksum, in files that never change.
 
 The checksum of its bytes names a file, and a line starts with the checksum of what follows: the
-fingerprint of a cell and its rows. So neither a flipped bit nor a file under a wrong name can make
-one cell appear as another; a line that fails its check is not read. A file is written under another
-name, renamed when it is whole, and never changed: a writer needs no lock, and one that is killed
-leaves the other files as they were.
+fingerprint of a cell and its rows, or that of a measure of a cell and its value. So neither a
+flipped bit nor a file under a wrong name can make one cell appear as another; a line that fails its
+check is not read. A file is written under another name, renamed when it is whole, and never
+changed: a writer needs no lock, and one that is killed leaves the other files as they were.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 from warnings import warn
 
-from skalign.benchmark._rows import Row, to_table
+from skalign.benchmark._rows import Row, add_measures, to_table
 
 _START, _THEN, _AFTER = b'{"checksum":"', b'","fingerprint":"', b'","rows":'
 
@@ -39,9 +40,10 @@ def read_store(folder: str | os.PathLike[str]) -> Any:
     Returns
     -------
     pandas.DataFrame
-        The columns of :func:`run_benchmark`, sorted by the names of model, units, subject, region
-        and encoder. Cells of earlier inputs, such as another alpha under the same name, are among
-        them until the folder is emptied.
+        The columns of :func:`run_benchmark`, with those of all measures that the store has, sorted
+        by the names of model, units, subject, region and encoder. Cells of earlier inputs, such as
+        another alpha under the same name, are among them until the folder is emptied. If the store
+        has an axis alignment over several numbers of rotations, the largest counts.
 
     Raises
     ------
@@ -84,9 +86,11 @@ def read_store(folder: str | os.PathLike[str]) -> Any:
         raise NotADirectoryError(f"folder must be the store of a benchmark; got {str(folder)!r}.")
     content = _read_folder(folder)
     content.warn_of_damage(stacklevel=3)
-    cells = [_rows_of(line) for line in content.lines.values()]
-    cells.sort(key=lambda rows: _names(rows[0]))
-    return to_table(row for rows in cells for row in rows)
+    lines = {fingerprint: _rows_of(line) for fingerprint, line in content.lines.items()}
+    cells = {key: rows for key, rows in lines.items() if "measure" not in rows[0]}
+    measures = add_measures(cells, (rows[0] for key, rows in lines.items() if key not in cells))
+    in_order = sorted(cells.values(), key=lambda rows: _names(rows[0]))
+    return to_table(chain.from_iterable(in_order), measures)
 
 
 def _names(row: Row) -> list[str]:

@@ -98,14 +98,21 @@ class Noting(Ridge):
 
 
 class Deadly(Ridge):
-    """Kills its process if there are five units, unless the test itself runs in it."""
+    """Kills its process if there are five units, unless the test itself runs in it.
 
-    def __init__(self, alpha=1.0, home=None):
+    A file that it waits for tells that another worker has fitted something.
+    """
+
+    def __init__(self, alpha=1.0, home=None, log=None):
         super().__init__(alpha)
         self.home = home
+        self.log = log
 
     def fit(self, X, y):
         if X.shape[1] == 5 and os.getpid() != self.home:
+            until = time.monotonic() + 60
+            while not self.log.exists() and time.monotonic() < until:
+                time.sleep(0.01)
             os.kill(os.getpid(), signal.SIGKILL)
         return super().fit(X, y)
 
@@ -122,7 +129,7 @@ def test_workers_that_die_do_not_lose_the_table(problem, tmp_path, n_models):
         "encoders": {
             "noting": Noting(log=tmp_path / "fits.log"),
             **problem["encoders"],
-            "deadly": Deadly(home=os.getpid()),
+            "deadly": Deadly(home=os.getpid(), log=tmp_path / "fits.log"),
         },
     }
     with (
