@@ -5,7 +5,7 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 FLAGS = {"msvc": ["/O2"]}  # all other compilers take those of GCC
-GCC_FLAGS = ["-O3", "-fno-math-errno"]
+GCC_FLAGS = ["-O3", "-fno-math-errno", "-fopenmp-simd"]
 
 
 class build_kernel(build_ext):
@@ -17,7 +17,12 @@ class build_kernel(build_ext):
         super().build_extensions()
 
 
-kernel = Extension("skalign.solvers._kernel", ["skalign/solvers/_kernel.pyx"])
+kernel = Extension(
+    "skalign.solvers._kernel",
+    ["skalign/solvers/_kernel.pyx"],
+    include_dirs=["skalign/solvers"],
+    depends=["skalign/solvers/_loops.h", "skalign/solvers/_loops_body.h"],
+)
 
 setup(
     ext_modules=cythonize([kernel], build_dir="build"),

@@ -12,11 +12,12 @@ from libc.float cimport FLT_MAX
 from libc.math cimport fabs
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
-from scipy.linalg.cython_blas cimport daxpy, ddot, saxpy, sdot
+
+from skalign.solvers._loops cimport (
+    add_rows, any_nonzero, find_above, largest_excess, steepest,
+)
 
 cdef enum:
-    SHORT = 24  # below this length a plain loop beats a call into BLAS
-    BLAS_INCREMENT = 1
     WORK_BETWEEN_CHECKS = 100_000_000  # multiplications: about a tenth of a second
 
 
@@ -30,6 +31,7 @@ cdef struct Workspace:
     double l1
     double l2
     int* active  # (k,) their indices
+    int* entering  # (p,) room for indices of features that enter
     void* norms  # (p,) |x_j|, the square roots of the diagonal of G
     void* inverse  # (p,) 1 / |x_j|; 0 for features without variance, which never enter
     void* g  # (p,) q - Hw, refreshed once a round; of active features out of sight, see `hidden`
@@ -67,30 +69,6 @@ cdef inline int smaller_int(int a, int b) noexcept nogil:
 
 cdef inline double smaller(double a, double b) noexcept nogil:
     return a if a < b else b
-
-
-cdef inline void axpy(int n, floating a, const floating* x, floating* y) noexcept nogil:
-    cdef int i, one = BLAS_INCREMENT
-    if n < SHORT:
-        for i in range(n):
-            y[i] += a * x[i]
-    elif floating is double:
-        daxpy(&n, &a, <double*> x, &one, y, &one)
-    else:
-        saxpy(&n, &a, <float*> x, &one, y, &one)
-
-
-cdef inline floating dot(int n, const floating* x, const floating* y) noexcept nogil:
-    cdef int i, one = BLAS_INCREMENT
-    cdef floating total = 0
-    if n < SHORT:
-        for i in range(n):
-            total += x[i] * y[i]
-        return total
-    if floating is double:
-        return ddot(&n, <double*> x, &one, <double*> y, &one)
-    else:
-        return sdot(&n, <float*> x, &one, <float*> y, &one)
 
 
 cdef inline floating hidden(Workspace* ws, floating* tag) noexcept nogil:
@@ -170,28 +148,6 @@ cdef inline void drop_zeros(Workspace* ws, floating* tag) noexcept nogil:
         ws.n_factored = first
 
 
-cdef inline void subtract_rows(
-    const floating* G, int p, int k, const int* rows, const floating* w, floating* g
-) noexcept nogil:
-    """g -= w'G over k rows of G, four at a time: g stays in registers, rows come from memory."""
-    cdef int i, j, m = k - k % 4
-    cdef const floating* a
-    cdef const floating* b
-    cdef const floating* c
-    cdef const floating* d
-    cdef floating u, v, x, y
-    for i in range(0, m, 4):
-        a = G + <size_t> rows[i] * p
-        b = G + <size_t> rows[i + 1] * p
-        c = G + <size_t> rows[i + 2] * p
-        d = G + <size_t> rows[i + 3] * p
-        u, v, x, y = w[i], w[i + 1], w[i + 2], w[i + 3]
-        for j in range(p):
-            g[j] -= (u * a[j] + v * b[j]) + (x * c[j] + y * d[j])
-    for i in range(m, k):
-        axpy(p, -w[i], G + <size_t> rows[i] * p, g)
-
-
 cdef inline void refresh(Workspace* ws, const floating* G, const floating* q) noexcept nogil:
     """g = q - Hw from scratch, over all features; r is its active part."""
     cdef int i, j, p = ws.p
@@ -199,7 +155,7 @@ cdef inline void refresh(Workspace* ws, const floating* G, const floating* q) no
     cdef floating* w = <floating*> ws.w
     cdef floating* r = <floating*> ws.r
     memcpy(g, q, p * sizeof(floating))
-    subtract_rows(G, p, ws.k, ws.active, w, g)
+    add_rows(p, ws.k, G, p, ws.active, w, -1, g)
     for i in range(ws.k):
         j = ws.active[i]
         r[i] = g[j] - <floating> ws.l2 * w[i]
@@ -222,88 +178,35 @@ cdef inline void change_l2(Workspace* ws, const floating* G, double l2) noexcept
 
 
 cdef inline double worst_excess(Workspace* ws, floating* tag) noexcept nogil:
-    """How far the gradient of an inactive feature lies outside its bounds, over |x_j|."""
-    cdef int i, lane, p = ws.p
-    cdef floating l1 = <floating> ws.l1
-    cdef floating best[4]
-    cdef floating value
-    cdef floating* g = <floating*> ws.g
-    cdef floating* inverse = <floating*> ws.inverse
-    for lane in range(4):
-        best[lane] = 0
-    if ws.positive:  # four at a time, which a compiler may not do by itself
-        for i in range(0, p - 3, 4):
-            for lane in range(4):
-                value = (g[i + lane] - l1) * inverse[i + lane]
-                best[lane] = value if value > best[lane] else best[lane]
-    else:
-        for i in range(0, p - 3, 4):
-            for lane in range(4):
-                value = (fabs(g[i + lane]) - l1) * inverse[i + lane]
-                best[lane] = value if value > best[lane] else best[lane]
-    for i in range(p - p % 4, p):
-        value = ((g[i] if ws.positive else <floating> fabs(g[i])) - l1) * inverse[i]
-        best[0] = value if value > best[0] else best[0]
-    for lane in range(1, 4):
-        best[0] = best[lane] if best[lane] > best[0] else best[0]
-    return best[0]
+    """How far gradients of inactive features lie outside their bounds at most, over |x_j|."""
+    return largest_excess(
+        ws.p, <floating*> ws.g, <floating*> ws.inverse, <floating> ws.l1, ws.positive
+    )
 
 
 cdef inline double largest_pull(Workspace* ws, const floating* q) noexcept nogil:
     """The largest |q_j| / |x_j|."""
-    cdef int i, lane, p = ws.p
-    cdef floating best[4]
-    cdef floating value
-    cdef floating* inverse = <floating*> ws.inverse
-    for lane in range(4):
-        best[lane] = 0
-    for i in range(0, p - 3, 4):
-        for lane in range(4):
-            value = fabs(q[i + lane]) * inverse[i + lane]
-            best[lane] = value if value > best[lane] else best[lane]
-    for i in range(p - p % 4, p):
-        value = fabs(q[i]) * inverse[i]
-        best[0] = value if value > best[0] else best[0]
-    for lane in range(1, 4):
-        best[0] = best[lane] if best[lane] > best[0] else best[0]
-    return best[0]
+    return largest_excess(ws.p, q, <floating*> ws.inverse, <floating> 0, False)
 
 
 cdef inline double steepest_slope(Workspace* ws, floating slip, floating* tag) noexcept nogil:
     """The largest gradient of an inactive feature, each known up to slip |x_j|."""
-    cdef int i, lane, p = ws.p
-    cdef floating best[4]
-    cdef floating value
-    cdef floating* g = <floating*> ws.g
-    cdef floating* norms = <floating*> ws.norms
-    for lane in range(4):
-        best[lane] = 0
-    for i in range(0, p - 3, 4):
-        for lane in range(4):
-            value = g[i + lane] if ws.positive else fabs(g[i + lane])
-            value = value + slip * norms[i + lane]
-            best[lane] = value if value > best[lane] else best[lane]
-    for i in range(p - p % 4, p):
-        value = (g[i] if ws.positive else <floating> fabs(g[i])) + slip * norms[i]
-        best[0] = value if value > best[0] else best[0]
-    for lane in range(1, 4):
-        best[0] = best[lane] if best[lane] > best[0] else best[0]
-    return best[0]
+    return steepest(ws.p, <floating*> ws.g, <floating*> ws.norms, slip, ws.positive)
+
+
+cdef inline double excess(Workspace* ws, int j, floating* tag) noexcept nogil:
+    """How far the gradient of an inactive feature lies outside its bounds, over |x_j|."""
+    cdef floating g = (<floating*> ws.g)[j]
+    return ((g if ws.positive else <floating> fabs(g)) - <floating> ws.l1) * (<floating*> ws.inverse)[j]
 
 
 cdef inline int violators(Workspace* ws, floating bar, floating* tag) noexcept nogil:
-    """The number of inactive features whose gradient is outside its bounds by more than bar |x_j|."""
-    cdef int i, found = 0
-    cdef floating l1 = <floating> ws.l1
-    cdef floating* g = <floating*> ws.g
-    cdef floating* inverse = <floating*> ws.inverse
-    if ws.positive:
-        for i in range(ws.p):
-            found += (g[i] - l1) * inverse[i] > bar
-    else:
-        for i in range(ws.p):
-            found += (<floating> fabs(g[i]) - l1) * inverse[i] > bar
-    return found
+    """The number of inactive features whose gradient is outside its bounds by more than bar |x_j|;
+    they are listed in `ws.entering`."""
+    return find_above(
+        ws.p, <floating*> ws.g, <floating*> ws.inverse, <floating> ws.l1, bar, ws.positive,
+        ws.entering
+    )
 
 
 cdef inline int count_ties(Workspace* ws, floating bar, floating* tag) noexcept nogil:
@@ -346,13 +249,17 @@ cdef inline int start(Workspace* ws, const floating* G, const floating* q, float
     cdef int j, k = 0
     ws.k = 0
     ws.n_factored = 0
-    for j in range(ws.p):
-        k += w_full[j] != 0
-    reserve(ws, k, w_full)
-    for j in range(ws.p):
-        if w_full[j] != 0 and not (ws.positive and w_full[j] < 0) and G[<size_t> j * ws.p + j] > 0:
-            activate(ws, G, j, w_full[j])
-        w_full[j] = 0
+    if any_nonzero(ws.p, w_full):
+        for j in range(ws.p):
+            k += w_full[j] != 0
+        reserve(ws, k, w_full)
+        for j in range(ws.p):
+            if (
+                w_full[j] != 0 and not (ws.positive and w_full[j] < 0)
+                and G[<size_t> j * ws.p + j] > 0
+            ):
+                activate(ws, G, j, w_full[j])
+            w_full[j] = 0
     refresh(ws, G, q)
     return 0
 

@@ -7,6 +7,7 @@ from skalign.utils import Array, Doubles
 
 _Float = TypeVar("_Float", np.float32, np.float64)
 
+def limit_instructions(widest: int) -> int: ...
 def solve_block(
     G: NDArray[_Float],
     Q: NDArray[_Float],

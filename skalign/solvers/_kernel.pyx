@@ -25,10 +25,11 @@ from libc.math cimport HUGE_VAL, NAN, fabs, sqrt
 from libc.stdlib cimport free, malloc
 
 from skalign.solvers._active_set cimport (
-    Workspace, activate, active_residual, change_l2, count_ties, count_work, drop_zeros, keep,
+    Workspace, activate, active_residual, change_l2, count_ties, count_work, drop_zeros, excess, keep,
     larger, larger_int, largest_pull, objective, refresh, reserve, smaller, smaller_int, start,
     steepest_slope, violators, worst_excess,
 )
+from skalign.solvers._loops cimport choose_loops, squared_excess
 from skalign.solvers._steps cimport coordinate_descent, factorize, newton
 
 from skalign.utils import check_interrupt
@@ -50,20 +51,24 @@ cdef double TIED = 0.1  # inactive gradients this close to their bound, times to
 cdef double TYPICAL = 64  # roundings that a long dot product ends up with, of which most cancel
 
 
-cdef double entry_bar(
-    Workspace* ws, double worst, double tight, int* n_entering, floating* tag
+cdef int find_entering(
+    Workspace* ws, double worst, double tight, floating* tag
 ) noexcept nogil:
-    """Features enter that violate by more than this: the worst ones, and never so many at once that
-    filling the sub-Gram is most of the work, for most of them would leave again."""
-    cdef int _
+    """How many features enter, listed in `ws.entering`: the worst ones, and never so many at once
+    that filling the sub-Gram is most of the work, for most of them would leave again."""
+    cdef int _, i, kept, n_entering
     cdef double bar = larger(GROUP * worst, tight)
-    n_entering[0] = violators(ws, <floating> bar, tag)
+    n_entering = violators(ws, <floating> bar, tag)
     for _ in range(NARROWINGS):
-        if bar >= worst or n_entering[0] <= larger_int(ws.k, FEW):
+        if bar >= worst or n_entering <= larger_int(ws.k, FEW):
             break
         bar = 0.5 * (bar + worst)
-        n_entering[0] = violators(ws, <floating> bar, tag)
-    return bar
+        kept = 0
+        for i in range(n_entering):
+            ws.entering[kept] = ws.entering[i]
+            kept += excess(ws, ws.entering[i], tag) > bar
+        n_entering = kept
+    return n_entering
 
 
 cdef int solve_target(
@@ -81,12 +86,8 @@ cdef int solve_target(
     cdef double tight = larger(1e-3 * tol, 4 * epsilon) * scale
     cdef double worst, violation, value, lowest = HUGE_VAL, least = HUGE_VAL
     cdef bint exact, solved = False
-    cdef bint positive = ws.positive
     cdef int p = ws.p
-    cdef floating bar, l1 = <floating> ws.l1
-    cdef floating* g = <floating*> ws.g
     cdef floating* w = <floating*> ws.w
-    cdef floating* inverse = <floating*> ws.inverse
     if not resumed:
         start(ws, G, q, w_full)
     if ws.k and not objective(ws, q, w) < 0:  # worse than zero weights: only costs time
@@ -117,11 +118,10 @@ cdef int solve_target(
             lowest = smaller(lowest, value)
             if stalled == PATIENCE or (stalled and violation <= tol * scale):
                 break
-        bar = <floating> entry_bar(ws, worst, tight, &n_entering, w)
+        n_entering = find_entering(ws, worst, tight, w)
         reserve(ws, ws.k + n_entering, w)
-        for j in range(p):
-            if ((g[j] if positive else <floating> fabs(g[j])) - l1) * inverse[j] > bar:
-                activate(ws, G, j, 0)
+        for j in range(n_entering):
+            activate(ws, G, ws.entering[j], 0)
         coordinate_descent(ws, CD_PASSES, larger(LOOSE * worst, tight), w)
         exact = ws.k <= SMALL_SUPPORT or worst <= SETTLED * pull
         if exact:
@@ -146,7 +146,6 @@ cdef void certify(
     """
     cdef int i, j, near, k = ws.k
     cdef double epsilon = DBL_EPSILON if floating is double else FLT_EPSILON
-    cdef floating* g = <floating*> ws.g
     cdef floating* r = <floating*> ws.r
     cdef floating* w = <floating*> ws.w
     cdef floating* norms = <floating*> ws.norms
@@ -182,9 +181,7 @@ cdef void certify(
     elif ws.l2 == 0:
         steepest = steepest_slope(ws, <floating> slip, w) * (1 + 4 * epsilon)
     else:
-        for j in range(ws.p):
-            u = (g[j] if ws.positive else fabs(g[j])) + slip * norms[j] - ws.l1
-            conjugate += u * u if u > 0 else 0
+        conjugate = squared_excess(ws.p, <floating*> ws.g, norms, slip, ws.l1, ws.positive)
         if not ws.positive:
             for i in range(k):  # their g is hidden as 0
                 u = slip * norms[ws.active[i]] - ws.l1
@@ -211,6 +208,15 @@ cdef void certify(
         gap[0] += larger(ws.l1 * l1_norm - s * wu, 0)
         gap[0] += (k + 8) * DBL_EPSILON * (ws.l1 * l1_norm + fabs(wu))
     gap[0] = smaller(gap[0], primal) * (1 + 8 * DBL_EPSILON)
+
+
+def limit_instructions(int widest):
+    """Use instructions up to 0 (those of any processor), 1 (AVX2) or 2 (AVX-512), where there are
+    such; returns the widest that are used."""
+    return choose_loops(widest)
+
+
+limit_instructions(2)
 
 
 def solve_block(
@@ -248,7 +254,8 @@ def solve_block(
     ws.flat = 0
     ws.check_interrupt = <PyObject*> check_interrupt
     ws.work = 0
-    ws.active = <int*> malloc(p * sizeof(int))
+    ws.active = <int*> malloc(2 * p * sizeof(int))
+    ws.entering = ws.active + p
     ws.g = malloc(7 * p * item)
     ws.H = ws.L = NULL
     try:

@@ -6,11 +6,11 @@ from cython cimport floating
 from libc.float cimport DBL_EPSILON, FLT_EPSILON
 from libc.math cimport HUGE_VAL, fabs, sqrt
 
-from skalign.solvers._active_set cimport (
-    Workspace, axpy, count_work, dot, drop_zeros, larger, smaller,
-)
+from skalign.solvers._active_set cimport Workspace, count_work, drop_zeros, larger, smaller
+from skalign.solvers._loops cimport add_rows, axpy, cholesky, descend, dot
 
 cdef enum:
+    FACTORED_TOGETHER = 256  # rows of the factor between looks at interrupts
     REFINEMENTS = 4  # Newton steps on one support; beyond the first they are refinement
 
 
@@ -19,37 +19,19 @@ cdef inline int coordinate_descent(
 ) except -1 nogil:
     """Cyclic descent on the active features until no gradient moves by more than tol |x_j|."""
     cdef int i, k = ws.k
-    cdef floating* w = <floating*> ws.w
-    cdef floating* r = <floating*> ws.r
-    cdef floating* row
-    cdef floating h, z, new, old, l1 = <floating> ws.l1
+    cdef floating h
     cdef floating* inverse = <floating*> ws.step
-    cdef double largest
+    cdef floating* reach = <floating*> ws.Hstep
     for i in range(k):
-        h = (<floating*> ws.H)[<size_t> i * ws.ld + i]
+        h = (<floating*> ws.H)[<size_t> i * (ws.ld + 1)]
         inverse[i] = 1 / h if h > 0 else 0
+        reach[i] = h * (<floating*> ws.inverse)[ws.active[i]]
     for _ in range(passes):
         count_work(ws, <double> k * k)
-        largest = 0
-        for i in range(k):
-            row = <floating*> ws.H + <size_t> i * ws.ld
-            h = row[i]
-            if h <= 0:
-                continue
-            old = w[i]
-            z = r[i] + h * old
-            if z > l1:
-                new = (z - l1) * inverse[i]
-            elif z < -l1 and not ws.positive:
-                new = (z + l1) * inverse[i]
-            else:
-                new = 0
-            if new != old:
-                z = new - old
-                axpy(k, -z, row, r)
-                w[i] = new
-                largest = larger(largest, fabs(z) * h * (<floating*> ws.inverse)[ws.active[i]])
-        if largest <= tol:
+        if descend(
+            k, <floating*> ws.H, ws.ld, inverse, reach, <floating> ws.l1, ws.positive,
+            <floating*> ws.w, <floating*> ws.r
+        ) <= tol:
             break
     return 0
 
@@ -67,24 +49,18 @@ cdef inline void solve_upper(Workspace* ws, int m, floating* x) noexcept nogil:
 cdef inline int factorize(Workspace* ws, floating* tag) except -2 nogil:
     """Cholesky of the sub-Gram from row n_factored on; the first row that depends on those before
     it, up to rounding, or -1."""
-    cdef int i, j, k = ws.k, ld = ws.ld
-    cdef floating* row
-    cdef floating* above
-    cdef floating pivot, h
+    cdef int end, dependent
     cdef double epsilon = DBL_EPSILON if floating is double else FLT_EPSILON
-    for i in range(ws.n_factored, k):
-        count_work(ws, 0.5 * i * i)
-        row = <floating*> ws.L + <size_t> i * ld
-        for j in range(i):
-            above = <floating*> ws.L + <size_t> j * ld
-            row[j] = ((<floating*> ws.H)[<size_t> i * ld + j] - dot(j, row, above)) / above[j]
-        h = (<floating*> ws.H)[<size_t> i * ld + i]
-        pivot = h - dot(i, row, row)
-        if not pivot > 8 * (i + 1) * epsilon * h:
-            ws.n_factored = i
-            return i
-        row[i] = sqrt(pivot)
-    ws.n_factored = k
+    while ws.n_factored < ws.k:
+        end = ws.n_factored + FACTORED_TOGETHER
+        end = end if end < ws.k else ws.k
+        count_work(ws, 0.5 * (end - ws.n_factored) * end * end)
+        dependent = cholesky(
+            ws.n_factored, end, <floating*> ws.H, <floating*> ws.L, ws.ld, <floating> epsilon
+        )
+        ws.n_factored = end if dependent < 0 else dependent
+        if dependent >= 0:
+            return dependent
     return -1
 
 
@@ -118,8 +94,7 @@ cdef inline double curve(Workspace* ws, int m, floating* tag) noexcept nogil:
     cdef floating* Hstep = <floating*> ws.Hstep
     for i in range(ws.k):
         Hstep[i] = 0
-    for i in range(m):
-        axpy(ws.k, step[i], <floating*> ws.H + <size_t> i * ws.ld, Hstep)
+    add_rows(ws.k, m, <floating*> ws.H, ws.ld, NULL, step, <floating> 1, Hstep)
     return dot(m, step, Hstep)
 
 
