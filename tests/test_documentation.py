@@ -14,7 +14,7 @@ from tests.datasets.nsd_folder import write_folder
 DOC = Path(__file__).parents[1] / "doc"
 PAGES = [*sorted((DOC / "guide").glob("*.md")), DOC / "index.md"]
 BLOCK = re.compile(r"```(python|text)\n(.*?)```", flags=re.DOTALL)
-NEEDED = {"data": ["h5py", "nibabel"], "networks": ["torch"]}
+NEEDED = {"data": ["h5py", "nibabel"], "networks": ["torch", "array_api_compat"]}
 NUMBER = re.compile(r"-?\d+\.\d+(?:e[-+]\d+)?")
 
 sys.path.insert(0, str(DOC))
@@ -50,6 +50,8 @@ def test_snippets_run_and_print_what_is_shown(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     if page.stem == "data":
         write_folder(tmp_path / "nsd")
+    if page.stem == "networks":
+        monkeypatch.setenv("SCIPY_ARRAY_API", "1")  # which the page says to set
     for _, printed, shown in run_snippets(page.read_text(encoding="utf-8")):
         assert_same_output(printed, shown)
 

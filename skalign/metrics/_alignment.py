@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from skalign.metrics._array_library import to_numpy_if_dispatched
 from skalign.metrics._linear_map import LinearMap, linear_maps
 from skalign.metrics._map_scores import MapScores, scores_of_map
 from skalign.metrics._names import check_target_names, fitted_target_names, target_column
@@ -236,6 +237,7 @@ def alignment(
     """
     check_number(undefined_theta, "undefined_theta")
     check_number(undefined_r, "undefined_r")
+    y, sample_weight = to_numpy_if_dispatched(y), to_numpy_if_dispatched(sample_weight)
     maps = linear_maps(estimator, X, y)
     predicted = predictions(estimator, X, maps)
     r = pearson_r(y, predicted, sample_weight=sample_weight, undefined=undefined_r)
@@ -279,7 +281,11 @@ def predictions(estimator: Any, X: Any, maps: list[LinearMap]) -> Any:
     (2, 1)
     """
     of_maps = [one.predicted for one in maps if one.predicted is not None and one.is_outermost]
-    return np.hstack(of_maps) if len(of_maps) == len(maps) else estimator.predict(X)
+    return (
+        np.hstack(of_maps)
+        if len(of_maps) == len(maps)
+        else to_numpy_if_dispatched(estimator.predict(X))
+    )
 
 
 def alignment_of_maps(

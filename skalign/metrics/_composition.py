@@ -14,6 +14,8 @@ from sklearn.multioutput import MultiOutputRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from skalign.metrics._array_library import to_numpy_if_dispatched
+
 
 class Shell(NamedTuple):
     """One estimator around another, such as a pipeline around its last step.
@@ -209,7 +211,8 @@ def weights_of(model: Any) -> Any:
             f"{type(model).__name__}, which is not a linear regressor. For other models call "
             "tuning_reorientation with features, targets and weights."
         )
-    return model.coef_ if sparse.issparse(model.coef_) else np.asarray(model.coef_)
+    weights = to_numpy_if_dispatched(model.coef_)
+    return weights if sparse.issparse(weights) else np.asarray(weights)
 
 
 def _is_search(estimator: Any) -> bool:

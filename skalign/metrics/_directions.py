@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
+from sklearn import config_context, get_config
 from sklearn.utils import check_array, gen_batches
 
 from skalign.utils import Array, Flags, check_sample_weight
 
 _BLOCK_BYTES = 2**26
-_CONSTANT = 8  # a column whose range is within this many rounding errors of its size is constant
+CONSTANT = 8  # a column whose range is within this many rounding errors of its size is constant
 
 
 class ImageSpace:
@@ -118,11 +119,14 @@ class ImageSpace:
 def safe_scale(size: Array, name: str) -> Array:
     """Divisors for vectors of these largest absolute values: 1, unless squares leave the range."""
     if not np.isfinite(size).all():
-        raise ValueError(
-            f"{name} must be finite; got NaN or infinity. Drop or impute those values."
-        )
+        raise not_finite(name)
     limit = np.finfo(size.dtype).max ** 0.25
     return np.where((size > 0) & ((size < 1 / limit) | (size > limit)), size, 1)
+
+
+def not_finite(name: str) -> ValueError:
+    """The error of an argument that holds NaN or infinity."""
+    return ValueError(f"{name} must be finite; got NaN or infinity. Drop or impute those values.")
 
 
 def check_image_rows(values: Any, name: str, **options: Any) -> Any:
@@ -148,6 +152,9 @@ def check_image_rows(values: Any, name: str, **options: Any) -> Any:
     >>> check_image_rows([[1, 2], [3, 4]], "features").shape
     (2, 2)
     """
+    if get_config()["array_api_dispatch"]:  # the result is NumPy's all the same
+        with config_context(array_api_dispatch=False):
+            return check_image_rows(values, name, **options)
     return check_array(values, dtype="numeric", ensure_all_finite=False, input_name=name, **options)
 
 
@@ -206,5 +213,5 @@ def bounded_slices(n_vectors: int, length: int, n_bytes: int | None = None) -> I
 def _is_constant(high: Array, low: Array, dtype: Any) -> Flags:
     rounding = float(np.finfo(np.result_type(dtype, np.float32)).eps)
     size = np.maximum(np.abs(high), np.abs(low))
-    is_constant: Flags = high - low <= _CONSTANT * rounding * size
+    is_constant: Flags = high - low <= CONSTANT * rounding * size
     return is_constant

@@ -15,6 +15,7 @@ from sklearn.multioutput import MultiOutputRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from skalign.metrics._array_library import to_numpy_if_dispatched
 from skalign.metrics._composition import open_shell, weights_of
 from skalign.metrics._names import check_target_names, fitted_target_names
 from skalign.utils import Array
@@ -123,6 +124,7 @@ def linear_maps(
     if y is not None:
         check_target_names(y, fitted_target_names(estimator))
     X = X if hasattr(X, "shape") else np.asarray(X)
+    y = to_numpy_if_dispatched(y)
     maps = _look_through(estimator, X, None if y is None else np.asarray(y), predict)
     by_features = groupby(maps, key=lambda linear_map: id(linear_map.features))
     return [_merge(list(group)) for _, group in by_features]
@@ -190,6 +192,7 @@ def _map_of_model(
 ) -> LinearMap:
     weights = weights_of(model)
     predicted = _columns(model.predict(X)) if predict else None
+    X = to_numpy_if_dispatched(X)
     observed = None if y is None else _columns(y)
     n_targets = 1 if weights.ndim == 1 else weights.shape[0]
     if predicted is not None:
@@ -212,7 +215,7 @@ def _map_of_model(
 
 def _columns(responses: Any) -> Array:
     """Responses with a column for every target."""
-    table = np.asarray(responses)
+    table = np.asarray(to_numpy_if_dispatched(responses))
     return table.reshape(len(table), -1)
 
 

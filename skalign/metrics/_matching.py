@@ -89,6 +89,9 @@ def soft_matching(
     others a linear program over the few pairs that can pay. 500 x 500 units take about a tenth of a
     second, 2000 x 1500 about ten. The correlation of a unit that does not vary counts as 0.
 
+    Arrays of other libraries are taken as by :func:`tuning_reorientation`; SciPy solves the
+    assignment, on the host, and ``unit_scores`` come back as an array of that library.
+
     References
     ----------
     .. [1] M. Khosla and A. H. Williams. "Soft matching distance: a metric on neural

@@ -8,7 +8,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.exceptions import UndefinedMetricWarning
 
-from skalign.metrics._directions import ImageSpace, bounded_slices, check_responses
+from skalign.metrics._array_library import array_library
+from skalign.metrics._directions import bounded_slices
+from skalign.metrics._library_measures import (
+    LibraryImageSpace,
+    image_space,
+    library_pearson_r,
+    responses_of,
+)
 from skalign.utils import Doubles, check_number
 
 
@@ -65,6 +72,9 @@ def pearson_r(
     model that predicts the same for every image explains nothing: count it as 0 in a selection
     (``undefined=0``), not as missing.
 
+    Arrays of other libraries are taken where scikit-learn's option ``array_api_dispatch`` is on, as
+    in :func:`tuning_reorientation`.
+
     Examples
     --------
     >>> import numpy as np
@@ -76,25 +86,29 @@ def pearson_r(
     >>> pearson_r(y_true, y_pred, undefined=0)
     array([1., 0.])
     """
-    y_true, y_pred = check_responses(y_true, "y_true"), check_responses(y_pred, "y_pred")
+    library = array_library(y_true=y_true, y_pred=y_pred, sample_weight=sample_weight)
+    observed = responses_of(library, y_true, "y_true")
+    predicted = responses_of(library, y_pred, "y_pred")
     undefined = check_number(undefined, "undefined")
-    if y_true.shape != y_pred.shape:
+    if observed.shape != predicted.shape:
         raise ValueError(
-            f"y_pred must have the shape (n_samples, n_targets) of y_true, {y_true.shape}; "
-            f"got {y_pred.shape}."
+            "y_pred must have the shape (n_samples, n_targets) of y_true, "
+            f"{tuple(observed.shape)}; got {tuple(predicted.shape)}."
         )
-    n_samples, n_targets = y_true.shape
-    space = ImageSpace(n_samples, sample_weight, center=True)
+    n_samples, n_targets = observed.shape
+    space = image_space(library, n_samples, sample_weight, center=True)
     if space.n_images < 2:
         warnings.warn(
             "r is not defined with fewer than two images; every target counts as undefined.",
             UndefinedMetricWarning,
             stacklevel=2,
         )
+    if isinstance(space, LibraryImageSpace):
+        return library_pearson_r(space, observed, predicted, undefined)
     r = np.empty(n_targets)
     for block in bounded_slices(n_targets, 8 * n_samples):
-        observed, is_varied = space.directions(y_true[:, block], "y_true")
-        predicted, is_predicted = space.directions(y_pred[:, block], "y_pred")
-        cosine = np.einsum("ij,ij->j", observed, predicted)
+        left, is_varied = space.directions(observed[:, block], "y_true")
+        right, is_predicted = space.directions(predicted[:, block], "y_pred")
+        cosine = np.einsum("ij,ij->j", left, right)
         r[block] = np.where(is_varied & is_predicted, np.clip(cosine, -1, 1), undefined)
     return r

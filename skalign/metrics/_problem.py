@@ -52,19 +52,9 @@ class ReorientationProblem:
         self._targets = check_responses(targets, "targets")
         self._weights = _check_weights(weights)
         self._undefined = check_number(undefined, "undefined")
+        check_shapes(features, self._targets, self._weights)
         n_samples, self.n_features = features.shape
         self.n_targets = self._targets.shape[1]
-        if len(self._targets) != n_samples:
-            raise ValueError(
-                f"targets must have one row per sample of features, {n_samples}; "
-                f"got {len(self._targets)} rows."
-            )
-        shape = self.n_targets, self.n_features
-        if self._weights.shape != shape:
-            raise ValueError(
-                f"weights must have shape (n_targets, n_features) = {shape}, scikit-learn's layout "
-                f"of coef_; got shape {self._weights.shape}."
-            )
         dtypes = features.dtype, self._targets.dtype, self._weights.dtype
         is_single = np.result_type(np.float32, *dtypes) == np.float32
         self.dtype = np.dtype(np.float32 if is_single else np.float64)
@@ -164,6 +154,21 @@ class ReorientationProblem:
     def finish(self, theta: Doubles) -> Doubles:
         """Clip rounding errors, and fill in undefined values."""
         return np.where(np.isnan(theta), self._undefined, np.clip(theta, 0, 2))
+
+
+def check_shapes(features: Any, targets: Any, weights: Any) -> None:
+    """Check that features, targets and weights fit each other."""
+    (n_samples, n_features), (n_rows, n_targets) = features.shape, targets.shape
+    if n_rows != n_samples:
+        raise ValueError(
+            f"targets must have one row per sample of features, {n_samples}; got {n_rows} rows."
+        )
+    shape = n_targets, n_features
+    if tuple(weights.shape) != shape:
+        raise ValueError(
+            f"weights must have shape (n_targets, n_features) = {shape}, scikit-learn's layout of "
+            f"coef_; got shape {tuple(weights.shape)}."
+        )
 
 
 def mean_cosine(squared_norm: float, n_units: int) -> float:

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
+from skalign.metrics._array_library import array_library
+from skalign.metrics._library_measures import library_reorientation
 from skalign.metrics._names import target_column
 from skalign.metrics._problem import ReorientationBlock, ReorientationProblem, to_dense
 from skalign.utils import Array, Doubles, import_pandas, target_names
@@ -91,6 +93,10 @@ def tuning_reorientation(
     The cost is one matrix product of the features and the absolute weights, a sparse one if the
     weights are sparse. Targets are read in blocks and may be memory-mapped.
 
+    Arrays of other libraries, as tensors of PyTorch on any device, are taken where scikit-learn's
+    option ``array_api_dispatch`` is on, all of one library and device. Theta is then an array of
+    that library, in the floating dtype of the arguments.
+
     References
     ----------
     .. [1] J. S. Prince, C. Conwell, G. A. Alvarez and T. Konkle. "A case for sparse positive
@@ -109,6 +115,13 @@ def tuning_reorientation(
     >>> tuning_reorientation(features, targets, weights).round(2)
     array([0.  , 0.29, 1.  ])
     """
+    library = array_library(
+        features=features, targets=targets, weights=weights, sample_weight=sample_weight
+    )
+    if library is not None:
+        return library_reorientation(
+            library, features, targets, weights, center, sample_weight, undefined
+        )
     problem = ReorientationProblem(features, targets, weights, center, sample_weight, undefined)
     theta = np.empty(problem.n_targets)
     for block in problem.blocks():

@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.metadata_routing import UNUSED
 
 from skalign.metrics._alignment import alignment, mean_over_targets
+from skalign.metrics._array_library import to_numpy, to_numpy_if_dispatched
 from skalign.metrics._linear_map import check_target, linear_maps
 from skalign.metrics._names import check_target_names, fitted_target_names
 from skalign.metrics._noise_ceiling import NoiseCeiling, normalize_scores
@@ -134,7 +135,7 @@ class TuningReorientationScorer(_Scorer):
                 one.predicted if to_predicted else one.observed,
                 one.weights,
                 center=self.center,
-                sample_weight=sample_weight,
+                sample_weight=to_numpy_if_dispatched(sample_weight),
             )
             for one in linear_maps(estimator, X, y, predict=to_predicted)
         ]
@@ -214,7 +215,8 @@ class PearsonScorer(_Scorer):
         """
         undefined = check_number(self.undefined, "undefined")
         check_target_names(y, fitted_target_names(estimator))
-        r = pearson_r(y, estimator.predict(X), sample_weight=sample_weight, undefined=undefined)
+        predicted = estimator.predict(X)
+        r = to_numpy(pearson_r(y, predicted, sample_weight=sample_weight, undefined=undefined))
         if self.ceiling is not None:
             r = normalize_scores(r, self.ceiling, unit="r")
             if not (self.ceiling.values > 0).all():

@@ -8,7 +8,8 @@ from typing import Any, Literal, get_args
 import numpy as np
 from scipy import sparse
 
-from skalign.metrics._directions import ImageSpace, check_responses
+from skalign.metrics._array_library import array_library, to_numpy
+from skalign.metrics._library_measures import image_space, responses_of
 from skalign.metrics._noise_ceiling import NoiseCeiling
 from skalign.utils import Array, Doubles, check_flag, import_pandas
 
@@ -30,9 +31,9 @@ class UnitMatching:
         (low is good).
     plan : csr_array of shape (n_units_x, n_units_y)
         What share of all matches each pair has; it sums to the share of units that is matched.
-    unit_scores : ndarray of shape (n_units_x,)
+    unit_scores : array of shape (n_units_x,)
         The same as `score` for every unit of the first system, from its own matches; NaN for a unit
-        without a match.
+        without a match. An array of the library of the responses, on their device.
     form : {"correlation", "distance"}
         Which of the two `score` is.
     """
@@ -58,9 +59,10 @@ class UnitMatching:
         """
         dense = self.plan.toarray()
         mass = dense.sum(axis=1)
+        unit_scores = to_numpy(self.unit_scores)
         match = np.where(mass > 0, dense.argmax(axis=1), -1)
         share = dense.max(axis=1) / np.where(mass > 0, mass, 1)
-        columns = {"match": match, "share": share, self.form: self.unit_scores}
+        columns = {"match": match, "share": share, self.form: unit_scores}
         return import_pandas().DataFrame({"target": np.arange(mass.size), **columns})
 
 
@@ -82,15 +84,16 @@ class UnitPairs:
         if form not in get_args(Form):
             raise ValueError(f'form must be "correlation" or "distance"; got {form!r}.')
         self.form, self.center = form, check_flag(center, "center")
+        self._library = array_library(X=X, Y=Y, X_test=X_test, Y_test=Y_test)
         X, Y, X_test, Y_test = (
-            check_responses(values, name)
+            responses_of(self._library, values, name)
             for values, name in ((X, "X"), (Y, "Y"), (X_test, "X_test"), (Y_test, "Y_test"))
         )
         for test, values, name in ((X_test, X, "X"), (Y_test, Y, "Y")):
             if test.shape[1] != values.shape[1]:
                 raise ValueError(
                     f"{name}_test must have the {values.shape[1]} units of {name}; got shape "
-                    f"{test.shape}."
+                    f"{tuple(test.shape)}."
                 )
         self.gain = self._alike(X, Y, "")
         self._test = X_test, Y_test
@@ -101,23 +104,27 @@ class UnitPairs:
 
     def _alike(self, X: Array, Y: Array, suffix: str) -> Doubles:
         """Correlations, or minus squared distances, (n_units_x, n_units_y)."""
-        if len(X) != len(Y):
+        if X.shape[0] != Y.shape[0]:
             raise ValueError(
-                f"X{suffix} and Y{suffix} must have the same images; got {len(X)} and {len(Y)}."
+                f"X{suffix} and Y{suffix} must have the same images; got {X.shape[0]} and "
+                f"{Y.shape[0]}."
             )
         if self.form == "correlation":
-            space = ImageSpace(len(X), None, self.center)
+            space = image_space(self._library, X.shape[0], None, self.center)
             left, _ = space.directions(X, f"X{suffix}")
             right, _ = space.directions(Y, f"Y{suffix}")
-            return np.clip(left.T @ right, -1, 1)
-        left, right = (np.asarray(values, dtype=np.float64) for values in (X, Y))
-        if not (np.isfinite(left).all() and np.isfinite(right).all()):
+            return np.clip(to_numpy(left.T @ right).astype(np.float64, copy=False), -1, 1)
+        xp, dtype = np, np.float64
+        if self._library is not None:
+            xp, dtype = self._library.xp, self._library.dtype
+        left, right = (xp.astype(values, dtype) for values in (X, Y))
+        if not all(bool(xp.all(xp.isfinite(values))) for values in (left, right)):
             raise ValueError(f"X{suffix} and Y{suffix} must be finite; got NaN or infinity.")
         if self.center:
-            left, right = left - left.mean(axis=0), right - right.mean(axis=0)
-        squares = [np.einsum("ij,ij->j", values, values) for values in (left, right)]
-        distance = squares[0][:, np.newaxis] + squares[1] - 2 * left.T @ right
-        return -np.maximum(distance, 0)
+            left, right = (values - xp.mean(values, axis=0) for values in (left, right))
+        squares = [xp.sum(values * values, axis=0) for values in (left, right)]
+        distance = squares[0][:, None] + squares[1] - 2 * (left.T @ right)
+        return -np.maximum(to_numpy(distance).astype(np.float64, copy=False), 0)
 
     def scored(self, plan: sparse.csr_array) -> UnitMatching:
         """Score a plan on the test images."""
@@ -138,6 +145,8 @@ class UnitPairs:
             )
         if self.form == "distance":
             score, unit_scores = np.sqrt(np.abs(score)), np.sqrt(np.abs(unit_scores))
+        if self._library is not None:
+            unit_scores = self._library.from_numpy(unit_scores)
         return UnitMatching(float(score), plan, unit_scores, self.form)
 
 

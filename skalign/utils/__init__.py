@@ -11,7 +11,12 @@ from skalign.utils._missing import (
     missing_explained,
     refuse_missing,
 )
-from skalign.utils._optional import import_pandas, import_pyplot, install_hint
+from skalign.utils._optional import (
+    import_array_api_compat,
+    import_pandas,
+    import_pyplot,
+    install_hint,
+)
 from skalign.utils._target_names import target_names
 from skalign.utils._threads import call_interruptibly, check_interrupt, map_blocks
 from skalign.utils._types import Array, Doubles, Flags, Floats, Indices, Integers
@@ -36,6 +41,7 @@ __all__ = [
     "check_missing",
     "check_number",
     "check_sample_weight",
+    "import_array_api_compat",
     "import_pandas",
     "import_pyplot",
     "install_hint",

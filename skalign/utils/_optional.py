@@ -20,6 +20,22 @@ def import_pandas() -> Any:
     return _import("pandas", "A table", "table")
 
 
+def import_array_api_compat() -> Any:
+    """Import array-api-compat, which gives arrays of any library one set of functions.
+
+    Returns
+    -------
+    module
+        The module ``array_api_compat``.
+
+    Raises
+    ------
+    ImportError
+        If array-api-compat is not installed; the message says how to get it.
+    """
+    return _import("array_api_compat", "An array of another library than NumPy", "array-api")
+
+
 def import_pyplot() -> Any:
     """Import matplotlib's pyplot, which figures are drawn with.
 
@@ -56,5 +72,5 @@ def _import(module: str, what: str, extra: str) -> Any:
     try:
         return import_module(module)
     except ImportError as error:
-        library = module.partition(".")[0]
+        library = module.partition(".")[0].replace("_", "-")
         raise ImportError(f"{what} needs {library}: {install_hint(extra)}") from error
