@@ -12,6 +12,7 @@ ORDER = [
     "plot_selective_cortex",
     "plot_ffa_case",
     "plot_choose_alpha",
+    "plot_map",
     "plot_many_networks",
     "plot_real_network",
 ]
