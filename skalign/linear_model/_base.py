@@ -54,7 +54,7 @@ class LinearEncoder(
 ):
     """Linear map to many targets, fitted with a certificate."""
 
-    missing: Missing = "error"
+    missing: Missing
 
     def _check_data(self, X: Any, y: Any, sample_weight: Any) -> tuple[Any, Array, Doubles | None]:
         for name in ("positive", "fit_intercept"):

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from skalign.solvers import Design, Penalty, alpha_max, check_alphas, l1_alphas, l2_alphas
-from skalign.utils import Doubles, Flags, Floats, check_flag
+from skalign.utils import Doubles, Flags, Floats, Indices, check_flag
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +108,16 @@ class CandidateGrid:
     def needs_all_targets(self) -> bool:
         """Whether alphas that suit all targets together are still to be found."""
         return not self.alpha_per_target and any(alphas is None for alphas in self.alphas)
+
+    def take(self, targets: Indices) -> CandidateGrid:
+        """The same candidates for some of the targets."""
+        return replace(
+            self,
+            alphas=tuple(
+                alphas if alphas is None or alphas.shape[1] == 1 else alphas[:, targets]
+                for alphas in self.alphas
+            ),
+        )
 
     def fitted_to(self, design: Design) -> CandidateGrid:
         """The same candidates, with the alphas that features alone decide: those without l1."""

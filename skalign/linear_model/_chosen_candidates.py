@@ -50,14 +50,15 @@ def choose_candidates(
     if fits_all_samples:  # a fold may have weights where all samples together have none
         n_active = np.where(found.is_empty, 0, n_active)
     if not alpha_per_target:
+        is_scored = ~np.isnan(r).all(axis=0)
         n_folds = len(scores.r_of_folds)
         r = scores.r_of_folds.mean(axis=0)[:, np.newaxis]
         if n_folds > 1:
             r_se = scores.r_of_folds.std(axis=0, ddof=1)[:, np.newaxis] / np.sqrt(n_folds)
         else:
-            r_se = r_se.mean(axis=1, keepdims=True)
-        theta = None if theta is None else theta.mean(axis=1, keepdims=True)
-        n_active = n_active.mean(axis=1, keepdims=True)
+            r_se = r_se[:, is_scored].mean(axis=1, keepdims=True)
+        theta = None if theta is None else theta[:, is_scored].mean(axis=1, keepdims=True)
+        n_active = n_active[:, is_scored].mean(axis=1, keepdims=True)
     best = choose(
         select,
         r,

@@ -182,7 +182,7 @@ def cross_validate(
             blocks = list(target_blocks(design, problem.n_targets, n_copies=4 + grid.n_steps))
         known: list[TargetsOfAllSamples | None] = [None] * len(blocks)
         if grid.needs_all_targets:
-            prepare = partial(_prepare_block, problem, samples, grid)
+            prepare = partial(prepare_block, problem, samples, grid)
             with closing(map_blocks(prepare, blocks, n_jobs)) as of_blocks:
                 prepared = list(of_blocks)
             grid = grid.shared([one.alphas for one in prepared])
@@ -240,16 +240,17 @@ def _score_block(
     return known, [fold.score(targets, known.alphas) for fold in folds]
 
 
-def _prepare_block(
+def prepare_block(
     problem: CrossValidationProblem, samples: AllSamples, grid: CandidateGrid, block: slice
 ) -> TargetsOfAllSamples:
+    """Products of a block with the features, and the alphas that suit it."""
     return _targets_of_all(problem, samples, grid, _read(problem, samples.design, block), block)
 
 
 def _read(problem: CrossValidationProblem, design: Design, block: slice) -> BlockOfTargets:
     with np.errstate(over="ignore"):  # what overflows is refused with an error
         Y = np.asarray(problem.Y[:, block], dtype=design.dtype)
-    return BlockOfTargets(Y, np.arange(problem.n_targets)[block], None)
+    return BlockOfTargets(Y, problem.numbers[block], None)
 
 
 def _targets_of_all(

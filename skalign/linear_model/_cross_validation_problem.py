@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from skalign.solvers import Design, Penalty
-from skalign.utils import Doubles, Indices
+from skalign.utils import Doubles, Indices, PatternOfTargets
 
 Split = tuple[Indices, Indices]  # training and test samples
 
@@ -19,7 +19,7 @@ class CrossValidationProblem:
     ----------
     X : {ndarray, csr_array} of shape (n_samples, n_features)
         Features.
-    Y : ndarray of shape (n_samples, n_targets)
+    Y : ndarray or ObservedResponses of shape (n_samples, n_targets)
         Targets, read block by block.
     sample_weight : ndarray of shape (n_samples,) or None
         Weights of the samples.
@@ -27,6 +27,8 @@ class CrossValidationProblem:
         As in the encoder.
     center : bool
         Whether theta centers features and predictions over images.
+    numbers : ndarray of int of shape (n_targets,)
+        Numbers of the targets, for errors.
     """
 
     X: Any
@@ -38,6 +40,17 @@ class CrossValidationProblem:
     tol: float
     max_iter: int
     center: bool
+    numbers: Indices
+
+    def of_pattern(self, pattern: PatternOfTargets) -> CrossValidationProblem:
+        """The problem of some targets on the samples on which they were observed."""
+        return replace(
+            self,
+            X=self.X[pattern.images],
+            Y=pattern.responses(self.Y),
+            sample_weight=self.weight_of(pattern.images),
+            numbers=self.numbers[pattern.targets],
+        )
 
     @property
     def n_targets(self) -> int:

@@ -12,7 +12,7 @@ import numpy as np
 from skalign.linear_model._cross_validation import CrossValidation
 from skalign.linear_model._cross_validation_problem import CrossValidationProblem
 from skalign.solvers import Moments, Solution, solve, solve_moments
-from skalign.utils import Doubles, Indices, map_blocks
+from skalign.utils import Doubles, Indices, Missing, map_blocks
 
 
 def check_refit(refit: Any, n_splits: int) -> None:
@@ -33,6 +33,7 @@ def fit_chosen(
     l1_ratio: Doubles,
     *,
     train: Indices | None,
+    missing: Missing,
     n_jobs: int | None,
 ) -> Solution:
     """Fit every target at its own alpha.
@@ -47,6 +48,8 @@ def fit_chosen(
         Strength of the penalty, infinite for targets that are left empty, and share of l1.
     train : ndarray of int or None
         Samples of a training part; None fits all samples.
+    missing : {"error", "mask"}
+        What is done about missing responses.
     n_jobs : int or None
         Number of threads over blocks of targets.
 
@@ -79,6 +82,7 @@ def fit_chosen(
         l1_ratio=l1_ratio,
         fit_intercept=problem.fit_intercept,
         sample_weight=weight,
+        missing=missing,
         n_jobs=n_jobs,
         **settings,
     )

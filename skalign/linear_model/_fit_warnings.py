@@ -56,6 +56,18 @@ def warn_of_unobserved(y: Array, solution: Solution) -> None:
         )
 
 
+def warn_of_unscored(unscored: Indices, n_targets: int) -> None:
+    """Warn of targets that no split can score."""
+    if unscored.size:
+        warnings.warn(
+            f"{unscored.size} of {n_targets} targets are observed on too few images: no split has "
+            f"a training image and two held-out images of them (targets {_first_of(unscored)}). "
+            "They are left empty, and their scores are NaN. Drop them.",
+            UserWarning,
+            stacklevel=CALLER_OF_FIT,
+        )
+
+
 def warn_of_unconverged_folds(kkt_violation: Doubles, tol: float) -> None:
     """Warn of targets whose weights did not reach the tolerance in a fold."""
     missed = np.flatnonzero((kkt_violation > tol).any(axis=0))

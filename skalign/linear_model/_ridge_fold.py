@@ -16,6 +16,7 @@ from skalign.utils import Doubles, Floats
 
 # Of the bound on the KKT violation: beyond, folds are fitted through their images.
 LOOSEST = 0.5
+LEAST_LEFT_OUT = 3  # samples of which each can be left out
 
 
 class RidgeFold:
@@ -247,9 +248,10 @@ def split_of_leave_one_out(
             "cv must not be LeaveOneOut() but with positive=False and no l1 penalty, where it has "
             "a closed form; a fold of one sample has no r. Use cv=5."
         )
-    if n_samples < 3:
+    if n_samples < LEAST_LEFT_OUT:
         raise ValueError(
-            f"X must have at least 3 samples for cv=LeaveOneOut(); got n_samples = {n_samples}."
+            f"X must have at least {LEAST_LEFT_OUT} samples for cv=LeaveOneOut(); got n_samples = "
+            f"{n_samples}."
         )
     if needs_theta:
         raise ValueError(

@@ -22,12 +22,21 @@ from skalign.linear_model._fit_warnings import (
     warn_of_empty,
     warn_of_unconverged,
     warn_of_unconverged_folds,
+    warn_of_unscored,
 )
+from skalign.linear_model._observed_cross_validation import cross_validate_observed
 from skalign.linear_model._ridge_fold import split_of_leave_one_out
 from skalign.linear_model._sparse_positive_encoder import SparsePositiveEncoder
 from skalign.model_selection import Select, check_rule, check_splits
 from skalign.solvers import Penalty, check_stopping
-from skalign.utils import Indices, check_flag
+from skalign.utils import (
+    Indices,
+    Missing,
+    MissingPatterns,
+    check_flag,
+    check_missing,
+    missing_explained,
+)
 
 
 class SparsePositiveEncoderCV(LinearEncoder):
@@ -90,6 +99,11 @@ class SparsePositiveEncoderCV(LinearEncoder):
         Bound on the KKT violation; by default 1e-7 in float64 and 1e-4 in float32.
     max_iter : int, default=10000
         Bound on the iterations of one fit.
+    missing : {"error", "mask"}, default="error"
+        What to do if `y` has NaN: raise an error, or choose and fit for every target on the images
+        on which it was observed, as if it were alone. The folds of a target are the splits in which
+        it has an observed training image and two observed held-out ones. A target without any is
+        left empty.
     n_jobs : int, default=None
         Number of threads over blocks of targets.
 
@@ -211,6 +225,7 @@ class SparsePositiveEncoderCV(LinearEncoder):
         fit_intercept: bool = True,
         tol: float | None = None,
         max_iter: int = 10_000,
+        missing: Missing = "error",
         n_jobs: int | None = None,
     ):
         self.penalty = penalty
@@ -227,6 +242,7 @@ class SparsePositiveEncoderCV(LinearEncoder):
         self.fit_intercept = fit_intercept
         self.tol = tol
         self.max_iter = max_iter
+        self.missing = missing
         self.n_jobs = n_jobs
 
     @with_callbacks
@@ -294,6 +310,7 @@ class SparsePositiveEncoderCV(LinearEncoder):
             splits = check_splits(self.cv, X, y, sample_weight=weight, groups=groups)
         n_splits = X.shape[0] if leaves_one_out else len(splits)
         check_refit(self.refit, n_splits)
+        patterns = MissingPatterns(Y, weight) if check_missing(self.missing) == "mask" else None
         tol, max_iter = check_stopping(self.tol, self.max_iter, X.dtype)
         problem = CrossValidationProblem(
             X=X,
@@ -305,18 +322,21 @@ class SparsePositiveEncoderCV(LinearEncoder):
             tol=tol,
             max_iter=max_iter,
             center=self.center,
+            numbers=np.arange(Y.shape[1]),
         )
         data = {"X": X, "y": y, "metadata": {"sample_weight": weight, "groups": groups}}
-        found = cross_validate(
-            problem,
-            splits,
-            grid,
-            keep_moments=self.refit == "all",
-            needs_theta=needs_theta,
-            leaves_one_out=leaves_one_out,
-            n_jobs=self.n_jobs,
-            progress=partial(begin_tasks, self, **data),
-        )
+        settings: dict[str, Any] = {
+            "keep_moments": self.refit == "all",
+            "needs_theta": needs_theta,
+            "leaves_one_out": leaves_one_out,
+            "n_jobs": self.n_jobs,
+            "progress": partial(begin_tasks, self, **data),
+        }
+        if patterns is not None and patterns.any_missing:
+            found = cross_validate_observed(problem, splits, grid, patterns, **settings)
+        else:
+            with missing_explained(Y):
+                found = cross_validate(problem, splits, grid, **settings)
         train = splits[0][0] if self.refit == "train" else None
         best = choose_candidates(
             found,
@@ -328,16 +348,27 @@ class SparsePositiveEncoderCV(LinearEncoder):
         )
         alpha = np.where(best < 0, np.inf, found.alphas[best, np.arange(len(best))])
         l1_ratio = grid.l1_ratio_of_candidates[best]
-        solution = fit_chosen(problem, found, alpha, l1_ratio, train=train, n_jobs=self.n_jobs)
+        solution = fit_chosen(
+            problem,
+            found,
+            alpha,
+            l1_ratio,
+            train=train,
+            missing=self.missing,
+            n_jobs=self.n_jobs,
+        )
         self._keep_names(given_X, given_y)
         self._keep(y, solution)
         best = np.where(solution.coef.any(axis=1), best, -1)
         self._keep_choice(best, grid, found, single=y.ndim == 1)
         self.n_splits_ = n_splits
+        unscored = np.flatnonzero(np.isnan(found.scores.r).all(axis=0))
+        warn_of_unscored(unscored, len(best))
         warn_of_unconverged(solution, max_iter)
         warn_of_unconverged_folds(found.scores.kkt_violation, tol)
         warn_of_drowned(found.drowned, len(best), X.dtype)
-        warn_of_empty(self.empty_targets_, len(best), alpha_per_target=grid.alpha_per_target)
+        empty = np.setdiff1d(self.empty_targets_, unscored)
+        warn_of_empty(empty, len(best), alpha_per_target=grid.alpha_per_target)
         end_fit(self, **data)
         return self
 
@@ -365,6 +396,7 @@ class SparsePositiveEncoderCV(LinearEncoder):
             fit_intercept=self.fit_intercept,
             tol=self.tol,
             max_iter=self.max_iter,
+            missing=self.missing,
             n_jobs=self.n_jobs,
         )
 

@@ -26,6 +26,7 @@ from tests.cross_validation import fit_quietly
     [
         SparsePositiveEncoderCV(),
         SparsePositiveEncoderCV(cv=3),
+        SparsePositiveEncoderCV(cv=2, missing="mask"),
         SparsePositiveEncoderCV("ols", positive=False),
         SparsePositiveEncoderCV("ridge", 3, select="one_se"),
         SparsePositiveEncoderCV("ridge", 3, positive=False, cv=2),
