@@ -67,9 +67,69 @@ def test_reading_of_ffa_case_is_true_of_the_table(ffa_case):
     assert (positive["n_active"]["scene"] < 6).all()
     assert (positive["n_active"]["face"] > 6).all()
     assert ffa_case.table["empty_fraction"]["scene", True, "lasso"] > 0
+    floor = positive["theta_floor"]["scene"]
+    np.testing.assert_allclose(positive["theta"]["scene"], floor, atol=0.03)
+    assert signed["theta_floor"].isna().all()
     np.testing.assert_allclose(
         *(signed["r"].unstack()[name] for name in ("ols", "ridge")), atol=1e-3
     )
+
+
+def test_equally_good_is_said_where_the_test_says_so(ffa_case):
+    assert ffa_case.margin == pytest.approx(0.1 * ffa_case.ceiling.mean(), abs=0.01)
+    assert list(ffa_case.tests) == [
+        f"{penalty}, {sign}" for sign in ("signed", "positive") for penalty in PENALTIES[1:]
+    ]
+    ridge = ffa_case.tests["ridge, signed"]
+    assert ridge.is_equivalent
+    assert ridge.estimate == pytest.approx(0.015, abs=0.01)
+    elastic_net = ffa_case.tests["elasticnet, signed"]
+    assert not elastic_net.is_equivalent
+    assert elastic_net.estimate == pytest.approx(ffa_case.margin, abs=0.01)
+    assert ffa_case.tests["lasso, signed"].estimate == pytest.approx(0.1, abs=0.02)
+    for name, test in ffa_case.tests.items():
+        if "positive" in name:
+            assert test.estimate == pytest.approx(0.39, abs=0.03)
+            assert test.low > 0.3
+    # The interval is of the difference that the benchmark has, and wider than over images alone.
+    r = (
+        ffa_case.table["r"]
+        .unstack("units")
+        .assign(
+            name=lambda t: [
+                f"{penalty}, {'positive' if positive else 'signed'}"
+                for positive, penalty in t.index
+            ]
+        )
+        .set_index("name")
+    )
+    for name, crossed in ffa_case.crossed.items():
+        assert crossed.estimate == pytest.approx(
+            r.loc[name, "face"] - r.loc[name, "scene"], abs=5e-3
+        )
+        assert crossed.standard_error >= max(crossed.standard_errors.values()) - 1e-12
+
+
+def test_theta_without_noise_undoes_the_trap(ffa_case):
+    means = ffa_case.corrected.groupby(["encoder", "units"])[["observed", "floor"]].mean()
+    face, scene = (means.xs(units, level="units") for units in ("face", "scene"))
+    positive = [f"{penalty}, positive" for penalty in PENALTIES[1:]]
+    assert face.loc[positive, "observed"].between(0.18, 0.4).all()
+    assert (scene.loc[positive, "observed"] > 0.7).all()
+    gap = face["floor"] - face["observed"]
+    assert 0 < gap["ridge, signed"] < 0.05
+    for name in ("lasso, positive", "elasticnet, positive"):
+        assert face.loc[name, "observed"] / face.loc[name, "floor"] == pytest.approx(0.5, abs=0.1)
+
+
+def test_axes_and_matches_of_ffa_case(ffa_case):
+    table = ffa_case.by_axes
+    assert (table["axis_alignment"]["ridge, signed"].abs() < 0.005).all()
+    lasso = table["axis_alignment"]["lasso, positive"]
+    assert lasso["scene"] < -0.2
+    assert 0 < lasso["face"] < 0.03
+    matched = table["soft_matching"]["ridge, signed"]
+    assert matched["face"] > 0.4 > 0.2 > matched["scene"]
 
 
 def test_directions_of_ffa_case_are_what_its_reading_says(ffa_case):
