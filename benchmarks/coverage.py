@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -39,29 +40,30 @@ RNG = np.random.Generator
 
 
 class Images(NamedTuple):
-    """A way to draw images: how many, in groups of which size, and what units answer."""
+    """A way to draw images: the sizes of their groups, and what units answer."""
 
-    n_groups: int
-    group_size: int
+    sizes: tuple[int, ...]
     rectified: bool
 
     @property
     def name(self) -> str:
         units = "rectified" if self.rectified else "standardized"
-        if self.group_size == 1:
-            return f"{self.n_groups} images, {units}"
-        return f"{self.n_groups} groups of {self.group_size} dependent images, {units}"
+        counts = Counter(self.sizes)
+        if set(counts) == {1}:
+            return f"{len(self.sizes)} images, {units}"
+        groups = " + ".join(f"{n} of {size}" for size, n in counts.items())
+        if len(counts) == 1:
+            groups = groups.replace(" of ", " groups of ")
+        return f"{groups} dependent images, {units}"
 
-    def draw(self, rng: RNG, n_groups: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Responses of units and of targets."""
-        n_groups = n_groups or self.n_groups
+    def draw(self, rng: RNG, times: int = 1) -> tuple[np.ndarray, np.ndarray]:
+        """Responses of units and of targets, to so many times the groups."""
+        labels = np.repeat(np.arange(times * len(self.sizes)), self.sizes * times)
+        share = SHARED if max(self.sizes) > 1 else 0.0
 
         def noise(n_columns: int) -> np.ndarray:
-            of_group = np.repeat(
-                rng.standard_normal((n_groups, n_columns)), self.group_size, axis=0
-            )
-            own = rng.standard_normal((n_groups * self.group_size, n_columns))
-            share = SHARED if self.group_size > 1 else 0.0
+            of_group = rng.standard_normal((labels[-1] + 1, n_columns))[labels]
+            own = rng.standard_normal((labels.size, n_columns))
             return np.sqrt(share) * of_group + np.sqrt(1 - share) * own
 
         features = np.sqrt(0.8) * noise(N_UNITS) + np.sqrt(0.2) * noise(1)
@@ -70,9 +72,9 @@ class Images(NamedTuple):
         return features, features @ WEIGHTS.T + NOISE * noise(N_TARGETS)
 
     def groups(self) -> np.ndarray | None:
-        if self.group_size == 1:
+        if max(self.sizes) == 1:
             return None
-        return np.repeat(np.arange(self.n_groups), self.group_size)
+        return np.repeat(np.arange(len(self.sizes)), self.sizes)
 
 
 # A fitted map that is not the true one: it misses units and has one too many.
@@ -99,7 +101,7 @@ def fixed(weights: np.ndarray) -> LinearRegression:
 
 def truths(images: Images, rng: RNG) -> dict[str, dict[str, float]]:
     """Means of both maps, and their difference, and the first target, over very many images."""
-    features, targets = images.draw(rng, N_TRUTH // images.group_size)
+    features, targets = images.draw(rng, N_TRUTH // sum(images.sizes))
     fitted, lesser = (alignment(fixed(weights), features, targets) for weights in (FITTED, LESSER))
     means, lesser_means = fitted.summary(), lesser.summary()
     first = {"target_r": float(fitted.r[0]), "target_theta": float(fitted.theta[0])}
@@ -189,12 +191,14 @@ def of_subjects(
 SETTINGS: dict[str, Callable[[int, int, int], Iterator[Coverage]]] = {
     images.name: partial(of_images, images)
     for images in (
-        Images(100, 1, rectified=False),
-        Images(100, 1, rectified=True),
-        Images(4, 20, rectified=False),
-        Images(8, 20, rectified=False),
-        Images(8, 20, rectified=True),
-        Images(20, 10, rectified=False),
+        Images((1,) * 100, rectified=False),
+        Images((1,) * 100, rectified=True),
+        Images((20,) * 4, rectified=False),
+        Images((20,) * 8, rectified=False),
+        Images((20,) * 8, rectified=True),
+        Images((10,) * 20, rectified=False),
+        Images((10,) * 6 + (90,) * 2, rectified=False),
+        Images((5,) * 7 + (205,), rectified=False),
     )
 } | {
     f"{n_subjects} subjects, {distribution}": partial(of_subjects, n_subjects, distribution)

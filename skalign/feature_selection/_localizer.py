@@ -234,7 +234,8 @@ class SelectiveUnitLocalizer(VersionedState, SelectorMixin, BaseEstimator):
                 "fdr must be a number between 0 and 1, both excluded, or None to rank by mean t "
                 f"alone; got {fdr!r}."
             )
-        if min_ratio is not None and not (isinstance(min_ratio, Real) and 0 < min_ratio < np.inf):
+        is_number = isinstance(min_ratio, Real) and not isinstance(min_ratio, bool)
+        if min_ratio is not None and not (is_number and 0 < float(min_ratio) < np.inf):
             raise ValueError(
                 "min_ratio must be a finite number greater than 0, or None for no ratio rule; "
                 f"got {min_ratio!r}."
@@ -308,11 +309,21 @@ class SelectiveUnitLocalizer(VersionedState, SelectorMixin, BaseEstimator):
         by_rank_alone = self.fdr is None and self.min_ratio is None
         needed = 1 if by_rank_alone or self.n_units is None else self.n_units
         if (n_selective := np.count_nonzero(selective)) < needed:
+            rules = {"fdr": self.fdr, "min_ratio": self.min_ratio}
+            remedies = {
+                "fdr": "raise fdr (None drops the rule)",
+                "min_ratio": "lower min_ratio (None drops the rule)",
+                "n_units": "lower n_units (None keeps all that pass)",
+            }
+            given = [name for name, value in rules.items() if value is not None]
+            remedy = ", or ".join(
+                remedies[name] for name in (*given, *(["n_units"] if n_selective else []))
+            )
             raise ValueError(
-                f"At least {needed} units must pass for category={self.category!r}, "
-                f"fdr={self.fdr!r} and min_ratio={self.min_ratio!r}; got {n_selective} of "
-                f"{len(selective)}. Raise fdr or lower min_ratio where set (None drops the rule), "
-                "or lower n_units (None keeps all that pass)."
+                f"At least {needed} unit{'s' * (needed > 1)} must pass for "
+                f"category={self.category!r}, "
+                f"{' and '.join(f'{name}={rules[name]!r}' for name in given)}; got {n_selective} "
+                f"of {len(selective)}. {remedy[0].upper()}{remedy[1:]}."
             )
         return selective
 

@@ -118,6 +118,7 @@ def _over_images(
     """Intervals of the means and of every target, by the names of the measures."""
     rule, images = scored.rule, scored.images
     kinds: list[ImageDraws] = []
+    shares = images.shares()
     if rule.method != "t":
         kinds.append(BootstrapDraws(images, rule.n_resamples, rule.random_state))
     if rule.method in ("t", "BCa"):
@@ -138,12 +139,14 @@ def _over_images(
                 mean[name].add(in_mean)
         for name, of_blocks in of_targets.items():
             drawn = (getattr(one, name) for one in found)
-            of_blocks.append(interval_of(rule, getattr(values, name)[block], *drawn))
+            estimate = getattr(values, name)[block]
+            of_blocks.append(interval_of(rule, estimate, *drawn, shares=shares))
     of_means = {
         name: interval_of(
             rule,
             _mean_of_defined(of_measure),
             *(mean[name].get() for mean in means),
+            shares=shares,
             n_left_out=int(np.isnan(of_measure).sum()),
         )
         for name, of_measure in values.in_means().items()
@@ -179,6 +182,7 @@ def _without_ends(interval: ConfidenceInterval, estimate: Doubles) -> Confidence
         n_undefined=np.zeros(estimate.shape, dtype=np.int64),
         n_left_out=0,
         jackknife=None,
+        shares=None,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import Any
@@ -25,7 +26,7 @@ from skalign.metrics import (
     pearson_r,
     to_dense,
 )
-from skalign.utils import Array, Doubles, Integers, check_sample_weight
+from skalign.utils import Array, Doubles, Integers, check_sample_weight, map_blocks
 
 _CONSTANT = 1e-6  # spread of a constant prediction, by rounding, as a share of its size
 
@@ -85,6 +86,7 @@ def alignment_baselines(
     fit_params: dict[str, Any] | None = None,
     n_resamples: int = 200,
     random_state: Any = None,
+    n_jobs: int | None = None,
 ) -> AlignmentBaselines:
     """Fit an encoder, and compare its r and theta with those of weights that know less.
 
@@ -117,7 +119,10 @@ def alignment_baselines(
     n_resamples : int, default=200
         Number of draws of random units.
     random_state : int, RandomState instance or None, default=None
-        Seed of the draws; an integer makes them reproducible.
+        Seed of the draws; an integer makes them reproducible, for any `n_jobs`.
+    n_jobs : int, default=None
+        Number of threads over draws. None is 1 unless in a :func:`joblib.parallel_config`; -1 uses
+        all processors.
 
     Returns
     -------
@@ -191,11 +196,14 @@ def alignment_baselines(
     shape = n_targets, n_units = training.weights.shape
     best_index = _best_units(training, weight)
     best_unit = sparse.csr_array((np.ones(n_targets), (np.arange(n_targets), best_index)), shape)
-    random_state = check_random_state(random_state)
-    draws = [
-        scored.alignment(_random_units(found.n_active, n_units, random_state))
-        for _ in range(n_resamples)
-    ]
+    seeds = check_random_state(random_state).randint(np.iinfo(np.int32).max, size=n_resamples)
+
+    def draw(seed: int) -> Alignment:
+        rng = np.random.RandomState(seed)
+        return scored.alignment(_random_units(found.n_active, n_units, rng))
+
+    with closing(map_blocks(draw, list(seeds), n_jobs)) as found_draws:
+        draws = list(found_draws)
     sides = {
         "encoder": found,
         "uniform": scored.alignment(np.ones(shape)),

@@ -49,6 +49,8 @@ class ConfidenceInterval:
         Of Student's t, for "t".
     jackknife : ndarray of shape (n_resamples,), default=None
         For "t", of a mean: its values without each image or group.
+    shares : ndarray of shape (n_resamples,), default=None
+        For "t", of a mean: share of the images, or of their weight, that each group has.
     """
 
     estimate: Any
@@ -63,30 +65,33 @@ class ConfidenceInterval:
     target_names: Array | None = None
     degrees_of_freedom: Any = np.inf
     jackknife: Doubles | None = None
+    shares: Doubles | None = None
 
     def pseudovalues(self) -> Doubles:
         """What each image or group contributes to the mean over targets, from the jackknife.
 
-        Their mean is the estimate but for a bias of the order of 1 / n, and their standard error is
-        that of the interval: for :func:`crossed_mean` over networks, subjects and images.
+        Their mean is the estimate but for a bias of the order of 1 / n. For groups of equal size
+        their standard error is that of the interval. Give them to :func:`crossed_mean` over
+        networks, subjects and images.
 
         Returns
         -------
         ndarray of shape (n_resamples,)
-            The estimate, plus n - 1 times what leaving the image or group out takes from it.
+            The estimate, plus n (1 - share) times what leaving the image or group out takes from
+            it; n - 1 times for groups of equal size.
 
         Raises
         ------
         ValueError
             If the interval is not of a mean and by "t".
         """
-        if self.jackknife is None:
+        if self.jackknife is None or self.shares is None:
             raise ValueError(
                 'method must be "t", of a mean over targets, for pseudo-values; got an interval '
                 f"by {self.method!r} without a jackknife."
             )
-        n_groups = self.jackknife.size
-        return np.asarray(n_groups * self.estimate - (n_groups - 1) * self.jackknife)
+        taken = self.estimate - self.jackknife
+        return np.asarray(self.estimate + taken.size * (1 - self.shares) * taken)
 
     def to_frame(self) -> Any:
         """One row per target, or a single row for a mean, as a pandas DataFrame.
@@ -154,6 +159,7 @@ def interval_of(
     draws: Array,
     jackknife: Array | None = None,
     *,
+    shares: Array | None = None,
     n_left_out: int = 0,
 ) -> ConfidenceInterval:
     """Intervals from bootstrap draws as in :func:`scipy.stats.bootstrap`, or from a jackknife.
@@ -168,6 +174,8 @@ def interval_of(
         Values in the draws; NaN where undefined. For "t", values without each group of images.
     jackknife : ndarray of shape (n_targets, n_groups) or (n_groups,), default=None
         Values without each group of images, for "BCa".
+    shares : ndarray of shape (n_resamples,), default=None
+        Share of the weight that each group has, for "t"; equal shares by default.
     n_left_out : int, default=0
         Number of targets that the mean leaves out.
 
@@ -179,15 +187,15 @@ def interval_of(
     value = np.asarray(estimate, dtype=np.float64)
     tail = np.full(value.shape, (1 - rule.confidence_level) / 2)
     n_defined = np.count_nonzero(~np.isnan(draws), axis=-1)
-    error = _standard_deviation(draws, n_defined)
     freedom = np.full(value.shape, np.inf)
     if rule.method == "t":
-        # Values that miss one of n groups each are n - 1 times as close as values of one group.
-        freedom = np.maximum(n_defined - 1, 1).astype(np.float64)
-        error = error * freedom / np.sqrt(freedom + 1)
+        if shares is None:
+            shares = np.full(draws.shape[-1], 1 / draws.shape[-1])
+        error, freedom = _of_jackknife(draws, shares)
         reach = -stdtrit(freedom, tail) * error
         low, high = value - reach, value + reach
     else:
+        error = _standard_deviation(draws, n_defined)
         ordered = np.sort(draws, axis=-1)  # NaN at the end
         probabilities = tail, 1 - tail
         if rule.method == "BCa" and jackknife is not None:
@@ -208,6 +216,7 @@ def interval_of(
         rule.method,
         degrees_of_freedom=freedom[()],
         jackknife=draws if rule.method == "t" and not value.ndim else None,
+        shares=shares if rule.method == "t" and not value.ndim else None,
     )
 
 
@@ -239,6 +248,28 @@ def _standard_deviation(draws: Array, n_defined: Array) -> Array:
     mean = draws.sum(axis=-1, where=defined) / np.maximum(n_defined, 1)
     square = ((draws - mean.reshape(shape)) ** 2).sum(axis=-1, where=defined)
     return np.asarray(np.sqrt(square / np.maximum(n_defined - 1, 1)))
+
+
+def _of_jackknife(without: Doubles, shares: Doubles) -> tuple[Array, Array]:
+    """Standard error and degrees of freedom from values without each group, for groups of any size.
+
+    The variance is the cluster-robust one that has no bias where all images are alike and
+    independent, and Satterthwaite's degrees of freedom are those it has then (Bell and McCaffrey
+    2002): with n groups of equal size, the jackknife's variance and n - 1.
+    """
+    is_known = ~np.isnan(without)
+    share = np.where(is_known, shares, 0)
+    share = share / np.maximum(share.sum(axis=-1, keepdims=True), np.finfo(np.float64).tiny)
+    others = np.where(is_known, 1 - share, 0)
+    total = np.maximum(others.sum(axis=-1, keepdims=True), np.finfo(np.float64).tiny)
+    known = np.where(is_known, without, 0)
+    mean = (others * known).sum(axis=-1, keepdims=True) / total
+    error = np.sqrt((others * np.where(is_known, known - mean, 0) ** 2).sum(axis=-1))
+    factor = np.divide(share**2, others, out=np.zeros_like(share), where=others > 0)
+    crossed = factor * (factor.sum(axis=-1, keepdims=True) - factor)
+    inverse = (share**2 + crossed).sum(axis=-1)
+    most = np.maximum(is_known.sum(axis=-1) - 1, 1)
+    return error, np.clip(1 / np.maximum(inverse, 1 / most), 1, most)
 
 
 def _bca(

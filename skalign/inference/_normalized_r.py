@@ -54,11 +54,13 @@ def normalized_r_intervals(
         rule,
         share_of_means(whole, ceiling),
         np.array([share_of_means(*pair) for pair in pairs]),
+        shares=images.shares(),
         n_left_out=int((~(ceiling.values > 0)).sum()),
     )
     of_targets = interval_of(
         rule,
         normalize_scores(whole, ceiling, unit="r"),
         np.array([normalize_scores(one, limit, unit="r") for one, limit in pairs]).T,
+        shares=images.shares(),
     )
     return ceiling, (mean, of_targets)

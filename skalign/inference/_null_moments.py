@@ -8,9 +8,11 @@ diagonal of the Gram. So a null fit reads no image, and all null fits share ``X'
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from numbers import Integral
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import gen_batches
@@ -147,11 +149,17 @@ class MomentFits:
         if encoder is None or Y_test.shape[1] != Y.shape[1]:
             return None
         X, X_test = draws.source()
+        centers = encoder.scaler is not None and encoder.scaler.with_mean
+        if centers and (sparse.issparse(X) or sparse.issparse(X_test)):
+            return None  # the scaler's own fit says what is wrong
         n_source, n_units = X.shape[1], np.shape(draws.data.X)[1]
         n_bytes = draws.dtype.itemsize * n_source * max(n_source, Y.shape[1])
         if n_bytes > SHARED_BYTES or n_source**2 > (1 + n_resamples) * n_units**2:
             return None
-        return cls._of(encoder, draws, scoring, TrainingAndTest(X, Y, X_test))
+        try:
+            return cls._of(encoder, draws, scoring, TrainingAndTest(X, Y, X_test))
+        except ValueError:
+            return None  # a fit to the images may still solve them, or says what is wrong
 
     @classmethod
     def _of(
@@ -235,6 +243,8 @@ class MomentFits:
 def _is_valid(encoder: SparsePositiveEncoder, n_targets: int) -> bool:
     flags = encoder.positive, encoder.fit_intercept
     strengths = [np.asarray(value) for value in (encoder.alpha, encoder.l1_ratio)]
+    if not (encoder.n_jobs is None or isinstance(encoder.n_jobs, Integral)):
+        return False
     return all(isinstance(flag, bool) for flag in flags) and all(
         value.dtype.kind in "iuf" and value.shape in ((), (n_targets,)) for value in strengths
     )

@@ -74,6 +74,7 @@ def intervals_of_parts(
         Of means and of targets, by the keys.
     """
     kinds: list[ImageDraws] = [_AsTheyAre(images)]
+    shares = images.shares()
     if rule.method != "t":
         kinds.append(BootstrapDraws(images, rule.n_resamples, rule.random_state))
     if rule.method in ("t", "BCa"):
@@ -95,13 +96,13 @@ def intervals_of_parts(
             total[1] += np.broadcast_to(limit, found.shape).sum(axis=1, where=is_known)
             values.append(found / limit)
         for key, estimate, *drawn in zip(keys, *values, strict=True):
-            of_targets[key].append(interval_of(rule, estimate[:, 0], *drawn))
+            of_targets[key].append(interval_of(rule, estimate[:, 0], *drawn, shares=shares))
     with np.errstate(invalid="ignore"):
         means = [total[0] / total[1] for total in sums]
     n_left_out = int(np.isnan(most).sum() + (np.ptp(centered, axis=0) == 0).sum())
     return (
         {
-            key: interval_of(rule, estimate[0], *drawn, n_left_out=n_left_out)
+            key: interval_of(rule, estimate[0], *drawn, shares=shares, n_left_out=n_left_out)
             for key, estimate, *drawn in zip(keys, *means, strict=True)
         },
         {key: join(parts, target_names) for key, parts in of_targets.items()},

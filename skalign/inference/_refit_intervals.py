@@ -336,6 +336,7 @@ def _students(given_fit: ConfidenceInterval, error: Doubles, df: Doubles) -> Con
         standard_error=error[()],
         degrees_of_freedom=df[()],
         jackknife=None,
+        shares=None,
     )
 
 

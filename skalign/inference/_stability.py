@@ -88,7 +88,7 @@ class SelectionStability:
 
 
 def selection_stability(
-    estimator: Any,
+    encoder: Any,
     X: Any,
     y: ArrayLike,
     *,
@@ -105,7 +105,7 @@ def selection_stability(
 
     Parameters
     ----------
-    estimator : estimator
+    encoder : estimator
         With a linear model inside, alone or within pipelines, target transformers and searches. A
         clone is fitted to every resample.
     X : {array-like, sparse matrix} of shape (n_images, n_features)
@@ -121,9 +121,9 @@ def selection_stability(
     groups : array-like of shape (n_images,), default=None
         Runs, sessions or blocks. Whole groups of images are drawn, because images of one group,
         such as volumes of one fMRI run, are not independent; `sample_fraction` is a share of the
-        groups then. Inner splits of an estimator that cross-validates keep groups together, too.
+        groups then. Inner splits of an encoder that cross-validates keep groups together, too.
     keep_alpha : bool, default=False
-        Whether an estimator that chooses alpha by cross-validation keeps in all fits what it
+        Whether an encoder that chooses alpha by cross-validation keeps in all fits what it
         chooses on all images. By default it chooses anew in every fit.
     sample_weight : array-like of shape (n_images,), default=None
         Weights of the images in the fits. In a pipeline they go to the last step; with metadata
@@ -145,7 +145,7 @@ def selection_stability(
     Raises
     ------
     TypeError
-        If the estimator has no linear weights, or weights of a shape that does not fit.
+        If the encoder has no linear weights, or weights of a shape that does not fit.
     ValueError
         If a parameter has a value that it cannot have, a resample has no group, or the units that
         reach the linear model are not the same in all fits.
@@ -175,7 +175,7 @@ def selection_stability(
     every fit. A selector or a decomposition that is fitted to the resampled images selects other
     units, and is refused: each unit must correlate with itself across fits.
 
-    An estimator that takes ``sample_weight`` itself gets bootstrap draws as weights; other models
+    An encoder that takes ``sample_weight`` itself gets bootstrap draws as weights; other models
     get repeated rows. Repeated images fall on both sides of an inner split: take half-samples for a
     pipeline that cross-validates inside.
 
@@ -209,7 +209,7 @@ def selection_stability(
     X, y = (given if hasattr(given, "shape") else np.asarray(given) for given in indexable(X, y))
     images = ImagesToDraw(X.shape[0], None, groups)
     draws = _draw(images, n_resamples, sample_fraction, check_random_state(random_state))
-    model = RefittableModel(estimator, X.shape[0], sample_weight, groups, fit_params)
+    model = RefittableModel(encoder, X.shape[0], sample_weight, groups, fit_params)
     if keep_alpha:
         model = model.keep_alpha(model.fit(X, y))
     by_weight = sample_fraction == "bootstrap" and _takes_weights_itself(model.estimator)
@@ -278,9 +278,9 @@ def _select(
     expected: Array | None,
 ) -> _Selection:
     """Fit to a resample, and check that its units are the expected ones."""
-    if by_weight:
+    if by_weight:  # images that are not drawn are left out, for an inner split might hold only them
         given = 1 if model.sample_weight is None else np.asarray(model.sample_weight)
-        fitted = replace(model, sample_weight=counts * given).fit(X, y)
+        fitted = replace(model, sample_weight=counts * given).fit(X, y, np.flatnonzero(counts))
     else:
         fitted = model.fit(X, y, np.repeat(np.arange(counts.size), counts))
     probes = np.unique(np.linspace(0, counts.size - 1, _N_PROBES, dtype=int))
@@ -299,7 +299,7 @@ def _directions(features: Any) -> Array:
 
 
 def _check_same_units(units: Array, expected: Array) -> None:
-    rule = "estimator must hand the same units to its linear model in all fits"
+    rule = "encoder must hand the same units to its linear model in all fits"
     remedy = (
         "Fit what comes before it once, on data of its own (a localizer with its own stimuli, or a "
         "FrozenEstimator), or leave it out."

@@ -179,7 +179,7 @@ def _check_l1_ratios(penalty: Penalty, l1_ratio: Any) -> Doubles:
         return np.array([1.0 if penalty == "lasso" else 0.0])
     rule = f"l1_ratio must be a number between 0 and 1 or a 1-D array of them; got {l1_ratio!r}."
     ratios = np.atleast_1d(np.asarray(l1_ratio, dtype=object))
-    if not all(isinstance(one, Real) for one in ratios.flat):
+    if not all(isinstance(one, Real) and not isinstance(one, bool) for one in ratios.flat):
         raise TypeError(rule)
     if ratios.ndim != 1 or not ratios.size or not all(0 <= one <= 1 for one in ratios):
         raise ValueError(rule)

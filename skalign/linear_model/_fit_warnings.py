@@ -94,19 +94,28 @@ def warn_of_drowned(drowned: Indices, n_targets: int, dtype: np.dtype) -> None:
         )
 
 
-def warn_of_empty(empty: Indices, n_targets: int, *, alpha_per_target: bool) -> None:
+def warn_of_empty(empty: Indices, y: Array, *, alpha_per_target: bool) -> None:
     """Warn of targets that a cross-validation left empty."""
-    if empty.size:
+    if not empty.size:
+        return
+    targets = y.reshape(len(y), -1)
+    columns = np.asarray(targets[:, empty])
+    n_constant = int((columns == columns[:1]).all(axis=0).sum())
+    if n_constant == empty.size:
+        why, remedy = "they are constant", "Drop them."
+    else:
         why = "no candidate predicts them better than a constant"
         if not alpha_per_target:
             why += ", or the one that suits all leaves them empty"
-        warnings.warn(
-            f"{empty.size} of {n_targets} targets were left empty: {why} (targets "
-            f"{_first_of(empty)}; all are in empty_targets_). Their r counts as 0. Look at their "
-            "noise ceiling, or drop them.",
-            UserWarning,
-            stacklevel=CALLER_OF_FIT,
-        )
+        if n_constant:
+            why += f"; {n_constant} of them are constant"
+        remedy = "Look at their noise ceiling, or drop them."
+    warnings.warn(
+        f"{empty.size} of {targets.shape[1]} targets were left empty: {why} (targets "
+        f"{_first_of(empty)}; all are in empty_targets_). Their r counts as 0. {remedy}",
+        UserWarning,
+        stacklevel=CALLER_OF_FIT,
+    )
 
 
 def _first_of(targets: Indices) -> str:

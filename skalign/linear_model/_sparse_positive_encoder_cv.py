@@ -368,7 +368,7 @@ class SparsePositiveEncoderCV(LinearEncoder):
         warn_of_unconverged_folds(found.scores.kkt_violation, tol)
         warn_of_drowned(found.drowned, len(best), X.dtype)
         empty = np.setdiff1d(self.empty_targets_, unscored)
-        warn_of_empty(empty, len(best), alpha_per_target=grid.alpha_per_target)
+        warn_of_empty(empty, y, alpha_per_target=grid.alpha_per_target)
         end_fit(self, **data)
         return self
 

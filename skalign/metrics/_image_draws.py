@@ -11,7 +11,7 @@ from scipy import sparse
 from sklearn.utils import check_random_state
 
 from skalign.metrics._directions import bounded_slices
-from skalign.utils import Array, Indices, check_groups, check_sample_weight
+from skalign.utils import Array, Doubles, Indices, check_groups, check_sample_weight
 
 
 class ImagesToDraw:
@@ -62,6 +62,19 @@ class ImagesToDraw:
             numbers = check_groups(groups, n_images)
             labels, self.groups = np.unique(numbers[self.kept], return_inverse=True)
             self.n_groups = len(labels)
+
+    def shares(self) -> Doubles:
+        """Compute the share of the weight that each group has.
+
+        Returns
+        -------
+        ndarray of shape (n_groups,)
+            The shares, which sum to 1.
+        """
+        total = np.bincount(
+            np.arange(self.n_images) if self.groups is None else self.groups, self.weight
+        )
+        return np.asarray(total / total.sum())
 
     def of_groups(self, values: Array) -> Array:
         """Give every image the value of its group.

@@ -8,10 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse.linalg import LinearOperator, eigsh
 
-from skalign.solvers._arguments import as_numbers
 from skalign.solvers._design import Design
 from skalign.solvers._penalties import Penalty
-from skalign.utils import Doubles, Floats
+from skalign.utils import Doubles, Floats, check_numbers
 
 L1_SPAN = 1e-2  # weakest over strongest alpha of a grid that starts at alpha_max
 L2_SPAN = 1e-6  # of one for a penalty that no alpha makes empty
@@ -54,7 +53,7 @@ def check_alphas(alphas: int | ArrayLike, n_targets: int) -> int | Doubles:
         "alphas must be the number of strengths, or an array of them of shape (n_alphas,) or "
         f"(n_alphas, n_targets), with {n_targets} target(s) here"
     )
-    grid = as_numbers(alphas, rule)
+    grid = check_numbers(alphas, rule)
     if grid.ndim == 1:
         grid = grid[:, None]
     if grid.ndim != 2 or grid.shape[0] < 1 or grid.shape[1] not in (1, n_targets):

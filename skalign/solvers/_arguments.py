@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
 
-from skalign.utils import Doubles, Floats, check_sample_weight
+from skalign.utils import Floats, check_sample_weight
 
 TOL = {np.dtype(np.float64): 1e-7, np.dtype(np.float32): 1e-4}
 
@@ -73,35 +73,6 @@ def check_coef(given: Any, name: str, n_targets: int, n_features: int) -> Floats
     if not np.isfinite(coef).all():
         raise ValueError(f"{name} must be finite; got NaN or infinity.")
     return coef
-
-
-def as_numbers(value: Any, rule: str) -> Doubles:
-    """Check that a parameter is made of numbers; strings of digits are none.
-
-    Parameters
-    ----------
-    value : float or array-like
-        What was given.
-    rule : str
-        What the parameter must be, for the message.
-
-    Returns
-    -------
-    ndarray
-        The numbers in float64.
-
-    Raises
-    ------
-    TypeError
-        If it is made of anything else.
-    """
-    try:
-        numbers = np.asarray(value)
-        if numbers.dtype.kind not in "biuf" and not all(isinstance(x, Real) for x in numbers.flat):
-            raise TypeError
-        return numbers.astype(np.float64)
-    except (TypeError, ValueError):
-        raise TypeError(f"{rule}; got {value!r}.") from None
 
 
 def check_stopping(tol: float | None, max_iter: int, dtype: np.dtype[Any]) -> tuple[float, int]:

@@ -147,7 +147,7 @@ class Design:
         ValueError
             If a target is not finite. An OutOfRangeError if its squares overflow or underflow.
         """
-        Y_block = np.asarray(Y_block, dtype=self.dtype)
+        given, Y_block = Y_block, np.asarray(Y_block, dtype=self.dtype)
         mean = np.zeros(Y_block.shape[1])
         with np.errstate(over="ignore", invalid="ignore"):
             prepared = Y_block
@@ -163,7 +163,11 @@ class Design:
                 if constant.any():
                     prepared[:, constant], squares[constant] = 0, 0
         underflowed = np.flatnonzero(squares == 0)
-        squares[underflowed] = np.where(prepared[:, underflowed].any(axis=0), UNDERFLOWED, 0)
+        is_lost = prepared[:, underflowed].any(axis=0)
+        if given.dtype != self.dtype:  # numbers that are too small for the type are lost before
+            is_zero = ~Y_block[:, underflowed].any(axis=0)
+            is_lost |= is_zero & np.any(given[:, underflowed], axis=0)
+        squares[underflowed] = np.where(is_lost, UNDERFLOWED, 0)
         check_finite(squares, self.dtype, numbers)
         return prepared, mean, squares
 
@@ -265,16 +269,16 @@ class Design:
             If a target is not finite. An OutOfRangeError if its squares overflow or underflow.
         """
         if self.centered and self.root_weight is None and not self.is_sparse:
-            Y_block = np.asarray(Y_block, dtype=self.dtype)
+            block = np.asarray(Y_block, dtype=self.dtype)
             with np.errstate(over="ignore", invalid="ignore"):
-                mean = column_sums(Y_block) / self.total_weight
-                raw = column_squares(Y_block)
+                mean = column_sums(block) / self.total_weight
+                raw = column_squares(block)
                 squared_norms = raw - self.total_weight * mean**2
                 moderate = (raw <= 4 * squared_norms) & np.isfinite(raw)
                 moderate &= raw >= SMALLEST_SQUARE[self.dtype]
             if moderate.all():
                 check_finite(squared_norms, self.dtype, numbers)
-                return self.correlate(Y_block, squared_norms, mean)[0], mean, squared_norms
+                return self.correlate(block, squared_norms, mean)[0], mean, squared_norms
         prepared, mean, squared_norms = self.targets(Y_block, numbers)
         return self.correlate(prepared, squared_norms)[0], mean, squared_norms
 

@@ -13,8 +13,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike
 
-from skalign.solvers._arguments import as_numbers
-from skalign.utils import Doubles, Flags, Floats
+from skalign.utils import Doubles, Flags, Floats, check_numbers
 
 Penalty = Literal["ols", "ridge", "lasso", "elasticnet"]
 PENALTIES: tuple[str, ...] = get_args(Penalty)
@@ -126,7 +125,7 @@ def penalty_strengths(
     """
     if penalty not in PENALTIES:
         raise ValueError(f"penalty must be one of {', '.join(PENALTIES)}; got {penalty!r}.")
-    alphas = as_numbers(alpha, "alpha must be a number or one number per target")
+    alphas = check_numbers(alpha, "alpha must be a number or one number per target")
     if alphas.ndim > 1 or (alphas.ndim == 1 and alphas.shape[0] != n_targets):
         raise ValueError(
             f"alpha must be one number or one per target, {n_targets} here; got shape "
@@ -139,7 +138,7 @@ def penalty_strengths(
     zeros, alphas = np.zeros(n_targets), np.array(np.broadcast_to(alphas, n_targets))
     if penalty == "ols":
         return PenaltyStrengths(np.where(np.isinf(alphas), np.inf, zeros), zeros, 1.0)
-    shares = as_numbers(
+    shares = check_numbers(
         l1_ratio, "l1_ratio must be a number between 0 and 1, or one such number per target"
     )
     if shares.shape == (n_targets,):  # an empty target needs none

@@ -38,11 +38,19 @@ def check_finite(squared_norms: Array, dtype: np.dtype[Any], numbers: Array | No
 
 
 def check_range(squares: Array, X: Any) -> None:
-    """Raise ValueError where squared norms of features are not finite, or cannot be held."""
+    """Raise OutOfRangeError where squared norms of features are not finite, or cannot be held."""
     dtype = X.dtype
-    if not (squares <= LARGEST_SQUARE[dtype]).all():
+    too_large = np.flatnonzero(~(squares <= LARGEST_SQUARE[dtype]))
+    if too_large.size:
+        values = X[:, too_large]
+        if np.isfinite(values.data if sparse.issparse(X) else values).all():
+            raise OutOfRangeError(
+                f"X must have squares that {dtype} can hold; got values too large, first in "
+                f"feature {too_large[0]}. Scale X."
+            )
         raise OutOfRangeError(
-            f"Input X contains NaN, infinity or values too large for {dtype}. Scale X."
+            f"Input X contains NaN or infinity, first in feature {too_large[0]}. Drop or impute the "
+            "features or samples concerned."
         )
     small = np.flatnonzero(squares < SMALLEST_SQUARE[dtype])
     if not small.size:

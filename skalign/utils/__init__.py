@@ -1,7 +1,13 @@
 """What every package may use: blocks in threads, optional imports, checks, types of arrays."""
 
 from skalign.utils._blas_threads import single_threaded_blas, single_threaded_blas_if_small
-from skalign.utils._checks import check_flag, check_groups, check_number, check_sample_weight
+from skalign.utils._checks import (
+    check_flag,
+    check_groups,
+    check_number,
+    check_numbers,
+    check_sample_weight,
+)
 from skalign.utils._missing import (
     Missing,
     MissingPatterns,
@@ -40,6 +46,7 @@ __all__ = [
     "check_interrupt",
     "check_missing",
     "check_number",
+    "check_numbers",
     "check_sample_weight",
     "import_array_api_compat",
     "import_pandas",

@@ -43,7 +43,7 @@ def check_flag(value: Any, name: str) -> bool:
 
 
 def check_number(value: Any, name: str) -> float:
-    """Check that a parameter is a real number; NaN is one, a string of digits is not.
+    """Check that a parameter is a real number; NaN is one, a flag and a string of digits are not.
 
     Parameters
     ----------
@@ -68,9 +68,48 @@ def check_number(value: Any, name: str) -> float:
     >>> check_number(2, "undefined")
     2.0
     """
-    if not isinstance(value, Real):
+    if not _is_number(value):
         raise TypeError(f"{name} must be a real number (NaN included); got {value!r}.")
     return float(value)
+
+
+def check_numbers(values: Any, rule: str) -> Doubles:
+    """Check that a parameter is made of numbers; flags and strings of digits are none.
+
+    Parameters
+    ----------
+    values : float or array-like
+        What was given.
+    rule : str
+        What the parameter must be, for the message.
+
+    Returns
+    -------
+    ndarray
+        The numbers in float64.
+
+    Raises
+    ------
+    TypeError
+        If it is made of anything else.
+
+    Examples
+    --------
+    >>> from skalign.utils import check_numbers
+    >>> check_numbers([1, 2], "alphas must be numbers")
+    array([1., 2.])
+    """
+    try:
+        numbers = np.asarray(values)
+        if numbers.dtype.kind not in "iuf" and not all(map(_is_number, numbers.flat)):
+            raise TypeError
+        return numbers.astype(np.float64)
+    except (TypeError, ValueError):
+        raise TypeError(f"{rule}; got {values!r}.") from None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def check_sample_weight(
@@ -94,6 +133,8 @@ def check_sample_weight(
 
     Raises
     ------
+    TypeError
+        If weights are not numbers.
     ValueError
         If there is not one weight per sample, or weights are negative, not finite or all zero.
 
@@ -103,6 +144,8 @@ def check_sample_weight(
     >>> check_sample_weight([1, 2], 2)
     array([1., 2.])
     """
+    if np.asarray(sample_weight).dtype != bool:  # a mask keeps samples
+        sample_weight = check_numbers(sample_weight, f"{name} must be one number per sample")
     weight = np.asarray(sample_weight, dtype=np.float64)
     if weight.shape != (n_samples,):
         raise ValueError(

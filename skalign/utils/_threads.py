@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import suppress
+from numbers import Integral
 from queue import Empty, SimpleQueue
 from threading import get_ident, local
 from typing import Any, Generic, TypeVar
@@ -98,6 +99,8 @@ def map_blocks(
     Close the generator when done early: BLAS is held to one thread while it is open. Closing it,
     like an error or an interrupt, ends the blocks in flight at their next step.
     """
+    if not (n_jobs is None or isinstance(n_jobs, Integral)):
+        raise TypeError(f"n_jobs must be an integer or None; got {n_jobs!r}.")
     n_workers = min(effective_n_jobs(n_jobs), len(blocks))
     if n_workers == 1:
         yield from map(function, blocks)

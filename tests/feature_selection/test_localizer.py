@@ -199,15 +199,18 @@ def test_parameters_out_of_range_are_named(localizer_set, parameters, match):
     [
         (
             {"fdr": 0.05, "n_units": 4},
-            "At least 4 units must pass for category='face', fdr=0.05 and min_ratio=None; got 3 of "
-            "12. Raise fdr .* lower n_units",
+            r"At least 4 units must pass for category='face', fdr=0.05; got 3 of 12\. Raise fdr "
+            r"\(None drops the rule\), or lower n_units \(None keeps all that pass\)\.",
         ),
         (
             {"min_ratio": 4.0, "n_units": 3},
-            "At least 3 units must pass .* min_ratio=4.0; got 2 of 12",
+            "At least 3 units must pass .* min_ratio=4.0; got 2 of 12. Lower min_ratio",
         ),
-        ({"min_ratio": 100.0, "n_units": None}, "At least 1 units must pass .*; got 0 of 12"),
-        ({"fdr": 1e-300, "n_units": None}, "At least 1 units must pass .*; got 0 of 12"),
+        (
+            {"min_ratio": 100.0, "n_units": None},
+            r"At least 1 unit must pass .*; got 0 of 12\. Lower min_ratio [^,]*$",
+        ),
+        ({"fdr": 1e-300, "n_units": None}, r"1 unit must pass .*; got 0 of 12\. Raise fdr [^,]*$"),
     ],
 )
 def test_too_few_under_a_rule_is_an_error(localizer_set, parameters, match):

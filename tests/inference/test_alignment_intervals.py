@@ -102,18 +102,27 @@ def test_frames_have_a_row_per_target(arrays):
 
 @pytest.mark.parametrize("center", [False, True])
 def test_t_is_that_of_the_jackknife(arrays, center):
-    """Groups are left out in turn; Student's t with one degree of freedom fewer."""
-    groups = np.unique(GROUPS)
+    """Groups are left out in turn; the variance and freedom of Bell and McCaffrey, by matrices."""
+    groups, sizes = np.unique(GROUPS, return_counts=True)
+    share = sizes / sizes.sum()
     without = [on_rows(np.flatnonzero(group != GROUPS), *arrays, center=center) for group in groups]
-    error = np.sqrt(4 / 5 * np.sum((without - np.mean(without, axis=0)) ** 2, axis=0))
+    mean = np.average(without, axis=0, weights=1 - share)
+    error = np.sqrt(np.tensordot(1 - share, (without - mean) ** 2, 1))
+    # Of a mean over images: from means of groups, of variance 1 / size, to the variance.
+    residual = np.eye(5) - share
+    form = residual.T @ np.diag(share**2 / (1 - share)) @ residual @ np.diag(1 / sizes)
+    freedom = np.trace(form) ** 2 / np.trace(form @ form)
+    assert_allclose(np.trace(form), 1 / sizes.sum())  # of the mean: no bias
     whole = on_rows(np.arange(N_IMAGES), *arrays, center=center)
     found = bootstrap_arrays(
         *arrays, groups=GROUPS, method="t", center=center, confidence_level=0.9
     )
-    reach = t.ppf(0.95, 4) * error
+    reach = t.ppf(0.95, freedom) * error
     least, most = RANGES[:, :1], RANGES[:, 1:]
     expected = [*np.clip([whole - reach, whole + reach], least, most), error]
     assert_allclose(ends(found), expected, rtol=1e-9)
+    assert freedom < 4
+    assert_allclose(found.target_r.degrees_of_freedom, freedom)
     assert found.r.n_resamples == 5
     assert found.r.method == "t"
     model = fixed_map(arrays[3], arrays[2])

@@ -107,6 +107,17 @@ def test_random_units_are_means_over_all_sets_of_that_size(data):
             assert np.std(of_sets) > 0
 
 
+def test_draws_do_not_depend_on_the_threads(data):
+    encoder = SparsePositiveEncoder(alpha=0.3)
+    one, two = (
+        alignment_baselines(encoder, *data, n_resamples=9, random_state=0, n_jobs=n_jobs)
+        for n_jobs in (1, 2)
+    )
+    assert_array_equal(one["random_units"].theta, two["random_units"].theta)
+    other = alignment_baselines(encoder, *data, n_resamples=9, random_state=1)
+    assert (one["random_units"].theta != other["random_units"].theta).any()
+
+
 def test_random_units_of_a_dense_fit_are_all_units(data):
     found = alignment_baselines(
         SparsePositiveEncoder("ridge", positive=False), *data, n_resamples=2

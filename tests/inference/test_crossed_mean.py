@@ -20,7 +20,7 @@ def test_one_factor_is_students_interval():
     )
     assert_allclose([found.low, found.high], [expected.low, expected.high])
     assert_allclose(found.standard_errors["subjects"], stats.sem(values))
-    assert found.degrees_of_freedom == expected.degrees_of_freedom == 6
+    assert_allclose([found.degrees_of_freedom, expected.degrees_of_freedom], 6)
 
 
 def test_two_factors_are_the_analysis_of_variance():

@@ -259,3 +259,30 @@ def test_random_problems(seed, shape, null, alpha, positive, is_scaled, offset):
 
     found, expected = (run(make(k), data, null) for k in (SparsePositiveEncoder, FittedToImages))
     assert_same(found, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("null", NULLS)
+@pytest.mark.parametrize(
+    ("make", "change", "error"),
+    [
+        (lambda kind: kind(n_jobs="2"), np.asarray, TypeError),
+        (lambda kind: kind(alpha=True), np.asarray, TypeError),
+        (lambda kind: kind(max_iter=0), np.asarray, ValueError),
+        (lambda kind: make_pipeline(StandardScaler(), kind()), sparse.csr_array, ValueError),
+        (lambda kind: kind(), lambda X: X * 1e150, None),
+        (lambda kind: kind("ridge"), lambda X: X * 1e-170, None),
+    ],
+)
+def test_what_is_refused_does_not_depend_on_the_way(data, null, make, change, error):
+    names = ("X", "X_test", "pool", "pool_test")
+    data = data | {name: change(data[name]) for name in names}
+    if error is None:
+        found, expected = (
+            run(make(kind), data, null, center=True)
+            for kind in (SparsePositiveEncoder, FittedToImages)
+        )
+        assert_allclose(found.null_r, expected.null_r, atol=1e-8)
+        return
+    for kind in (SparsePositiveEncoder, FittedToImages):
+        with pytest.raises(error):
+            run(make(kind), data, null)

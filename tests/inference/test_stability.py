@@ -12,7 +12,7 @@ from sklearn.compose import TransformedTargetRegressor
 from sklearn.decomposition import PCA
 from sklearn.feature_selection import SelectFpr, SelectKBest, f_regression
 from sklearn.linear_model import Lasso, LassoCV, Ridge
-from sklearn.model_selection import GridSearchCV, LeaveOneGroupOut
+from sklearn.model_selection import GridSearchCV, GroupKFold, LeaveOneGroupOut
 from sklearn.multioutput import MultiOutputRegressor
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
@@ -130,6 +130,22 @@ def test_bootstrap_weights_equal_repeated_rows(planted):
     by_rows = selection_stability(make_pipeline(encoder), *planted, **options)
     assert_allclose(by_weight.frequency.toarray(), by_rows.frequency.toarray())
     assert_allclose(by_weight.stability, by_rows.stability)
+
+
+def test_bootstrap_of_groups_leaves_no_inner_split_empty(planted):
+    """Folds of whole groups: those of groups that are not drawn would have nothing to score."""
+    X, Y = planted
+    encoder = SparsePositiveEncoderCV(alphas=[0.1, 0.3], cv=GroupKFold(3))
+    found = selection_stability(
+        encoder,
+        X,
+        Y[:, :2],
+        sample_fraction="bootstrap",
+        groups=np.arange(120) // 15,
+        n_resamples=20,
+        random_state=0,
+    )
+    assert_array_equal(found.frequency.toarray()[[0, 1], [1, 5]], 1)
 
 
 def make_nested():

@@ -208,3 +208,17 @@ def test_choices_at_an_end_of_the_grid_are_flagged():
     one_alpha = SparsePositiveEncoderCV(alphas=[0.05], **options).fit(X, Y[:, 1])
     assert encoder.alpha_at_edge_.dtype == bool
     assert one_alpha.alpha_at_edge_.tolist() == [False]
+
+
+def test_constant_targets_are_told_as_such():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((60, 4))
+    Y = np.column_stack([X[:, 0], np.full(60, 3.0), -X.sum(axis=1)])
+    encoder = SparsePositiveEncoderCV(alphas=3, cv=3)
+    with pytest.warns(
+        UserWarning, match="1 of 1 targets were left empty: they are constant .*Drop them"
+    ):
+        encoder.fit(X, Y[:, 1])
+    told = "2 of 3 targets were left empty: no candidate .*; 1 of them are constant .*noise ceiling"
+    with pytest.warns(UserWarning, match=told):
+        encoder.fit(X, Y)
