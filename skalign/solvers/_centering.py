@@ -37,7 +37,7 @@ def column_sums(A: Any, weight: Array | None = None) -> Doubles:
         return np.bincount(A.indices, values, minlength=A.shape[1]).astype(np.float64, copy=False)
     if weight is None:
         return A.sum(axis=0, dtype=np.float64)
-    return np.asarray(weight @ A, dtype=np.float64)
+    return np.asarray(weight.astype(np.float64) @ A)  # BLAS would add float32 in float32
 
 
 def column_squares(A: Any) -> Doubles:

@@ -22,6 +22,8 @@ def test_sums_of_a_million_rows(form):
     A = form(X)
     np.testing.assert_allclose(column_sums(A), exact.sum(axis=0).astype(float), rtol=1e-12)
     np.testing.assert_allclose(column_sums(A, weight), (weight @ exact).astype(float), rtol=1e-12)
+    single = column_sums(A, weight.astype(np.float32))
+    np.testing.assert_allclose(single, column_sums(A, weight), rtol=1e-8)
     np.testing.assert_allclose(column_squares(A), (exact**2).sum(axis=0).astype(float), rtol=1e-12)
 
 
