@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
 
-from skalign.utils import Floats, check_sample_weight
+from skalign.utils import Doubles, Floats, check_sample_weight
 
 TOL = {np.dtype(np.float64): 1e-7, np.dtype(np.float32): 1e-4}
 

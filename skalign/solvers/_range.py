@@ -49,8 +49,8 @@ def check_range(squares: Array, X: Any) -> None:
                 f"feature {too_large[0]}. Scale X."
             )
         raise OutOfRangeError(
-            f"Input X contains NaN or infinity, first in feature {too_large[0]}. Drop or impute the "
-            "features or samples concerned."
+            f"Input X contains NaN or infinity, first in feature {too_large[0]}. Drop or impute "
+            "the features or samples concerned."
         )
     small = np.flatnonzero(squares < SMALLEST_SQUARE[dtype])
     if not small.size:

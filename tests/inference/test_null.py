@@ -530,7 +530,7 @@ def test_seed(data):
         ({"y_test": np.ones((60, 2))}, "y_test must have the 3 target"),
         ({"y": np.ones((59, 3))}, "y must have one row per image of X, 60"),
         ({"y_test": np.ones((59, 3))}, "y_test must have one row per image of X_test"),
-        ({"y": np.full((60, 3), np.nan)}, "Input y contains NaN"),
+        ({"y": np.full((60, 3), np.nan)}, "y must have no missing responses; got NaN in 3 of 3"),
         ({"y_test": np.full((60, 3), np.nan)}, "Input y_test contains NaN"),
         ({"X": np.ones((60, 1)), "X_test": np.ones((60, 1))}, "at least 2 units"),
         ({"n_resamples": 0}, "n_resamples"),
