@@ -52,7 +52,7 @@ class CrossedInterval(ConfidenceInterval):
         Not used.
     degrees_of_freedom : float
         Of Student's t; infinite for other methods.
-    jackknife : None
+    jackknife, shares : None
         Not used.
     standard_errors : dict of str to float
         Standard error of the mean if only this factor were drawn anew: the largest says of what
