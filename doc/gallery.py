@@ -14,6 +14,7 @@ ORDER = [
     "plot_choose_alpha",
     "plot_map",
     "plot_many_networks",
+    "plot_image_files",
     "plot_real_network",
 ]
 
