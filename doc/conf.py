@@ -12,6 +12,7 @@ import skalign
 HERE = Path(__file__).parent
 sys.path.insert(0, os.path.abspath("."))  # for the modules beside this file
 
+import gallery  # noqa: E402
 import inventories  # noqa: E402
 
 URLS = tomllib.loads((HERE.parent / "pyproject.toml").read_text())["project"]["urls"]
@@ -82,8 +83,8 @@ def linkcode_resolve(domain, info):
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
-    "filename_pattern": r"plot_",
-    "ignore_pattern": r"nsd_",
+    "filename_pattern": r"plot_|nsd_",
+    "reset_argv": gallery.Arguments(),
     "within_subsection_order": "gallery.by_difficulty",
     "abort_on_example_error": True,
     "download_all_examples": False,

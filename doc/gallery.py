@@ -1,8 +1,13 @@
-"""Order of the gallery, and what must not pass from one example to the next."""
+"""Order of the gallery, arguments of its script, and what must not pass between examples."""
 
+import sys
 from pathlib import Path
+from tempfile import mkdtemp
 
 import sklearn
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # for the tests' small folder
+from tests.datasets.nsd_example import write_example
 
 ORDER = [
     "plot_first_encoding_model",
@@ -11,6 +16,7 @@ ORDER = [
     "plot_rotation",
     "plot_selective_cortex",
     "plot_ffa_case",
+    "nsd_ffa",
     "plot_choose_alpha",
     "plot_map",
     "plot_many_networks",
@@ -28,3 +34,19 @@ def by_difficulty(file_name):
 def reset_scikit_learn(gallery_conf, fname):
     """Set back scikit-learn's configuration."""
     sklearn.set_config(enable_metadata_routing=False, transform_output="default")
+
+
+class Arguments:
+    """What the scripts of the gallery are called with: one reads NSD, here a small folder."""
+
+    def __call__(self, gallery_conf, script_vars):
+        """Write the folder and return the arguments."""
+        if Path(script_vars["src_file"]).stem != "nsd_ffa":
+            return []
+        folder = Path(mkdtemp()) / "nsd"
+        folder.mkdir()
+        return [str(argument) for argument in (folder, *write_example(folder))]
+
+    def __repr__(self):
+        """Return what stays the same in every build, so that Sphinx keeps its cache."""
+        return "Arguments()"

@@ -29,12 +29,12 @@ from skalign.feature_extraction._image_batches import (
 )
 from skalign.feature_extraction._layer_files import LayerFiles
 from skalign.feature_extraction._pooling import Pooling, flat_units, pool
-from skalign.utils import VersionedState
+from skalign.utils import DocumentationLink, VersionedState
 
 Units: TypeAlias = dict[str, NDArray[np.float32]]  # by layer
 
 
-class LayerActivations(VersionedState, TransformerMixin, BaseEstimator):
+class LayerActivations(VersionedState, DocumentationLink, TransformerMixin, BaseEstimator):
     r"""Activations of layers of a PyTorch network, one row per image.
 
     Images pass through the network once, in batches, in evaluation mode and without gradients. What

@@ -19,10 +19,10 @@ from skalign.feature_selection._selectivity import (
     check_localizer_set,
     compute_selectivity_tests,
 )
-from skalign.utils import Array, Flags, VersionedState, check_flag
+from skalign.utils import Array, DocumentationLink, Flags, VersionedState, check_flag
 
 
-class SelectiveUnitLocalizer(VersionedState, SelectorMixin, BaseEstimator):
+class SelectiveUnitLocalizer(VersionedState, DocumentationLink, SelectorMixin, BaseEstimator):
     r"""Keep the units that respond more to one category than to each of the others.
 
     For every unit a two-sample t-test compares the target category with each other category.

@@ -17,6 +17,7 @@ from skalign.linear_model._callback import CallbackSupportMixin
 from skalign.solvers import Solution
 from skalign.utils import (
     Array,
+    DocumentationLink,
     Doubles,
     Floats,
     Missing,
@@ -50,7 +51,12 @@ def check_targets(y: Any) -> Array:
 
 
 class LinearEncoder(
-    VersionedState, CallbackSupportMixin, MultiOutputMixin, RegressorMixin, BaseEstimator
+    VersionedState,
+    DocumentationLink,
+    CallbackSupportMixin,
+    MultiOutputMixin,
+    RegressorMixin,
+    BaseEstimator,
 ):
     """Linear map to many targets, fitted with a certificate."""
 

@@ -17,10 +17,10 @@ from skalign.metrics._names import check_target_names, fitted_target_names
 from skalign.metrics._noise_ceiling import NoiseCeiling, normalize_scores
 from skalign.metrics._predictivity import pearson_r
 from skalign.metrics._reorientation import tuning_reorientation
-from skalign.utils import check_number
+from skalign.utils import DocumentationLink, check_number
 
 
-class _Scorer(ABC, BaseEstimator):
+class _Scorer(DocumentationLink, ABC, BaseEstimator):
     """A scorer that scikit-learn can clone, set parameters of and route ``sample_weight`` to."""
 
     __metadata_request__score: ClassVar = {"estimator": UNUSED}

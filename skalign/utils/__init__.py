@@ -8,6 +8,7 @@ from skalign.utils._checks import (
     check_numbers,
     check_sample_weight,
 )
+from skalign.utils._documentation_link import DocumentationLink
 from skalign.utils._missing import (
     Missing,
     MissingPatterns,
@@ -30,6 +31,7 @@ from skalign.utils._versioned_state import VersionedState
 
 __all__ = [
     "Array",
+    "DocumentationLink",
     "Doubles",
     "Flags",
     "Floats",

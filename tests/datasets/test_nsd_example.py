@@ -6,31 +6,13 @@ import numpy as np
 import pytest
 
 from skalign.datasets import NSDSubject
-from tests.datasets.nsd_folder import (
-    AFFINE,
-    SHAPE,
-    label_volumes,
-    paths,
-    write_folder,
-    write_volume,
-)
+from tests.datasets.nsd_example import write_example
+from tests.datasets.nsd_folder import AFFINE, SHAPE, label_volumes, paths, write_volume
 from tests.example_scripts import matplotlib, run_example
 
 pytest.importorskip("h5py", reason="NSD is read with h5py")
 nibabel = pytest.importorskip("nibabel", reason="NSD is read with nibabel")
 pandas = pytest.importorskip("pandas", reason="the script makes a table")
-
-CATEGORIES = np.repeat(["faces", "objects", "scenes"], 20)
-PREFERRED = np.repeat(["faces", "scenes", "objects"], 10)  # of 30 units
-
-
-def make_features():
-    """Units with preferences, on a localizer set and on all images of the experiment."""
-    rng = np.random.default_rng(0)
-    localizer = rng.standard_normal((60, 30)) + 4 * (CATEGORIES[:, np.newaxis] == PREFERRED)
-    features = np.maximum(rng.standard_normal((73_000, 30)), 0).astype(np.float32)
-    features[:, 10:20] -= 0.8 * features[:, :10]  # scene units are pushed down by faces
-    return features, localizer
 
 
 def run(root, *arguments):
@@ -40,25 +22,9 @@ def run(root, *arguments):
 
 @pytest.fixture(scope="module")
 def example(tmp_path_factory):
-    """Two subjects, whose voxels follow the face units; of one session each in HDF5 and NIfTI."""
+    """What the page of the site shows."""
     root = tmp_path_factory.mktemp("nsd")
-    features, localizer = make_features()
-
-    def signal(images):
-        return 3 * features[images, :10].mean(axis=1)[:, np.newaxis, np.newaxis, np.newaxis]
-
-    for subject, kind in [(1, "hdf5"), (5, "nii.gz")]:
-        write_folder(root, subject, kind=kind, signal=signal)
-    file = root / "network.npz"
-    images = np.random.default_rng(1).permutation(73_000)  # rows in any order
-    np.savez(
-        file,
-        images=images,
-        features=features[images],
-        localizer=localizer,
-        categories=CATEGORIES,
-    )
-    options = ["--subjects", 1, 5, "--n-train", 300, "--n-units", 10, "--out", root / "out"]
+    file, *options = write_example(root)
     printed = run(root, file, *options)
     table = pandas.read_csv(root / "out" / "results.csv")
     return SimpleNamespace(root=root, file=file, printed=printed, table=table, options=options)
@@ -80,6 +46,17 @@ def test_table(example):
     signed = table[~table["positive"]].groupby(["units", "penalty"])[["r", "theta"]].mean()
     assert (signed["r"]["scenes"] > 0.2).all()
     assert (signed["theta"]["scenes"] > signed["theta"]["faces"] + 0.2).all()
+
+
+def test_prose_of_the_page(example):
+    assert label_volumes()["floc-faces"].ravel().tolist().count(2) == 12
+    means = example.table.groupby(["units", "positive", "penalty"]).mean(numeric_only=True)
+    assert (means["r"]["faces"] > 0.85 * example.table["ceiling"].mean()).all()
+    signed, positive = (means.loc["scenes", sign] for sign in (False, True))
+    assert (signed["theta"] > 1.3).all()
+    assert (positive["empty_fraction"] >= 0.75).all()
+    assert (positive["r"] < 0.015).all()
+    assert max(map(len, example.printed.splitlines())) < 100
 
 
 def test_printed_numbers_are_means_over_subjects(example):
