@@ -172,8 +172,10 @@ def cross_validate(
         is_ridge = not (problem.positive or grid.l1_ratios.any() or design.is_sparse)
         if is_ridge and not needs_theta:
             samples = AllSamples(design, kernel=shared_kernel(problem, design), is_ridge=True)
-        elif keep_moments and not is_closed_form and gram_pays(design, problem.n_targets):
-            samples = AllSamples(design, FeatureMoments.of(design))
+        elif keep_moments and not is_closed_form:
+            ridge = not grid.has_l1_penalty and problem.penalty != "ols"
+            if gram_pays(design, problem.n_targets, nonnegative_ridge=ridge):
+                samples = AllSamples(design, FeatureMoments.of(design))
         grid = grid.fitted_to(design)
         if samples.is_ridge:  # no weights are held
             bytes_each = RIDGE_COPIES * design.X.shape[0] * 8

@@ -25,6 +25,7 @@ from skalign.utils import Array, Floats, Indices
 
 GRAM_BYTES = 2**30
 GRAM_FEATURES = 1024  # a Gram this small always pays
+FEATURES_PER_IMAGE = 5  # from here on residuals of nonnegative ridge are the fewer unknowns
 
 # What a target costs that goes through columns, measured where a hundred features are active.
 ROUNDS = 8  # products with all features
@@ -88,7 +89,10 @@ class BlockSolver:
             design, strengths.l2[closed], positive=positive, tol=tol, max_iter=max_iter
         )
         self._only_moments = not closed.any()
-        if (closed | strengths.empty).all():
+        l1, l2 = strengths.l1[~strengths.empty], strengths.l2[~strengths.empty]
+        is_ridge = positive and bool((l1 == 0).all() and (l2 > 0).all())
+        self._by_residuals = is_ridge and _residuals_pay(design)
+        if (closed | strengths.empty).all() or self._by_residuals:
             features = None
         elif features is None and gram_pays(design, n_targets):
             features = FeatureMoments.of(design)
@@ -237,6 +241,8 @@ class BlockSolver:
             if self._features is not None:
                 (solution,) = self._solve_in_gram_space(targets, [penalty], coef)
                 return solution
+            if self._by_residuals:
+                return self._images.through_residuals(targets, penalty, coef)
             return self._images.through_columns(targets, penalty, coef)
         n_features, dtype = targets.q.shape[1], self._design.dtype
         merged = empty_solution(targets.means, n_features, dtype)
@@ -266,12 +272,20 @@ class BlockSolver:
         )
 
 
-def gram_pays(design: Design, n_targets: int, *, n_images: int | None = None) -> bool:
+def gram_pays(
+    design: Design,
+    n_targets: int,
+    *,
+    n_images: int | None = None,
+    nonnegative_ridge: bool = False,
+) -> bool:
     """Decide whether the Gram of all features costs less than solving every target without it.
 
     Both are estimated in multiplications: half those of all pairs of features for the Gram, which
     must also fit into a bounded memory; some products with all features for every target, and
-    those of the features it tries among themselves. A Gram of few features always pays.
+    those of the features it tries among themselves. A Gram of few features always pays, except
+    under nonnegative ridge on far fewer images: half of the features would be active, and the
+    residuals of a target are fewer unknowns.
 
     Parameters
     ----------
@@ -281,6 +295,8 @@ def gram_pays(design: Design, n_targets: int, *, n_images: int | None = None) ->
         Number of targets.
     n_images : int, default=None
         Number of images whose products make the Gram; by default those of the design.
+    nonnegative_ridge : bool, default=False
+        Whether weights must not be negative and the penalty is ridge alone.
 
     Returns
     -------
@@ -295,6 +311,8 @@ def gram_pays(design: Design, n_targets: int, *, n_images: int | None = None) ->
     True
     """
     n_samples, n_features = design.X.shape
+    if nonnegative_ridge and _residuals_pay(design):
+        return False
     if n_features <= GRAM_FEATURES:
         return True
     tried = min(TRIED, n_samples // 3, n_features)
@@ -302,3 +320,9 @@ def gram_pays(design: Design, n_targets: int, *, n_images: int | None = None) ->
     of_target = n_samples * (ROUNDS * n_features + 0.5 * tried**2) + CALLS
     fits: bool = n_features**2 * design.dtype.itemsize <= GRAM_BYTES
     return fits and of_gram <= n_targets * of_target
+
+
+def _residuals_pay(design: Design) -> bool:
+    """Whether nonnegative ridge is solved for residuals instead of weights."""
+    n_samples, n_features = design.X.shape
+    return not design.is_sparse and n_features >= FEATURES_PER_IMAGE * n_samples

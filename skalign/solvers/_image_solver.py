@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from skalign.solvers._certificate import certify_residual, rounding_violation
 from skalign.solvers._design import Design
+from skalign.solvers._dual_newton import solve_by_residual
 from skalign.solvers._kernel_fits import NEARLY_DEPENDENT
 from skalign.solvers._least_norm import choose_minimizers
 from skalign.solvers._least_squares import least_squares_solver
@@ -55,6 +56,30 @@ class ImageSolver:
         n_iter = np.ones(len(coef), np.int32)
         solution = self._certified(targets, penalty, coef, n_iter, residual)
         solution.unique[:] = (penalty.l2 > 0) | self._least_squares.full_rank
+        return solution
+
+    def through_residuals(
+        self, targets: PreparedTargets, penalty: PenaltyStrengths, coef: Floats | None
+    ) -> Solution:
+        """Solve a block of nonnegative ridge by Newton steps in the space of the images."""
+        X = self._double_design.X
+        images = targets.images.astype(np.float64, copy=False)
+        n_iter = np.ones(len(images.T), np.int32)
+        start = np.zeros(targets.q.shape) if coef is None else coef.astype(np.float64)
+        found = np.zeros(targets.q.shape, self._design.dtype)
+        for target, (y, w) in enumerate(zip(images.T, start, strict=True)):
+            found[target], n_iter[target] = solve_by_residual(
+                X, y, penalty.l1[target], penalty.l2[target], w, self._max_iter
+            )
+        residual = images - self._double_design.predict(found.astype(np.float64))
+        np.maximum(n_iter, 1, out=n_iter)
+        solution = self._certified(targets, penalty, found, n_iter, residual)
+        missed = np.flatnonzero(~solution.converged & (n_iter < self._max_iter))
+        if missed.size:  # a penalty that is nothing beside the features
+            again = self.through_columns(
+                targets.take(missed), penalty.take(missed), solution.coef[missed]
+            )
+            put_better(solution, missed, again, self._tol)
         return solution
 
     def through_columns(
