@@ -19,7 +19,7 @@ def ffa_case(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def choose_alpha(tmp_path_factory):
-    smaller = {"n_voxels=[40, 1]": "n_voxels=[12, 1], n_subjects=2"}
+    smaller = {"n_voxels=[40, 1]": "n_voxels=[12, 1], n_subjects=3"}
     return run_example("plot_choose_alpha", tmp_path_factory.mktemp("alpha"), smaller=smaller)
 
 
@@ -148,7 +148,7 @@ def test_directions_of_ffa_case_are_what_its_reading_says(ffa_case):
 
 def test_choose_alpha_repeats_ols_and_chooses_from_ten(choose_alpha):
     results = choose_alpha.results
-    assert len(results) == 2 * 16 * 3
+    assert len(results) == 3 * 16 * 3
     np.testing.assert_allclose(choose_alpha.alphas[[0, -1]], [0.01, 10000])
     assert len(choose_alpha.alphas) == 10
     assert choose_alpha.n_images == (1000, 1000)
@@ -198,6 +198,50 @@ def test_reading_of_choose_alpha_is_true_of_the_table(choose_alpha):
     assert choose_alpha.theta.max() > 2 * choose_alpha.theta.min()
 
 
+def test_observed_theta_tells_units_apart_whatever_alpha(choose_alpha):
+    table = choose_alpha.table
+    assert (table["theta_corrected"]["face"] < 0.45).all()
+    assert (table["theta_corrected"]["scene"] > 0.65).all()
+    predicted = table["theta"].xs(True, level="positive")
+    assert (predicted["scene"] < predicted["face"]).all()
+
+
+def test_choices_are_called_equal_where_the_test_says_so(choose_alpha):
+    found = choose_alpha.is_equivalent.unstack(0)
+    assert len(found) == 12
+    assert found["per voxel - per region"].all()
+    differ = found.index[~found["per region - alpha 0.1"]]
+    expected = [f"scene units, signed {penalty}" for penalty in PENALTIES[1:]]
+    assert set(differ) == {"face units, signed ridge", "scene units, positive lasso", *expected}
+    # The difference is that of the table.
+    gain = choose_alpha.per_region["r"] - choose_alpha.fixed["r"]
+    test = choose_alpha.tests["per region - alpha 0.1", "scene units, signed lasso"]
+    assert test.estimate == pytest.approx(gain["scene", False, "lasso"], abs=2e-3)
+    assert test.low > choose_alpha.margin
+
+
+def test_alphas_at_the_edge_are_those_of_lasso(choose_alpha):
+    at_edge = choose_alpha.table["alpha_at_edge"].xs("chosen per region", level="choice")
+    assert (at_edge.unstack("penalty")["lasso"] >= 0.5).all()
+    for (*_, penalty, choice), encoder in choose_alpha.fitted.items():
+        if penalty == "lasso" and choice != "alpha 0.1":
+            assert (encoder.alpha_[encoder.alpha_at_edge_] == 0.01).all()
+
+
+def test_reading_of_the_multiverse_is_true(choose_alpha):
+    table = choose_alpha.universes
+    assert np.ptp(table["r"]) < 0.03
+    raw = table.query("not standardize and responses == 'predicted'")["theta"]
+    assert raw.min() == pytest.approx(0.06, abs=0.02)
+    assert raw.max() == pytest.approx(0.5, abs=0.05)
+    predicted, observed = (
+        table.query(f"standardize and responses == '{responses}'")["theta"]
+        for responses in ("predicted", "observed")
+    )
+    assert max(np.ptp(predicted), np.ptp(observed)) < 0.01
+    assert observed.min() > predicted.max() + 0.2
+
+
 def test_many_networks_goes_on_from_the_store(many_networks):
     n_cells = 16 * 2 * 2 * 2 * 2
     assert len(many_networks.results) == n_cells
@@ -234,3 +278,4 @@ def test_theta_chooses_what_sparsity_would(choose_alpha):
     assert choose_alpha.alike > 0.8
     order = np.argsort(choose_alpha.theta)
     assert (np.diff(choose_alpha.n_active[order]) > 0).all()
+    assert (np.diff(choose_alpha.floor[order]) > 0).all()
