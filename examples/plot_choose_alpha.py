@@ -241,8 +241,8 @@ ax.legend(loc="lower center", bbox_to_anchor=(0.3, 1.0), ncols=2, frameon=False,
 # good from face units, but for signed ridge. From scene units all signed encoders gain by the
 # choice, and positive lasso.
 #
-# **The grid** ends too early for lasso: in most regions alpha is chosen at its edge, 0.01, so that a
-# smaller one may suit better. ``alpha_at_edge_`` says so of every voxel.
+# **The grid** ends too early for lasso: in most regions alpha is chosen at its edge, 0.01, so that
+# a smaller one may suit better. ``alpha_at_edge_`` says so of every voxel.
 table["alpha_at_edge"].unstack(["penalty", "choice"]).dropna(axis=1).round(2)
 
 # %%
