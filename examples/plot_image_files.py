@@ -147,6 +147,19 @@ table = pd.DataFrame(rows).T.rename_axis(["layer", "encoder"])
 table.round(2)
 
 # %%
+# Theta by layer:
+
+comparison, ax = plt.subplots(figsize=(4.5, 3.2), layout="constrained")
+for encoder, marker in [("signed ridge", "o"), ("positive lasso", "s")]:
+    of_encoder = table.xs(encoder, level="encoder").loc[list(units)]
+    ax.plot(of_encoder.index, of_encoder["theta, observed"], marker, markersize=9, label=encoder)
+ax.axhline(1, color="gray", linestyle=":")
+ax.text(0.5, 1.03, "unrelated tuning", color="gray", ha="center")
+ax.set(ylim=(0, 1.2), xlim=(-0.5, 1.5), xlabel="layer", ylabel="theta, observed (low: aligned)")
+ax.legend(frameon=False, loc="lower right")
+ax.spines[["top", "right"]].set_visible(False)
+
+# %%
 # **r does not tell the layers apart.** A signed ridge predicts the voxels equally well from either,
 # for a rotation keeps what a linear map can read. **Theta does.** The units of the first layer
 # prefer orientations, as the voxels do. The positive lasso picks two of them for a voxel, with a
