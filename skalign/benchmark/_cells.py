@@ -14,7 +14,7 @@ from skalign.benchmark._features import FeaturesOfLayers, StandardizedParts
 from skalign.benchmark._rows import Cell, Failure, Row, make_row, summarize
 from skalign.metrics import Alignment, alignment
 from skalign.model_selection import check_splits
-from skalign.utils import Array
+from skalign.utils import Array, Doubles
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,17 +24,18 @@ class CellProblem:
     cell: Cell
     encoder: Any
     responses: StandardizedParts
-    ceiling: float
+    ceiling: Doubles  # in r; NaN where a voxel has none
     layer_cv: Any
 
     def row(self, layer: str, partition: str, estimator: Any, start: float, **result: Any) -> Row:
         """Make a row of the table, timed from `start` on."""
+        known = self.ceiling[~np.isnan(self.ceiling)]
         return make_row(
             self.cell,
             estimator,
             layer=layer,
             partition=partition,
-            ceiling=self.ceiling,
+            ceiling=float(known.mean()) if known.size else np.nan,
             n_targets=self.responses.train.shape[1],
             seconds=perf_counter() - start,
             **result,

@@ -14,7 +14,14 @@ from skalign.benchmark._digest import fingerprint
 from skalign.benchmark._features import FeaturesOfLayers, StandardizedParts
 from skalign.benchmark._rows import MEASURES, Row, error_text
 from skalign.benchmark._store import CellStore
-from skalign.metrics import PearsonScorer, axis_alignment, soft_matching
+from skalign.metrics import (
+    NoiseCeiling,
+    PearsonScorer,
+    alignment,
+    axis_alignment,
+    correct_reorientation,
+    soft_matching,
+)
 from skalign.utils import Array
 
 
@@ -149,12 +156,23 @@ class RegionMeasures:
     ) -> Row:
         if name == "axis_alignment":
             return _axis_alignment(problem, features, self.settings)
+        if name == "theta_corrected":
+            return {name: _theta_corrected(problem, features)}
         key = problem.cell.units, layer
         if key not in self._shared:
             responses = problem.responses
             matched = soft_matching(features.train, responses.train, features.test, responses.test)
             self._shared[key] = {"soft_matching": matched.score}
         return self._shared[key]
+
+
+def _theta_corrected(problem: CellProblem, features: StandardizedParts) -> float:
+    """Observed theta without the noise of the responses; NaN where no voxel has a ceiling."""
+    if np.isnan(problem.ceiling).all():
+        return np.nan
+    fitted = fit_encoder(problem, features)
+    found = alignment(fitted, features.test, problem.responses.test, center=True)
+    return correct_reorientation(found, NoiseCeiling(problem.ceiling, "r")).mean
 
 
 def _axis_alignment(

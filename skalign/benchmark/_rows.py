@@ -31,6 +31,7 @@ COLUMNS = (
 )
 # Columns of the measures that a run may ask for; they follow the scores.
 MEASURES = {
+    "theta_corrected": ("theta_corrected",),
     "axis_alignment": ("axis_alignment", "axis_alignment_se"),
     "soft_matching": ("soft_matching",),
 }

@@ -63,8 +63,9 @@ def run_benchmark(
     layer_cv : int, cross-validation generator or iterable, default=5
         Folds of the training images. They choose the layer of a model with several layers if there
         are no validation images. Folds take images to be independent: average repeats first.
-    measures : sequence of {"axis_alignment", "soft_matching"}, default=()
-        Measures that the table has beside the scores of the test images, in columns of their own.
+    measures : sequence of str, default=()
+        Measures that the table has beside the scores of the test images, in columns of their own:
+        any of "theta_corrected", "axis_alignment" and "soft_matching".
     n_resamples : int, default=200
         Number of random rotations for "axis_alignment". The encoder is fitted once to each.
     random_state : int, default=0
@@ -110,6 +111,10 @@ def run_benchmark(
             Number of active units, averaged over targets.
         empty_fraction : float
             Fraction of targets without active units.
+        theta_corrected : float
+            If asked for: observed theta, centered over images, without the noise of the responses,
+            as in :func:`~skalign.metrics.correct_reorientation`; low is aligned. The mean over
+            voxels is a ratio of means. NaN if no voxel has a ceiling.
         axis_alignment, axis_alignment_se : float
             If asked for: how much r falls when the units are rotated at random, as in
             :func:`~skalign.metrics.axis_alignment`, and its standard error over rotations. 0 if the
@@ -148,7 +153,7 @@ def run_benchmark(
     --------
     read_store : Reads all cells of a store, also while a run adds to it.
     skalign.metrics.alignment : How r and theta are computed.
-    skalign.metrics.axis_alignment, skalign.metrics.soft_matching : The measures.
+    skalign.metrics.axis_alignment, skalign.metrics.soft_matching : Optional measures.
     skalign.feature_selection.SelectiveUnitLocalizer : How units are chosen.
 
     Notes

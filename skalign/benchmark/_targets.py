@@ -11,7 +11,7 @@ from skalign.benchmark._features import StandardizedParts, standardize
 from skalign.benchmark._inputs import RegionResponses
 from skalign.benchmark._sources import called, read_array
 from skalign.metrics import NoiseCeiling
-from skalign.utils import Array, target_names
+from skalign.utils import Array, Doubles, target_names
 
 PARTS = ("train", "validation", "test")
 ARRAYS = (*PARTS, "ceiling")
@@ -34,8 +34,8 @@ def region_content(region: RegionResponses) -> list[Array | None]:
     return [None if value is None else read_array(value, name) for name, value in values]
 
 
-def read_responses(region: RegionResponses) -> tuple[StandardizedParts, float]:
-    """Standardized responses, (n_images, n_targets), and the mean ceiling, NaN if unknown."""
+def read_responses(region: RegionResponses) -> tuple[StandardizedParts, Doubles]:
+    """Standardized responses, (n_images, n_targets), and ceilings in r, NaN where unknown."""
     label = _label(region)
     parts = {}
     for part in PARTS:
@@ -47,8 +47,8 @@ def read_responses(region: RegionResponses) -> tuple[StandardizedParts, float]:
         raise ValueError(f"Responses {label} must have the same voxels in all parts; got {shapes}.")
     split = standardize(parts, f"responses {label}")
     if region.ceiling is None:
-        return split, np.nan
-    return split, _mean_ceiling(read_array(region.ceiling, f"ceiling {label}"), split, label)
+        return split, np.full(split.train.shape[1], np.nan)
+    return split, _check_ceiling(read_array(region.ceiling, f"ceiling {label}"), split, label)
 
 
 def _label(region: RegionResponses) -> str:
@@ -81,8 +81,8 @@ def _in_r(ceiling: Any, label: str) -> Any:
     return ceiling.values
 
 
-def _mean_ceiling(of_voxels: Array, split: StandardizedParts, label: str) -> float:
-    """Mean over voxels that have a ceiling."""
+def _check_ceiling(of_voxels: Array, split: StandardizedParts, label: str) -> Doubles:
+    """Raise where ceilings are none in units of r."""
     n_targets = split.train.shape[1]
     if of_voxels.shape != (n_targets,):
         raise ValueError(
@@ -95,4 +95,4 @@ def _mean_ceiling(of_voxels: Array, split: StandardizedParts, label: str) -> flo
             f"ceiling {label} must be from 0 to 1, in units of r, or NaN where a voxel has none; "
             f"got values from {known.min()} to {known.max()}."
         )
-    return float(known.mean(dtype=np.float64)) if known.size else np.nan
+    return np.asarray(of_voxels, dtype=np.float64)

@@ -5,13 +5,21 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from sklearn.base import clone
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import PredefinedSplit
 from sklearn.preprocessing import StandardScaler
 
 from skalign import SparsePositiveEncoder, SparsePositiveEncoderCV
 from skalign.benchmark import ModelFeatures, read_store, run_benchmark
-from skalign.metrics import PearsonScorer, axis_alignment, soft_matching
+from skalign.metrics import (
+    NoiseCeiling,
+    PearsonScorer,
+    alignment,
+    axis_alignment,
+    correct_reorientation,
+    soft_matching,
+)
 
 pd = pytest.importorskip("pandas", reason="tables: pip install skalign[table]")
 assert_frame_equal = pd.testing.assert_frame_equal
@@ -74,6 +82,34 @@ def test_are_those_of_their_functions(small):
         assert_allclose(row.soft_matching, soft_matching(*data).score, atol=1e-12)
     assert table.query("encoder == 'lasso'")["axis_alignment"].gt(0.05).any()
     assert_frame_equal(without_time(table.drop(columns=MORE)), without_time(run_benchmark(**small)))
+
+
+def test_theta_without_noise(small):
+    """Of centered images; a voxel without a ceiling leaves both means."""
+    ceilings = [np.array([0.5, 0.7]), np.array([0.6, np.nan])]
+    small["regions"] = [
+        replace(region, ceiling=ceiling)
+        for region, ceiling in zip(small["regions"], ceilings, strict=True)
+    ]
+    table = run_benchmark(**small, measures=["theta_corrected"])
+    model = small["models"][0]
+    X, X_test = (StandardScaler().fit(model.train).transform(X) for X in (model.train, model.test))
+    for row, (region, encoder) in zip(
+        table.itertuples(),
+        [(region, encoder) for region in small["regions"] for encoder in small["encoders"]],
+        strict=True,
+    ):
+        scaler = StandardScaler().fit(region.train)
+        Y, Y_test = scaler.transform(region.train), scaler.transform(region.test)
+        fitted = clone(small["encoders"][encoder]).fit(X, Y)
+        found = alignment(fitted, X_test, Y_test, center=True)
+        expected = correct_reorientation(found, NoiseCeiling(region.ceiling, "r"))
+        assert_allclose(row.theta_corrected, expected.mean, atol=1e-12)
+    assert_allclose(table["ceiling"], [0.6] * 4)
+    small["regions"] = [replace(region, ceiling=None) for region in small["regions"]]
+    without = run_benchmark(**small, measures=["theta_corrected"])
+    assert without["theta_corrected"].isna().all()
+    assert without["error"].isna().all()
 
 
 def test_only_those_that_are_asked_for(small):
