@@ -1,11 +1,7 @@
 """Reorientation, predictivity and noise ceilings, and scorers over them."""
 
-from skalign.metrics._alignment import (
-    Alignment,
-    alignment,
-    alignment_of_maps,
-    predictions,
-)
+from skalign.metrics._alignment import alignment, alignment_of_maps, predictions
+from skalign.metrics._alignment_record import Alignment
 from skalign.metrics._axis_alignment import AxisAlignment, axis_alignment
 from skalign.metrics._composition import LinearModelInside, Shell, linear_model_of, open_shell
 from skalign.metrics._corrected_reorientation import (
@@ -44,6 +40,7 @@ from skalign.metrics._noise_ceiling import (
     noise_ceiling_snr,
     normalize_scores,
 )
+from skalign.metrics._pearson_scorer import PearsonScorer
 from skalign.metrics._predictivity import pearson_r
 from skalign.metrics._problem import to_dense
 from skalign.metrics._reliability import reliable_targets, split_half_reliability
@@ -58,7 +55,7 @@ from skalign.metrics._resampled import (
     pearson_r_of_draws,
     pearson_r_standard_error,
 )
-from skalign.metrics._scorers import AlignmentScorer, PearsonScorer, TuningReorientationScorer
+from skalign.metrics._scorers import AlignmentScorer, TuningReorientationScorer
 from skalign.metrics._unit_pairs import UnitMatching
 
 __all__ = [

@@ -48,6 +48,15 @@ class ArrayLibrary:
         return self.xp.asarray(values, dtype=self.dtype, device=self.device)
 
 
+def refuse_library(library: ArrayLibrary | None) -> None:
+    """Raise ValueError for arrays of another library whose missing values would be masked."""
+    if library is not None:
+        raise ValueError(
+            'missing must be "error" for arrays of other libraries than NumPy; got "mask". Convert '
+            "the arrays to NumPy."
+        )
+
+
 def to_numpy(array: Any) -> Any:
     """An array of another library as NumPy's, in the memory of the host; all else as it is."""
     if not _is_of_other_library(array):

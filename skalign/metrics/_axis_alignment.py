@@ -15,7 +15,7 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state, check_scalar
 
 from skalign.metrics._directions import check_responses
-from skalign.metrics._scorers import PearsonScorer
+from skalign.metrics._pearson_scorer import PearsonScorer
 from skalign.utils import Array, Doubles, check_flag, map_blocks
 
 Score = Callable[[Array, Any, Array, Any], float]

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from skalign.metrics._alignment import Alignment, alignment
+from skalign.metrics._alignment import alignment
+from skalign.metrics._alignment_record import Alignment
 from skalign.metrics._names import target_column
 from skalign.metrics._noise_ceiling import NoiseCeiling, normalize_scores
 from skalign.metrics._predictivity import pearson_r

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from scipy import sparse
 from sklearn import config_context, get_config
 from sklearn.utils import check_array, gen_batches
 
-from skalign.utils import Array, Flags, check_sample_weight
+from skalign.utils import Array, Flags, check_sample_weight, missing_explained
 
 _BLOCK_BYTES = 2**26
 CONSTANT = 8  # a column whose range is within this many rounding errors of its size is constant
@@ -181,6 +182,16 @@ def check_responses(values: Any, name: str) -> Array:
     """
     table: Array = check_image_rows(values, name, ensure_2d=False)
     return table.reshape(-1, 1) if table.ndim == 1 else table
+
+
+@contextmanager
+def nan_explained(y: Any, name: str) -> Iterator[None]:
+    """Explain an error that missing responses caused, with their number and a remedy."""
+    try:
+        yield
+    except ValueError:
+        with missing_explained(check_responses(y, name), name):
+            raise
 
 
 def bounded_slices(n_vectors: int, length: int, n_bytes: int | None = None) -> Iterator[slice]:

@@ -9,9 +9,10 @@ from numpy.typing import ArrayLike
 from scipy import sparse
 
 from skalign.metrics._directions import check_responses
-from skalign.metrics._problem import ReorientationProblem
+from skalign.metrics._observed_images import over_observed, take_observed
+from skalign.metrics._problem import ReorientationProblem, check_map
 from skalign.metrics._reorientation import aligned_weights
-from skalign.utils import Doubles
+from skalign.utils import Doubles, Missing, PatternOfTargets
 
 
 class MapScores(NamedTuple):
@@ -31,6 +32,7 @@ def scores_of_map(
     *,
     center: bool,
     sample_weight: ArrayLike | None,
+    missing: Missing = "error",
 ) -> MapScores:
     """Score a linear map with one product of its features and weights.
 
@@ -40,12 +42,23 @@ def scores_of_map(
         As for :func:`tuning_reorientation`.
     predicted, observed : ndarray of shape (n_samples, n_targets)
         The two responses that theta is taken to.
+    missing : {"error", "mask"}, default="error"
+        Whether every target is scored on the images on which it was observed.
 
     Returns
     -------
     MapScores
         Of every target.
     """
+    if missing == "mask":
+        features, observed, weights = check_map(features, observed, weights)
+        responses = [check_responses(predicted, "y_pred"), observed]
+
+        def score(pattern: PatternOfTargets, weight: Doubles | None) -> MapScores:
+            own = take_observed(features, responses, weights, pattern)
+            return scores_of_map(*own, center=center, sample_weight=weight)
+
+        return MapScores(*over_observed(observed, sample_weight, score, n_scores=4, least=1))
     problem = ReorientationProblem(features, predicted, weights, center, sample_weight, np.nan)
     observed = check_responses(observed, "y")
     theta, theta_observed, n_effective = np.full((3, problem.n_targets), np.nan)

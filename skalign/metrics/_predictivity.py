@@ -8,15 +8,16 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.exceptions import UndefinedMetricWarning
 
-from skalign.metrics._array_library import array_library
-from skalign.metrics._directions import bounded_slices
+from skalign.metrics._array_library import array_library, refuse_library
+from skalign.metrics._directions import bounded_slices, nan_explained
 from skalign.metrics._library_measures import (
     LibraryImageSpace,
     image_space,
     library_pearson_r,
     responses_of,
 )
-from skalign.utils import Doubles, check_number
+from skalign.metrics._observed_images import over_observed
+from skalign.utils import Doubles, Missing, check_missing, check_number
 
 
 def pearson_r(
@@ -25,6 +26,7 @@ def pearson_r(
     *,
     sample_weight: ArrayLike | None = None,
     undefined: float = np.nan,
+    missing: Missing = "error",
 ) -> Doubles:
     r"""Compute Pearson's correlation of observed and predicted responses, for every target.
 
@@ -42,6 +44,9 @@ def pearson_r(
         Weights :math:`s_i` of the images, also in the means.
     undefined : float, default=nan
         Value for a target whose observed or predicted responses are constant, up to rounding error.
+    missing : {"error", "mask"}, default="error"
+        What to do if `y_true` has NaN: raise an error, or correlate every target over the images on
+        which it was observed. A target with fewer than two gets `undefined`.
 
     Returns
     -------
@@ -86,6 +91,7 @@ def pearson_r(
     >>> pearson_r(y_true, y_pred, undefined=0)
     array([1., 0.])
     """
+    is_masked = check_missing(missing) == "mask"
     library = array_library(y_true=y_true, y_pred=y_pred, sample_weight=sample_weight)
     observed = responses_of(library, y_true, "y_true")
     predicted = responses_of(library, y_pred, "y_pred")
@@ -95,6 +101,22 @@ def pearson_r(
             "y_pred must have the shape (n_samples, n_targets) of y_true, "
             f"{tuple(observed.shape)}; got {tuple(predicted.shape)}."
         )
+    if is_masked:
+        refuse_library(library)
+        (r,) = over_observed(
+            observed,
+            sample_weight,
+            lambda pattern, weight: [
+                pearson_r(
+                    observed[pattern.observed][:, pattern.targets],
+                    predicted[pattern.observed][:, pattern.targets],
+                    sample_weight=weight,
+                )
+            ],
+            n_scores=1,
+            least=2,
+        )
+        return np.where(np.isnan(r), undefined, r)
     n_samples, n_targets = observed.shape
     space = image_space(library, n_samples, sample_weight, center=True)
     if space.n_images < 2:
@@ -107,7 +129,8 @@ def pearson_r(
         return library_pearson_r(space, observed, predicted, undefined)
     r = np.empty(n_targets)
     for block in bounded_slices(n_targets, 8 * n_samples):
-        left, is_varied = space.directions(observed[:, block], "y_true")
+        with nan_explained(observed, "y_true"):
+            left, is_varied = space.directions(observed[:, block], "y_true")
         right, is_predicted = space.directions(predicted[:, block], "y_pred")
         cosine = np.einsum("ij,ij->j", left, right)
         r[block] = np.where(is_varied & is_predicted, np.clip(cosine, -1, 1), undefined)

@@ -48,11 +48,8 @@ class ReorientationProblem:
         sample_weight: ArrayLike | None,
         undefined: float,
     ) -> None:
-        features = check_image_rows(features, "features", accept_sparse="csc")
-        self._targets = check_responses(targets, "targets")
-        self._weights = _check_weights(weights)
+        features, self._targets, self._weights = check_map(features, targets, weights)
         self._undefined = check_number(undefined, "undefined")
-        check_shapes(features, self._targets, self._weights)
         n_samples, self.n_features = features.shape
         self.n_targets = self._targets.shape[1]
         dtypes = features.dtype, self._targets.dtype, self._weights.dtype
@@ -169,6 +166,14 @@ def check_shapes(features: Any, targets: Any, weights: Any) -> None:
             f"weights must have shape (n_targets, n_features) = {shape}, scikit-learn's layout of "
             f"coef_; got shape {tuple(weights.shape)}."
         )
+
+
+def check_map(features: Any, targets: Any, weights: Any) -> tuple[Any, Array, Any]:
+    """Check features, targets and weights of a map, whose numbers are read later."""
+    features = check_image_rows(features, "features", accept_sparse=["csc", "csr"])
+    targets, weights = check_responses(targets, "targets"), _check_weights(weights)
+    check_shapes(features, targets, weights)
+    return features, targets, weights
 
 
 def mean_cosine(squared_norm: float, n_units: int) -> float:

@@ -9,11 +9,27 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
-from skalign.metrics._array_library import array_library
+from skalign.metrics._array_library import array_library, refuse_library
+from skalign.metrics._directions import nan_explained
 from skalign.metrics._library_measures import library_reorientation
 from skalign.metrics._names import target_column
-from skalign.metrics._problem import ReorientationBlock, ReorientationProblem, to_dense
-from skalign.utils import Array, Doubles, import_pandas, target_names
+from skalign.metrics._observed_images import over_observed, take_observed
+from skalign.metrics._problem import (
+    ReorientationBlock,
+    ReorientationProblem,
+    check_map,
+    to_dense,
+)
+from skalign.utils import (
+    Array,
+    Doubles,
+    Missing,
+    PatternOfTargets,
+    check_missing,
+    check_number,
+    import_pandas,
+    target_names,
+)
 
 
 def tuning_reorientation(
@@ -24,6 +40,7 @@ def tuning_reorientation(
     center: bool = False,
     sample_weight: ArrayLike | None = None,
     undefined: float = np.nan,
+    missing: Missing = "error",
 ) -> Doubles:
     r"""Compute the tuning reorientation of every target.
 
@@ -49,6 +66,9 @@ def tuning_reorientation(
         Weights of the images in the inner products, and in the means if ``center``.
     undefined : float, default=nan
         Value for a target without weights, or without a direction.
+    missing : {"error", "mask"}, default="error"
+        What to do if `targets` have NaN: raise an error, or compare every target with the features
+        over the images on which it was observed. A target without any gets `undefined`.
 
     Returns
     -------
@@ -115,19 +135,38 @@ def tuning_reorientation(
     >>> tuning_reorientation(features, targets, weights).round(2)
     array([0.  , 0.29, 1.  ])
     """
+    is_masked = check_missing(missing) == "mask"
     library = array_library(
         features=features, targets=targets, weights=weights, sample_weight=sample_weight
     )
+    if is_masked:
+        refuse_library(library)
+        return _over_observed_images(features, targets, weights, center, sample_weight, undefined)
     if library is not None:
         return library_reorientation(
             library, features, targets, weights, center, sample_weight, undefined
         )
     problem = ReorientationProblem(features, targets, weights, center, sample_weight, undefined)
     theta = np.empty(problem.n_targets)
-    for block in problem.blocks():
-        (aligned,) = aligned_weights(problem, block, [block.targets])
-        theta[block.index] = np.where(block.defined, 1 - aligned / block.total, np.nan)
+    with nan_explained(targets, "targets"):
+        for block in problem.blocks():
+            (aligned,) = aligned_weights(problem, block, [block.targets])
+            theta[block.index] = np.where(block.defined, 1 - aligned / block.total, np.nan)
     return problem.finish(theta)
+
+
+def _over_observed_images(
+    features: Any, targets: Any, weights: Any, center: bool, sample_weight: Any, undefined: float
+) -> Doubles:
+    features, targets, weights = check_map(features, targets, weights)
+    undefined = check_number(undefined, "undefined")
+
+    def score(pattern: PatternOfTargets, weight: Doubles | None) -> list[Doubles]:
+        own = take_observed(features, [targets], weights, pattern)
+        return [tuning_reorientation(*own, center=center, sample_weight=weight)]
+
+    (theta,) = over_observed(targets, sample_weight, score, n_scores=1, least=1)
+    return np.where(np.isnan(theta), undefined, theta)
 
 
 @dataclass(frozen=True, eq=False)

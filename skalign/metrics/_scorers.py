@@ -2,47 +2,23 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator
-from sklearn.utils.metadata_routing import UNUSED
 
-from skalign.metrics._alignment import alignment, mean_over_targets
-from skalign.metrics._array_library import to_numpy, to_numpy_if_dispatched
+from skalign.metrics._alignment import alignment
+from skalign.metrics._alignment_record import is_scorable, mean_over_targets
+from skalign.metrics._array_library import to_numpy_if_dispatched
+from skalign.metrics._directions import check_responses
 from skalign.metrics._linear_map import check_target, linear_maps
-from skalign.metrics._names import check_target_names, fitted_target_names
-from skalign.metrics._noise_ceiling import NoiseCeiling, normalize_scores
-from skalign.metrics._predictivity import pearson_r
+from skalign.metrics._observed_images import count_observed
 from skalign.metrics._reorientation import tuning_reorientation
-from skalign.utils import DocumentationLink, check_number
+from skalign.metrics._scorer_base import Scorer
+from skalign.utils import Missing, check_missing, check_number
 
 
-class _Scorer(DocumentationLink, ABC, BaseEstimator):
-    """A scorer that scikit-learn can clone, set parameters of and route ``sample_weight`` to."""
-
-    __metadata_request__score: ClassVar = {"estimator": UNUSED}
-
-    @abstractmethod
-    def score(
-        self, estimator: Any, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None
-    ) -> Any:
-        """Score a fitted estimator."""
-
-    def __call__(
-        self, estimator: Any, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None
-    ) -> Any:
-        """Score a fitted estimator: see ``score``."""
-        return self.score(estimator, X, y, sample_weight)
-
-    def _accept_sample_weight(self) -> bool:
-        # Asked of every scorer in a dict while metadata routing is off; private in scikit-learn.
-        return True
-
-
-class TuningReorientationScorer(_Scorer):
+class TuningReorientationScorer(Scorer):
     """Scorer: minus the tuning reorientation of a linear model, averaged over targets.
 
     The linear model may be inside a :class:`~sklearn.pipeline.Pipeline`,
@@ -62,6 +38,9 @@ class TuningReorientationScorer(_Scorer):
     undefined : float, default=2.0
         Value of theta for a target without weights, or without a direction. The default is the
         worst value, so that an empty model never wins.
+    missing : {"error", "mask"}, default="error"
+        What to do if `y` has NaN: raise an error, or score every target on the images on which it
+        was observed. Targets observed on fewer than two images are left out of the mean.
 
     See Also
     --------
@@ -93,10 +72,12 @@ class TuningReorientationScorer(_Scorer):
         target: Literal["predicted", "observed"] = "predicted",
         center: bool = False,
         undefined: float = 2.0,
+        missing: Missing = "error",
     ) -> None:
         self.target = target
         self.center = center
         self.undefined = undefined
+        self.missing = missing
 
     def score(
         self, estimator: Any, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None
@@ -129,106 +110,27 @@ class TuningReorientationScorer(_Scorer):
         """
         undefined = check_number(self.undefined, "undefined")
         to_predicted = check_target(self.target) == "predicted"
-        theta = [
-            tuning_reorientation(
+        is_masked = check_missing(self.missing) == "mask"
+        weight, theta = to_numpy_if_dispatched(sample_weight), []
+        for one in linear_maps(estimator, X, y, predict=to_predicted):
+            targets = one.predicted if to_predicted else one.observed
+            if to_predicted and is_masked:  # on the images that were observed
+                observed = check_responses(one.observed, "y")
+                targets = np.where(np.isnan(observed), np.nan, targets)
+            found = tuning_reorientation(
                 one.features,
-                one.predicted if to_predicted else one.observed,
+                targets,
                 one.weights,
                 center=self.center,
-                sample_weight=to_numpy_if_dispatched(sample_weight),
+                sample_weight=weight,
+                missing=self.missing,
             )
-            for one in linear_maps(estimator, X, y, predict=to_predicted)
-        ]
-        return -mean_over_targets(np.concatenate(theta), undefined)
+            theta.append(found)
+        n_observed = count_observed(y, weight) if is_masked else None
+        return -mean_over_targets(np.concatenate(theta)[is_scorable(n_observed)], undefined)
 
 
-class PearsonScorer(_Scorer):
-    """Scorer: predictivity, Pearson's r of observed and predicted responses, averaged over targets.
-
-    Parameters
-    ----------
-    ceiling : NoiseCeiling, default=None
-        Noise ceiling that divides the r of each target, in unit "r" and above 0: see
-        :func:`noise_ceiling`. It is a parameter and no metadata, because it has a value per target
-        and none per image. Without it, r is not normalized.
-    undefined : float, default=0.0
-        Value of r for a target whose predicted or observed responses are constant. A model that
-        predicts a constant explains nothing.
-
-    See Also
-    --------
-    AlignmentScorer : Reorientation, predictivity and sparsity in one pass.
-    pearson_r : The measure, for every target.
-    normalize_scores : The same division of scores.
-
-    Examples
-    --------
-    >>> from sklearn.datasets import make_regression
-    >>> from sklearn.linear_model import Ridge
-    >>> from sklearn.model_selection import GridSearchCV
-    >>> from skalign.metrics import PearsonScorer
-    >>> X, y = make_regression(n_samples=90, n_features=5, n_targets=3, random_state=0)
-    >>> search = GridSearchCV(Ridge(), {"alpha": [0.1, 1000]}, scoring=PearsonScorer())
-    >>> search.fit(X, y).best_params_
-    {'alpha': 0.1}
-
-    Each r as a share of what the noise of its target allows:
-
-    >>> from skalign.metrics import noise_ceiling
-    >>> ceiling = noise_ceiling([0.5, 1.0, 2.0], n_repeats=3)
-    >>> scorer = PearsonScorer(ceiling=ceiling)
-    >>> PearsonScorer()(search, X, y) < scorer(search, X, y)
-    True
-    """
-
-    def __init__(self, *, ceiling: NoiseCeiling | None = None, undefined: float = 0.0) -> None:
-        self.ceiling = ceiling
-        self.undefined = undefined
-
-    def score(
-        self, estimator: Any, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None
-    ) -> float:
-        """Score a fitted estimator.
-
-        Parameters
-        ----------
-        estimator : estimator
-            Any fitted regressor.
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Held-out images: the estimator should not have been fitted to them.
-        y : array-like of shape (n_samples, n_targets) or (n_samples,)
-            Observed responses.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the images.
-
-        Returns
-        -------
-        float
-            Mean r over targets, from -1 to 1, or mean share of the ceiling; greater is better.
-
-        Raises
-        ------
-        TypeError
-            If `ceiling` is an array, which has no unit.
-        ValueError
-            If `ceiling` is in another unit, has another number of targets, or is 0 or NaN anywhere.
-        """
-        undefined = check_number(self.undefined, "undefined")
-        check_target_names(y, fitted_target_names(estimator))
-        predicted = estimator.predict(X)
-        r = to_numpy(pearson_r(y, predicted, sample_weight=sample_weight, undefined=undefined))
-        if self.ceiling is not None:
-            r = normalize_scores(r, self.ceiling, unit="r")
-            if not (self.ceiling.values > 0).all():
-                raise ValueError(
-                    "ceiling must be above 0 for every target; got "
-                    f"{(~(self.ceiling.values > 0)).sum()} that are 0 or NaN. Score reliable "
-                    "targets only (reliable_targets gives their mask), with ceiling[mask]."
-                )
-        return float(r.mean())
-
-
-class AlignmentScorer(_Scorer):
+class AlignmentScorer(Scorer):
     """Scorer: predictivity, reorientation and sparsity of a linear model, in one pass.
 
     The scorer returns a dict. Use it as the whole ``scoring`` of
@@ -250,6 +152,9 @@ class AlignmentScorer(_Scorer):
     undefined_theta : float, default=2.0
         Value of theta for a target without weights, or without a direction. The default is the
         worst value, so that an empty model never wins.
+    missing : {"error", "mask"}, default="error"
+        What to do if `y` has NaN: raise an error, or score every target on the images on which it
+        was observed. Targets observed on fewer than two images are left out of all means.
 
     See Also
     --------
@@ -287,11 +192,13 @@ class AlignmentScorer(_Scorer):
         center: bool = False,
         undefined_r: float = 0.0,
         undefined_theta: float = 2.0,
+        missing: Missing = "error",
     ) -> None:
         self.target = target
         self.center = center
         self.undefined_r = undefined_r
         self.undefined_theta = undefined_theta
+        self.missing = missing
 
     def score(
         self, estimator: Any, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None
@@ -330,9 +237,11 @@ class AlignmentScorer(_Scorer):
         undefined_r = check_number(self.undefined_r, "undefined_r")
         undefined_theta = check_number(self.undefined_theta, "undefined_theta")
         check_target(self.target)
-        found = alignment(estimator, X, y, center=self.center, sample_weight=sample_weight)
+        options: Any = {"sample_weight": sample_weight, "missing": self.missing}
+        found = alignment(estimator, X, y, center=self.center, **options)
         means = found.summary(undefined_r=undefined_r, undefined_theta=undefined_theta)
-        of_observed = mean_over_targets(found.theta_observed, undefined_theta)
+        theta_observed = found.theta_observed[is_scorable(found.n_observed)]
+        of_observed = mean_over_targets(theta_observed, undefined_theta)
         return {
             "r": means["r"],
             "neg_theta": -(means["penalized_theta"] if self.target == "predicted" else of_observed),
