@@ -146,7 +146,7 @@ def test_frame_has_a_row_per_target(data):
 
 def test_columns_of_a_table_are_fields():
     names = [field.name for field in fields(Alignment)]
-    assert names == [*Alignment.MEASURES, "target_names", "centered"]
+    assert names == [*Alignment.MEASURES, "target_names", "centered", "n_observed"]
 
 
 @pytest.mark.parametrize(("cosine", "n_units"), [(0.1, 100), (0.3, 10), (0.0, 30), (0.6, 3)])

@@ -114,7 +114,8 @@ def test_large_problems_are_walked_in_blocks(monkeypatch):
     [
         (([1, 2], [1, 2, 3]), {}, ValueError, r"y_pred must have the shape .*\(2, 1\).*\(3, 1\)"),
         (([[1, 2], [3, 4]], [1, 2]), {}, ValueError, "y_pred must have the shape"),
-        (([1, np.nan], [1, 2]), {}, ValueError, "y_true must be finite"),
+        (([1, np.nan], [1, 2]), {}, ValueError, "y_true must have no missing responses"),
+        (([1, np.inf], [1, 2]), {}, ValueError, "y_true must be finite"),
         (([1, 2], [np.inf, 2]), {}, ValueError, "y_pred must be finite"),
         (([1, 2], [1, 2]), {"sample_weight": [1]}, ValueError, "one weight per sample"),
         (([1, 2], [1, 2]), {"sample_weight": [0, 0]}, ValueError, "nor zero for every sample"),
