@@ -11,6 +11,11 @@ against what must be true of them, for plain and for degenerate data, in one lin
     def test_my_encoder():
         check_encoder(MyEncoder(alpha=0.1, positive=True), penalty="lasso")
 
+Matches of units and other measures beside theta are checked by their kind::
+
+    def test_my_matching():
+        check_measure("soft_matching", my_matching)  # (X, Y, X_test, Y_test) -> float
+
 or with one test per property, which ``pytest -k`` selects by name::
 
     @parametrize_with_encoder_checks(MyEncoder(), MyEncoder(positive=True), penalty="ridge")
@@ -39,6 +44,11 @@ try:
         parametrize_with_encoder_checks,
     )
     from skalign.testing._formula import reorientation_formula
+    from skalign.testing._measure_checks import (
+        check_measure,
+        measure_checks,
+        parametrize_with_measure_checks,
+    )
     from skalign.testing._problems import EncodingProblem, encoding_problems
     from skalign.testing._property_check import PropertyCheck
     from skalign.testing._reorientation_checks import (
@@ -58,11 +68,14 @@ __all__ = [
     "EncodingProblem",
     "PropertyCheck",
     "check_encoder",
+    "check_measure",
     "check_reorientation",
     "encoder_checks",
     "encoding_problems",
     "features",
+    "measure_checks",
     "parametrize_with_encoder_checks",
+    "parametrize_with_measure_checks",
     "parametrize_with_reorientation_checks",
     "reorientation_checks",
     "reorientation_formula",

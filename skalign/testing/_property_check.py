@@ -128,3 +128,10 @@ def parametrize(checks: Iterable[PropertyCheck]) -> Any:
     return pytest.mark.parametrize(
         "check", [pytest.param(check, id=str(check)) for check in checks]
     )
+
+
+def subject_name(measure: Any) -> str:
+    """A name that is the same in every process, as pytest-xdist wants."""
+    while isinstance(measure, partial):
+        measure = measure.func
+    return getattr(measure, "__name__", type(measure).__name__)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from numbers import Real
 from typing import Any
 
@@ -11,7 +10,7 @@ import hypothesis
 import numpy as np
 
 from skalign.testing._measure_statements import STATEMENTS, Measure
-from skalign.testing._property_check import PropertyCheck, parametrize
+from skalign.testing._property_check import PropertyCheck, parametrize, subject_name
 from skalign.utils import check_flag, check_number
 
 
@@ -83,7 +82,7 @@ def reorientation_checks(
     if not (isinstance(atol, Real) and 0 <= atol < np.inf):
         raise ValueError(f"atol must be a finite number, not negative; got {atol!r}.")
     declared = Measure(measure, bool(center), float(undefined), float(atol))
-    return STATEMENTS.checks(declared, _name(measure), settings)
+    return STATEMENTS.checks(declared, subject_name(measure), settings)
 
 
 def check_reorientation(
@@ -195,10 +194,3 @@ def parametrize_with_reorientation_checks(
         for measure in measures
         for check in reorientation_checks(measure, **options)  # type: ignore[arg-type]
     )
-
-
-def _name(measure: Any) -> str:
-    """A name that is the same in every process, as pytest-xdist wants."""
-    while isinstance(measure, partial):
-        measure = measure.func
-    return getattr(measure, "__name__", type(measure).__name__)
