@@ -17,7 +17,8 @@ from skalign.inference._multiverse import (
     AnalysisChoices,
     alignment_multiverse,
 )
-from skalign.inference._mutual_alignment import MutualAlignment, mutual_alignment
+from skalign.inference._mutual_alignment import mutual_alignment
+from skalign.inference._mutual_result import MutualAlignment
 from skalign.inference._null import alignment_null
 from skalign.inference._null_result import AlignmentNull
 from skalign.inference._price_of_sign import PriceOfSign, price_of_sign

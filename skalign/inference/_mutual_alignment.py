@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from skalign.inference._bootstrap_alignment import bootstrap_alignment
 from skalign.inference._comparison import check_test_weight
-from skalign.inference._normalized_r import share_of_means
+from skalign.inference._mutual_result import MutualAlignment
 from skalign.inference._refits import RefittableModel
 from skalign.metrics import (
-    Alignment,
     NoiseCeiling,
     UnitMatching,
     alignment,
     check_responses,
     check_target_names,
-    correct_reorientation,
     normalize_scores,
 )
 from skalign.utils import (
@@ -27,99 +26,11 @@ from skalign.utils import (
     Doubles,
     check_flag,
     check_sample_weight,
-    import_pandas,
     target_names,
 )
 
 Features = Literal["each", "others"]
 _CONSTANT = 1e-12  # spread of a unit that does not vary, as a share of its size
-
-
-@dataclass(frozen=True, eq=False)
-class MutualAlignment:
-    """How systems predict each other: one alignment for each of them as the features.
-
-    Returned by :func:`mutual_alignment`. ``found["network", "brain"]`` is the alignment of the map
-    from the units of "network" to those of "brain".
-
-    Parameters
-    ----------
-    sides : dict of tuple (features, targets) to Alignment
-        Alignment of every map, by the names of the systems. The features are "others" where all
-        other systems are pooled. High r and low theta are good.
-    matchings : dict of tuple (features, targets) to UnitMatching
-        Matches of the same units; empty unless asked for.
-    ceilings : dict of str to NoiseCeiling
-        Noise ceilings in r of the systems; empty unless given.
-    """
-
-    sides: dict[tuple[str, str], Alignment]
-    matchings: dict[tuple[str, str], UnitMatching]
-    ceilings: dict[str, NoiseCeiling]
-
-    def __getitem__(self, pair: tuple[str, str]) -> Alignment:
-        if pair not in self.sides:
-            raise KeyError(
-                f"The key must be a pair (features, targets) of {list(self.sides)}; got {pair!r}."
-            )
-        return self.sides[pair]
-
-    def to_frame(self) -> Any:
-        """One row per map and target, as a pandas DataFrame.
-
-        Returns
-        -------
-        pandas.DataFrame
-            Columns ``features`` and ``targets``, the names of the systems; those of
-            :meth:`skalign.metrics.Alignment.to_frame`; with ceilings also ``r_normalized`` and, if
-            centered, ``theta_corrected``, the observed theta without the noise of the targets.
-
-        Raises
-        ------
-        ImportError
-            If pandas is missing.
-        """
-        frames = []
-        for (features, targets), side in self.sides.items():
-            frame = side.to_frame()
-            if targets in self.ceilings:
-                ceiling = self.ceilings[targets]
-                frame["r_normalized"] = normalize_scores(side.r, ceiling, unit="r")
-                if side.centered:
-                    frame["theta_corrected"] = correct_reorientation(side, ceiling).theta
-            frame.insert(0, "features", features)
-            frame.insert(1, "targets", targets)
-            frames.append(frame)
-        return import_pandas().concat(frames, ignore_index=True)
-
-    def summary_frame(self) -> Any:
-        """One row per map, as a pandas DataFrame.
-
-        Returns
-        -------
-        pandas.DataFrame
-            Columns ``features`` and ``targets``, the names of the systems; those of
-            :meth:`skalign.metrics.Alignment.summary`; with ceilings also ``r_normalized``, the mean
-            r as a share of the mean ceiling, and, if centered, ``theta_corrected``, the observed
-            theta without the noise of the targets; with matches also ``matching``, their score.
-
-        Raises
-        ------
-        ImportError
-            If pandas is missing.
-        """
-        rows = []
-        for pair, side in self.sides.items():
-            row: dict[str, Any] = {"features": pair[0], "targets": pair[1], **side.summary()}
-            if pair[1] in self.ceilings:
-                ceiling = self.ceilings[pair[1]]
-                row["r_normalized"] = share_of_means(side.r, ceiling)
-                if side.centered:
-                    row["theta_corrected"] = correct_reorientation(side, ceiling).mean
-            if pair in self.matchings:
-                row["matching"] = self.matchings[pair].score
-            rows.append(row)
-        return import_pandas().DataFrame(rows)
 
 
 def mutual_alignment(
@@ -135,6 +46,8 @@ def mutual_alignment(
     sample_weight: ArrayLike | None = None,
     test_sample_weight: ArrayLike | None = None,
     groups: ArrayLike | None = None,
+    test_groups: ArrayLike | None = None,
+    confidence_level: float | None = None,
     fit_params: dict[str, Any] | None = None,
 ) -> MutualAlignment:
     """Predict systems from each other, with one encoder and the same images.
@@ -177,13 +90,19 @@ def mutual_alignment(
         Weights of the test images in r and theta. Matches do not take weights.
     groups : array-like of shape (n_images,), default=None
         Runs or sessions of the images to fit, which an encoder that cross-validates keeps together.
+    test_groups : array-like of shape (n_test_images,), default=None
+        Runs or sessions of the test images, each left out as a whole for the intervals.
+    confidence_level : float, default=None
+        Confidence level of intervals over test images, given the fits, as by
+        :func:`bootstrap_alignment`. None computes none.
     fit_params : dict, default=None
         Further arguments of ``encoder.fit``.
 
     Returns
     -------
     MutualAlignment
-        Alignments of the maps, and tables of them.
+        Alignments of the maps, and tables of them; with `confidence_level`, intervals of each map
+        and of the asymmetry of two systems.
 
     Raises
     ------
@@ -230,6 +149,15 @@ def mutual_alignment(
     ('network', 's1') 0.9
     ('s1', 'network') 0.4
     ('s2', 's1') 0.8
+
+    The interval of an asymmetry, over test images:
+
+    >>> found = mutual_alignment(
+    ...     SparsePositiveEncoder(alpha=0.1), training, test, confidence_level=0.95
+    ... )
+    >>> asymmetry = found.asymmetry("network", "s1")
+    >>> print(f"{asymmetry.estimate:.1f}", asymmetry.low > 0)
+    0.4 True
     """
     if features not in get_args(Features):
         raise ValueError(f'features must be "each" or "others"; got {features!r}.')
@@ -245,19 +173,24 @@ def mutual_alignment(
         for name in fitted:
             fitted[name], scored[name] = _standardized(fitted[name], scored[name], weight)
     model = RefittableModel(encoder, n_images, weight, groups, fit_params)
-    sides, matchings = {}, {}
+    sides, matchings, intervals = {}, {}, {}
     for source, target in _pairs(tuple(fitted), features):
         of_source = [name for name in fitted if name != target]
         of_source = [source] if features == "each" else of_source
         X, X_test = (np.hstack([part[name] for name in of_source]) for part in (fitted, scored))
-        found = alignment(
-            model.fit(X, fitted[target]),
-            X_test,
-            scored[target],
-            center=center,
-            sample_weight=test_weight,
-        )
+        fit = model.fit(X, fitted[target])
+        found = alignment(fit, X_test, scored[target], center=center, sample_weight=test_weight)
         sides[source, target] = replace(found, target_names=names[target])
+        if confidence_level is not None:
+            intervals[source, target] = bootstrap_alignment(
+                fit,
+                X_test,
+                scored[target],
+                groups=test_groups,
+                center=center,
+                test_sample_weight=test_weight,
+                confidence_level=confidence_level,
+            )
         if matching is not None:
             matchings[source, target] = matching(
                 X,
@@ -266,7 +199,7 @@ def mutual_alignment(
                 scored[target],
                 **_given_ceilings(limits, of_source, target, fitted),
             )
-    return MutualAlignment(sides, matchings, limits)
+    return MutualAlignment(sides, matchings, limits, intervals)
 
 
 def _pairs(names: tuple[str, ...], features: Features) -> list[tuple[str, str]]:

@@ -5,11 +5,12 @@ from functools import partial
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.special import stdtrit
 from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.preprocessing import StandardScaler
 
 from skalign import SparsePositiveEncoder
-from skalign.inference import mutual_alignment
+from skalign.inference import bootstrap_alignment, mutual_alignment
 from skalign.metrics import NoiseCeiling, alignment, noise_ceiling, partial_soft_matching
 
 ENCODER = SparsePositiveEncoder(alpha=0.05)
@@ -188,3 +189,65 @@ def test_bad_arguments_are_refused(systems):
             mutual_alignment(ENCODER, *systems_given, **options)
     with pytest.raises(KeyError, match="must be a pair"):
         mutual_alignment(ENCODER, training, test)["s1"]
+
+
+def test_asymmetry_is_that_of_both_directions_without_the_same_images(systems):
+    training, test = halves(systems)
+    groups = np.repeat(np.arange(10), 15)
+    limits = {name: NoiseCeiling(np.full(X.shape[1], 0.8), "r") for name, X in systems.items()}
+    limits["s3"] = NoiseCeiling(np.array([0.9, 0.5]), "r")
+    del limits["s2"]
+    options = {"confidence_level": 0.9, "test_groups": groups, "ceilings": limits}
+    found = mutual_alignment(ENCODER, training, test, **options)
+    for first, second, divisors in (("s1", "s3", (0.7, 0.8)), ("s2", "s1", (0.8, 1.0))):
+        interval = found.asymmetry(first, second)
+
+        def difference(one, divisors=divisors, first=first, second=second):
+            means = one[first, second].summary()["r"], one[second, first].summary()["r"]
+            return means[0] / divisors[0] - means[1] / divisors[1]
+
+        assert interval.estimate == pytest.approx(difference(found))
+        left_out = [
+            difference(
+                mutual_alignment(
+                    ENCODER, training, test, test_sample_weight=(groups != group).astype(float)
+                )
+            )
+            for group in range(10)
+        ]
+        error = np.sqrt(9 / 10 * np.sum((left_out - np.mean(left_out)) ** 2))
+        assert interval.standard_error == pytest.approx(error)
+        assert interval.high - interval.estimate == pytest.approx(stdtrit(9, 0.95) * error)
+        assert found.asymmetry(second, first).estimate == pytest.approx(-interval.estimate)
+    expected = bootstrap_alignment(
+        ENCODER.__class__(alpha=0.05).fit(*(standardized(training)[n] for n in ("s1", "s2"))),
+        *(standardized(training, test)[n] for n in ("s1", "s2")),
+        groups=groups,
+        confidence_level=0.9,
+    )
+    of_map = found.intervals["s1", "s2"]
+    assert_allclose([of_map.r.low, of_map.theta.high], [expected.r.low, expected.theta.high])
+
+
+def standardized(training, scored=None):
+    return {
+        name: StandardScaler().fit(X).transform((scored or training)[name])
+        for name, X in training.items()
+    }
+
+
+def test_asymmetry_needs_intervals_both_directions_and_ceilings(systems):
+    training, test = halves(systems)
+    found = mutual_alignment(ENCODER, training, test)
+    assert found.intervals == {}
+    with pytest.raises(ValueError, match="confidence_level must be given to mutual_alignment"):
+        found.asymmetry("s1", "s2")
+    others = mutual_alignment(ENCODER, training, test, features="others", confidence_level=0.95)
+    with pytest.raises(KeyError, match=r"got \('s1', 's2'\)"):
+        others.asymmetry("s1", "s2")
+    limits = {"s1": NoiseCeiling(np.array([0.5, 0.0, np.nan]), "r")}
+    found = mutual_alignment(ENCODER, training, test, ceilings=limits, confidence_level=0.95)
+    with pytest.raises(ValueError, match=r"ceilings\['s1'\] must be above 0 .* got 2 of 3"):
+        found.asymmetry("s1", "s2")
+    with pytest.raises(ValueError, match="confidence_level"):
+        mutual_alignment(ENCODER, training, test, confidence_level=1.5)
