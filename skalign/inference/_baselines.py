@@ -26,7 +26,15 @@ from skalign.metrics import (
     pearson_r,
     to_dense,
 )
-from skalign.utils import Array, Doubles, Integers, check_sample_weight, map_blocks
+from skalign.utils import (
+    SAME_IMAGES,
+    Array,
+    Doubles,
+    Integers,
+    check_sample_weight,
+    map_blocks,
+    refuse_missing,
+)
 
 _CONSTANT = 1e-6  # spread of a constant prediction, by rounding, as a share of its size
 
@@ -173,6 +181,7 @@ def alignment_baselines(
     """
     n_resamples = int(check_scalar(n_resamples, "n_resamples", Integral, min_val=1))
     check_test_targets(y, y_test)
+    refuse_missing(y, remedy=SAME_IMAGES)
     n_images = count_samples(X)
     weight, test_weight = (
         None if given is None else check_sample_weight(given, n, name)

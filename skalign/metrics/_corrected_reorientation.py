@@ -13,7 +13,7 @@ from skalign.metrics._alignment_record import Alignment
 from skalign.metrics._names import target_column
 from skalign.metrics._noise_ceiling import NoiseCeiling, normalize_scores
 from skalign.metrics._predictivity import pearson_r
-from skalign.utils import Doubles, import_pandas
+from skalign.utils import SAME_IMAGES, Doubles, import_pandas, refuse_missing
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,6 +194,8 @@ def correct_reorientation_by_halves(
     >>> corrected.theta.round(1), round(corrected.mean, 1)
     (array([0.3, 0.3]), 0.3)
     """
+    for half, name in ((y_first, "y_first"), (y_second, "y_second")):
+        refuse_missing(half, name, remedy=SAME_IMAGES)
     halves = [
         alignment(estimator, X, half, center=True, sample_weight=sample_weight)
         for half in (y_first, y_second)

@@ -16,6 +16,9 @@ Missing = Literal["error", "mask"]
 Result = TypeVar("Result")
 
 BLOCK_BYTES = 2**25  # of responses that are searched for NaN at a time
+SAME_IMAGES = (
+    "Here all targets are scored on the same images: drop the images or the targets concerned."
+)
 FEW_TARGETS = 64  # patterns of no more are worked on side by side
 
 
@@ -245,8 +248,8 @@ def refuse_missing(Y: Any, name: str = "y", *, remedy: str | None = None) -> Non
 
     Parameters
     ----------
-    Y : ndarray of shape (n_images, n_targets)
-        Responses; read block by block.
+    Y : array-like of shape (n_images, n_targets) or (n_images,)
+        Responses; read block by block. What is no array of numbers is not searched.
     name : str, default="y"
         Name of the argument, for the message.
     remedy : str, default=None
@@ -258,6 +261,7 @@ def refuse_missing(Y: Any, name: str = "y", *, remedy: str | None = None) -> Non
     >>> from skalign.utils import refuse_missing
     >>> refuse_missing(np.zeros((3, 2)))
     """
+    Y = _as_table(Y)
     n_targets, first, images = 0, None, np.zeros(Y.shape[0], bool)
     for start, is_missing in _blocks_of_missing(Y):
         some = np.flatnonzero(is_missing.any(axis=0))
@@ -308,6 +312,20 @@ def missing_explained(Y: Any, name: str = "y", *, remedy: str | None = None) -> 
         except ValueError as explained:
             raise explained from error
         raise
+
+
+def _as_table(Y: Any) -> Any:
+    """Responses as a table of numbers; an empty one where there is nothing to search."""
+    if isinstance(Y, ObservedResponses):
+        return Y
+    try:
+        table = np.asarray(Y)
+        table = table.astype(np.float64) if table.dtype.kind not in "biuf" else table
+    except (TypeError, ValueError):
+        return np.empty((0, 0))
+    if table.ndim == 1:
+        return table.reshape(-1, 1)
+    return table if table.ndim == 2 else np.empty((0, 0))
 
 
 def _blocks_of_missing(Y: Any) -> Iterable[tuple[int, Flags]]:

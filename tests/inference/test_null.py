@@ -531,7 +531,7 @@ def test_seed(data):
         ({"y": np.ones((59, 3))}, "y must have one row per image of X, 60"),
         ({"y_test": np.ones((59, 3))}, "y_test must have one row per image of X_test"),
         ({"y": np.full((60, 3), np.nan)}, "y must have no missing responses; got NaN in 3 of 3"),
-        ({"y_test": np.full((60, 3), np.nan)}, "Input y_test contains NaN"),
+        ({"y_test": np.full((60, 3), np.nan)}, "y_test must have no missing responses"),
         ({"X": np.ones((60, 1)), "X_test": np.ones((60, 1))}, "at least 2 units"),
         ({"n_resamples": 0}, "n_resamples"),
         ({"correction": "holm"}, "correction must be"),
