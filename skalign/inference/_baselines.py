@@ -27,7 +27,6 @@ from skalign.metrics import (
     to_dense,
 )
 from skalign.utils import (
-    SAME_IMAGES,
     Array,
     Doubles,
     Integers,
@@ -181,7 +180,7 @@ def alignment_baselines(
     """
     n_resamples = int(check_scalar(n_resamples, "n_resamples", Integral, min_val=1))
     check_test_targets(y, y_test)
-    refuse_missing(y, remedy=SAME_IMAGES)
+    refuse_missing(y, maskable=False)
     n_images = count_samples(X)
     weight, test_weight = (
         None if given is None else check_sample_weight(given, n, name)

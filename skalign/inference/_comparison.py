@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from skalign.metrics import Alignment, check_target_names
-from skalign.utils import SAME_IMAGES, Doubles, check_sample_weight, refuse_missing, target_names
+from skalign.utils import Doubles, check_sample_weight, refuse_missing, target_names
 
 Measure = Literal["r", "theta", "n_active", "theta_observed", "n_effective", "theta_floor"]
 
@@ -129,5 +129,5 @@ def check_test_weight(test_sample_weight: ArrayLike | None, n_samples: int) -> D
 
 def check_test_targets(y: ArrayLike, y_test: ArrayLike) -> NDArray[np.object_] | None:
     """Names of the targets; test responses with other names, or that miss some, are refused."""
-    refuse_missing(y_test, "y_test", remedy=SAME_IMAGES)
+    refuse_missing(y_test, "y_test", maskable=False)
     return check_target_names(y_test, target_names(y), name="y_test", of="y")

@@ -23,7 +23,7 @@ from skalign.metrics import (
     pearson_r_of_draws,
     predictions,
 )
-from skalign.utils import SAME_IMAGES, Array, Doubles, check_flag, refuse_missing
+from skalign.utils import Array, Doubles, check_flag, refuse_missing
 
 Over = Literal["images", "targets"]
 
@@ -60,7 +60,7 @@ class ScoredImages:
         self.over = over
         self.center = check_flag(center, "center")
         self.given_y, self.y = y, check_responses(y, "y")
-        refuse_missing(self.y, remedy=SAME_IMAGES)
+        refuse_missing(self.y, maskable=False)
         self.weight = check_test_weight(test_sample_weight, len(self.y))
         self.images = ImagesToDraw(len(self.y), self.weight, groups)
         if over == "images" and self.images.n_groups < 2:

@@ -12,7 +12,7 @@ from scipy import sparse
 from sklearn.utils import check_random_state, check_scalar
 
 from skalign.metrics import Alignment, alignment, alignment_of_maps, linear_maps
-from skalign.utils import SAME_IMAGES, Doubles, refuse_missing
+from skalign.utils import Doubles, refuse_missing
 
 TIE = 1e-7  # of thetas that differ by rounding errors
 
@@ -151,7 +151,7 @@ def reorientation_floor(
     """
     n_resamples = int(check_scalar(n_resamples, "n_resamples", Integral, min_val=1))
     rng = check_random_state(random_state)
-    refuse_missing(y, remedy=SAME_IMAGES)
+    refuse_missing(y, maskable=False)
     encoder = alignment(estimator, X, y, center=True, sample_weight=sample_weight)
     maps = linear_maps(estimator, X, y, predict=False)
     theta, theta_observed = np.empty((2, n_resamples, encoder.theta.size))

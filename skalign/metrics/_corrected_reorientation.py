@@ -13,7 +13,7 @@ from skalign.metrics._alignment_record import Alignment
 from skalign.metrics._names import target_column
 from skalign.metrics._noise_ceiling import NoiseCeiling, normalize_scores
 from skalign.metrics._predictivity import pearson_r
-from skalign.utils import SAME_IMAGES, Doubles, import_pandas, refuse_missing
+from skalign.utils import Doubles, import_pandas, refuse_missing
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,7 +195,7 @@ def correct_reorientation_by_halves(
     (array([0.3, 0.3]), 0.3)
     """
     for half, name in ((y_first, "y_first"), (y_second, "y_second")):
-        refuse_missing(half, name, remedy=SAME_IMAGES)
+        refuse_missing(half, name, maskable=False)
     halves = [
         alignment(estimator, X, half, center=True, sample_weight=sample_weight)
         for half in (y_first, y_second)

@@ -10,7 +10,6 @@ from skalign.utils._checks import (
 )
 from skalign.utils._documentation_link import DocumentationLink
 from skalign.utils._missing import (
-    SAME_IMAGES,
     Missing,
     MissingPatterns,
     ObservedResponses,
@@ -31,7 +30,6 @@ from skalign.utils._types import Array, Doubles, Flags, Floats, Indices, Integer
 from skalign.utils._versioned_state import VersionedState
 
 __all__ = [
-    "SAME_IMAGES",
     "Array",
     "DocumentationLink",
     "Doubles",

@@ -16,9 +16,6 @@ Missing = Literal["error", "mask"]
 Result = TypeVar("Result")
 
 BLOCK_BYTES = 2**25  # of responses that are searched for NaN at a time
-SAME_IMAGES = (
-    "Here all targets are scored on the same images: drop the images or the targets concerned."
-)
 FEW_TARGETS = 64  # patterns of no more are worked on side by side
 
 
@@ -243,7 +240,9 @@ def check_missing(missing: Any) -> Missing:
     return checked
 
 
-def refuse_missing(Y: Any, name: str = "y", *, remedy: str | None = None) -> None:
+def refuse_missing(
+    Y: Any, name: str = "y", *, maskable: bool = True, remedy: str | None = None
+) -> None:
     """Raise ValueError if responses are missing, with the number of targets and images concerned.
 
     Parameters
@@ -252,8 +251,10 @@ def refuse_missing(Y: Any, name: str = "y", *, remedy: str | None = None) -> Non
         Responses; read block by block. What is no array of numbers is not searched.
     name : str, default="y"
         Name of the argument, for the message.
+    maskable : bool, default=True
+        Whether ``missing="mask"`` is a way out. Elsewhere all targets are scored on the same images.
     remedy : str, default=None
-        What to do about it; by default ``missing="mask"``.
+        Another way out, for the message.
 
     Examples
     --------
@@ -270,10 +271,16 @@ def refuse_missing(Y: Any, name: str = "y", *, remedy: str | None = None) -> Non
             first = start + int(some[0])
         images |= is_missing.any(axis=1)
     if n_targets:
-        remedy = remedy or (
-            'Use missing="mask", which fits and scores every target on its own observed images, or '
-            "drop or impute those targets or images."
-        )
+        if remedy is None and maskable:
+            remedy = (
+                'Use missing="mask", which fits and scores every target on its own observed '
+                "images, or drop or impute those targets or images."
+            )
+        elif remedy is None:
+            remedy = (
+                "Here all targets are scored on the same images: drop the images or the targets "
+                "concerned."
+            )
         raise ValueError(
             f"{name} must have no missing responses; got NaN in {n_targets} of {Y.shape[1]} "
             f"targets, first in target {first}, and in {images.sum()} of {Y.shape[0]} images. "
