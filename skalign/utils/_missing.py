@@ -252,7 +252,7 @@ def refuse_missing(
     name : str, default="y"
         Name of the argument, for the message.
     maskable : bool, default=True
-        Whether ``missing="mask"`` is a way out. Elsewhere all targets are scored on the same images.
+        Whether ``missing="mask"`` is a way out. If not, all targets are scored on the same images.
     remedy : str, default=None
         Another way out, for the message.
 
