@@ -1,9 +1,10 @@
 """How often the tests of skalign.inference reject at 0.05 where there is nothing to find.
 
 Every null hypothesis of ``alignment_null`` is simulated where it is true. A rate above 0.05 + 2
-standard errors is marked; by chance that is one row of 44. Above 0.05 + 4 standard errors the
-script exits with 1, unless the documentation names the row as too large. The coverage of all
-intervals follows, from ``coverage.py``::
+standard errors is marked; in brackets if the documentation states a rate that large. By chance one
+row of 44 is marked, so a setting with a mark is simulated again, from another seed and four times
+as often. The script exits with 1 if the row is then marked again. The coverage of all intervals
+follows, from ``coverage.py``::
 
     python benchmarks/calibration.py           # 1000 simulations of every setting, six minutes
     python benchmarks/calibration.py 100       # fewer
@@ -37,11 +38,22 @@ class Rejection(NamedTuple):
     rate: float
     standard_error: float
     n_simulations: int
-    is_documented: bool  # as too large
+    documented: float | None  # rate that the documentation states where it is above the level
 
     def exceeds(self, n_errors: float = 2) -> bool:
         """Whether the rate is above the level by more than that many standard errors."""
         return self.rate > LEVEL + n_errors * self.standard_error
+
+    def fails(self, n_errors: float = 2) -> bool:
+        """Whether it is above what is documented by more than that many standard errors."""
+        return self.rate > (self.documented or LEVEL) + n_errors * self.standard_error
+
+    def __str__(self) -> str:
+        mark = "*" if self.fails() else "(*)" if self.exceeds() else ""
+        return (
+            f"{self.rate:.3f} +- {self.standard_error:.3f} {mark:3} {self.measure:6}{self.test:31}"
+            f"{self.setting}"
+        )
 
 
 def rejections(found: AlignmentNull, measure: str) -> Iterator[tuple[str, np.ndarray]]:
@@ -85,8 +97,8 @@ def of_setting(
                 found.setdefault((test, measure), []).append(rejected)
     for (test, measure), of_simulations in found.items():
         rate, error = rate_of(of_simulations)
-        is_documented = measure in setting.documented
-        yield Rejection(name, test, measure, rate, error, len(of_simulations), is_documented)
+        documented = setting.documented.get((measure, test))
+        yield Rejection(name, test, measure, rate, error, len(of_simulations), documented)
 
 
 def rate_of(of_simulations: list[np.ndarray]) -> tuple[float, float]:
@@ -138,29 +150,39 @@ def rejection_rows(
                 yield from of_setting(name, setting, n_simulations, n_resamples, seed + place)
 
 
+def rows_that_fail(n_simulations: int) -> list[Rejection]:
+    """Print the table setting by setting, and once more what is marked; those that fail again."""
+    failed = []
+    for name in SETTINGS:
+        marked = set()
+        for row in rejection_rows(n_simulations, settings=[name]):
+            print(row, flush=True)
+            if row.fails():
+                marked.add((row.measure, row.test))
+        if marked:
+            again = rejection_rows(4 * n_simulations, settings=[name], seed=len(SETTINGS))
+            for row in again:
+                if (row.measure, row.test) in marked:
+                    print(row, "(again)", flush=True)
+                    failed += [row] * row.fails()
+    return failed
+
+
 def main() -> int:
-    """Print the tables; 1 if a rate is far too large that is not documented to be."""
+    """Print the tables; 1 if a rate is too large twice that is not documented to be."""
     numbers = [int(argument) for argument in sys.argv[1:] if argument.isdigit()]
     n_simulations = numbers[0] if numbers else 1000
     print(
         f"Rejections at {LEVEL} without an effect, {n_simulations} simulations; * above {LEVEL} + "
         "2 standard errors, (*) as documented"
     )
-    failed = False
-    for row in rejection_rows(n_simulations):
-        mark = ("(*)" if row.is_documented else "*") if row.exceeds() else ""
-        failed |= row.exceeds(4) and not row.is_documented
-        print(
-            f"{row.rate:.3f} +- {row.standard_error:.3f} {mark:3} {row.measure:6}{row.test:31}"
-            f"{row.setting}",
-            flush=True,
-        )
+    failed = rows_that_fail(n_simulations)
     if "--no-coverage" not in sys.argv:
         import coverage
 
         sys.argv = [sys.argv[0], str(n_simulations)]
         coverage.main()
-    return int(failed)
+    return int(bool(failed))
 
 
 if __name__ == "__main__":

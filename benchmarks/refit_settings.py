@@ -13,6 +13,30 @@ from skalign.inference import refit_intervals
 from skalign.metrics import alignment
 
 N_UNITS, N_TARGETS, N_REPEATS, N_TRUTH = 20, 4, 3, 5000
+N_PER_PROBLEM = 10  # simulations with the same true weights
+RNG = np.random.Generator
+ENCODER = SparsePositiveEncoder(alpha=0.1)
+
+
+def responses(rng: RNG, weights: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Features, and trials of the responses to them."""
+    X = rng.standard_normal((n, N_UNITS))
+    noise = 2 * rng.standard_normal((n, N_REPEATS, N_TARGETS))
+    return X, (X @ weights)[:, np.newaxis] + noise
+
+
+def truth_of(rng: RNG, weights: np.ndarray, n_images: int) -> dict[str, float]:
+    """What the encoder, fitted to so many images, has on average on all images."""
+    X, trials = responses(rng, weights, N_TRUTH)
+    found = []
+    for _ in range(100):
+        X_train, y = responses(rng, weights, n_images)
+        fit = clone(ENCODER).fit(X_train, y.mean(axis=1))
+        found.append(alignment(fit, X, trials.mean(axis=1), center=True).summary())
+    truth = {name: float(np.mean([one[name] for one in found])) for name in ("r", "theta")}
+    variance = (weights**2).sum(axis=0)
+    ceiling = np.sqrt(variance / (variance + 4 / N_REPEATS))
+    return truth | {"r_normalized": truth["r"] / float(ceiling.mean())}
 
 
 def of_refits(
@@ -20,26 +44,16 @@ def of_refits(
 ) -> Iterator[Coverage]:
     """What a positive lasso, fitted to other images, has on average on all test images."""
     rng = np.random.default_rng(seed)
-    weights = rng.exponential(size=(N_UNITS, N_TARGETS)) * (rng.random((N_UNITS, N_TARGETS)) < 0.3)
-    encoder = SparsePositiveEncoder(alpha=0.1)
-
-    def draw(n: int) -> tuple[np.ndarray, np.ndarray]:
-        X = rng.standard_normal((n, N_UNITS))
-        noise = 2 * rng.standard_normal((n, N_REPEATS, N_TARGETS))
-        return X, (X @ weights)[:, np.newaxis] + noise
-
-    X_truth, trials = draw(N_TRUTH)
-    fits = [clone(encoder).fit(X, y.mean(axis=1)) for X, y in (draw(n_images) for _ in range(200))]
-    found = [alignment(fit, X_truth, trials.mean(axis=1), center=True) for fit in fits]
-    truth = {name: np.mean([one.summary()[name] for one in found]) for name in ("r", "theta")}
-    variance = (weights**2).sum(axis=0)
-    ceiling = np.sqrt(variance / (variance + 4 / N_REPEATS))
-    truth["r_normalized"] = truth["r"] / ceiling.mean()
     covered: dict[tuple[str, str], list[bool]] = {}
-    for _ in range(max(1, n_simulations // 2)):  # each has many fits
-        (X, y), (X_test, trials) = draw(n_images), draw(n_test_images)
+    for simulation in range(max(1, n_simulations // 2)):  # each has many fits
+        if simulation % N_PER_PROBLEM == 0:
+            is_driving = rng.random((N_UNITS, N_TARGETS)) < 0.3
+            weights = rng.exponential(size=(N_UNITS, N_TARGETS)) * is_driving
+            truth = truth_of(rng, weights, n_images)
+        X, y = responses(rng, weights, n_images)
+        X_test, trials = responses(rng, weights, n_test_images)
         intervals = refit_intervals(
-            encoder,
+            ENCODER,
             X,
             y.mean(axis=1),
             X_test,

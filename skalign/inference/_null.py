@@ -214,7 +214,8 @@ def alignment_null(
     **Cost.** An encoder of this package that is positive or has an l1 penalty, alone or after a
     :class:`~sklearn.preprocessing.StandardScaler`, is fitted from ``X'X`` and ``X'y``, which all
     null fits share: no null fit reads the features again. Other models are fitted to the images. A
-    rotation of p units takes some p\ :sup:`3` operations.
+    rotation of p units takes some p\ :sup:`3` operations, and p n\ :sup:`2` where there are fewer
+    images than units, n: the images are rotated in the space that they span, and fitted.
 
     Rotated features and units of a pool have no names, and a pipeline step that has data of its
     own, such as the stimuli of a localizer, does not fit them: apply such steps first.

@@ -146,7 +146,7 @@ class MomentFits:
         """Take the moments that all fits share; None where fits share none, or it does not pay."""
         Y, Y_test = (part.reshape(len(part), -1) for part in (draws.data.y, scoring.y_test))
         encoder = SharedEncoder.find(model, Y.shape[1])
-        if encoder is None or Y_test.shape[1] != Y.shape[1]:
+        if encoder is None or Y_test.shape[1] != Y.shape[1] or not draws.has_moments:
             return None
         X, X_test = draws.source()
         centers = encoder.scaler is not None and encoder.scaler.with_mean

@@ -2,9 +2,9 @@
 
 A Gram squares the condition number, and optimality in Gram space does not notice. So a Cholesky
 factor of it is used only while its estimated condition is moderate, and its solution refined by
-residuals of the features; beyond, the solution goes through the features themselves: an SVD, or
-LSQR where they are sparse. Columns are brought to norms between 1 and 2 first, so that none is
-lost beside a larger one.
+residuals of the features, or found by a QR factor of them where that is not enough; beyond, the
+solution goes through the features themselves: an SVD, or LSQR where they are sparse. Columns are
+brought to norms between 1 and 2 first, so that none is lost beside a larger one.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve, lapack, qr, svd
+from scipy.linalg import cho_factor, cho_solve, lapack, qr, solve_triangular, svd
 from scipy.sparse.linalg import LinearOperator, lsqr
 
 from skalign.solvers._arguments import TOL
@@ -23,6 +23,8 @@ from skalign.utils import Array, Doubles, call_interruptibly, check_interrupt
 
 CONDITION_LIMIT = {np.dtype(np.float64): 1e8, np.dtype(np.float32): 1e3}
 REFINED = 1e4  # estimated condition beyond which weights lose digits that a refinement gives back
+# Beyond this one rounding errors of a large residual stay, but for a QR factor of the features.
+ORTHOGONAL = 1e6
 N_FACTORS = 4  # more strengths than this share one decomposition
 # Ratios of the largest to the least norm of a column. Up to EVEN, columns may stay as they are.
 EVEN = 4
@@ -99,13 +101,28 @@ def _through_cholesky(
         reciprocal, _ = estimate(factor, norm, uplo="L" if lower else "U")
         if not reciprocal * CONDITION_LIMIT[design.dtype] > 1:
             return None
-        factors[strength] = (factor, lower), units[:, None], reciprocal * REFINED < 1
+        orthogonal = None
+        if (
+            strength == 0
+            and reciprocal * ORTHOGONAL < 1
+            and design.dtype == np.float64
+            and not design.is_sparse
+        ):
+            orthogonal = call_interruptibly(
+                qr, design.X * units, mode="economic", check_finite=False
+            )
+        refined = reciprocal * REFINED < 1
+        factors[strength] = (factor, lower), units[:, None], refined, orthogonal
 
     def solve(prepared: Array, q: Array, l2: Array) -> Array:
         coef = np.empty((prepared.shape[1], design.X.shape[1]), design.dtype)
         for strength in np.unique(l2):
             some = l2 == strength
-            factor, units, refined = factors[strength]
+            factor, units, refined, orthogonal = factors[strength]
+            if orthogonal is not None:
+                Q, R = orthogonal
+                coef[some] = (units * solve_triangular(R, Q.T @ prepared[:, some])).T
+                continue
 
             def inverse(right: Array, factor: Any = factor, units: Any = units) -> Array:
                 return units * cho_solve(factor, units * right)

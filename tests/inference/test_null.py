@@ -158,6 +158,28 @@ def test_features_are_rotated_about_their_training_means(data, weighted):
     assert 0.3 < np.mean(np.linalg.det(entries) > 0) < 0.7
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_more_units_than_images_are_rotated_in_their_span(weighted, monkeypatch):
+    """Distances between images stay, in training and test; directions are all equally likely."""
+    rng = np.random.default_rng(0)
+    data = {"X": rng.random((8, 40)) + 1, "y": rng.random((8, 2)), "X_test": rng.random((5, 40))}
+    data["y_test"] = rng.random((5, 2))
+    weight = rng.random(8) if weighted else None
+    monkeypatch.setattr("skalign.inference._null_draws.ortho_group", None)  # costs p^3
+    _, fits, tests = record(data, "rotation", n_resamples=200, sample_weight=weight)
+    mean = np.average(data["X"], axis=0, weights=weight)
+    before = np.vstack([data["X"], data["X_test"]]) - mean
+    first = []
+    for (X, *_), X_test in zip(fits[1:], tests[1:], strict=True):
+        after = np.vstack([X, X_test]) - mean
+        assert_allclose(after @ after.T, before @ before.T, atol=1e-9)
+        first.append(after[0] / np.linalg.norm(after[0]))
+    assert abs(np.mean(first, axis=0)).max() < 4.5 * np.sqrt(1 / 40 / 200)
+    assert abs(np.mean(np.square(first), axis=0) - 1 / 40).max() < 4.5 * np.sqrt(2 / 40**2 / 200)
+    fast = run(SparsePositiveEncoder(alpha=0.01), data, "rotation", n_resamples=3)
+    assert np.isfinite(fast.null_theta).any()
+
+
 @pytest.mark.parametrize("null", ["units", "rotation"])
 def test_the_pipeline_standardizes_observed_and_null_features_alike(data, null):
     seen = []

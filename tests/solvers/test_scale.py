@@ -36,14 +36,15 @@ def test_powers_of_time_equal_nnls(n_powers):
 @pytest.mark.parametrize("positive", [True, False])
 @pytest.mark.parametrize("name", NIST)
 def test_data_sets_of_nist(name, positive):
-    """At least the digits of LinearRegression, or ten."""
+    """At least the digits of LinearRegression, of its default and of its smallest tolerance."""
     X, y, coef, intercept = NIST[name]
     if positive and (coef < 0).any():
         return
-    theirs = LinearRegression(positive=positive).fit(X, y)
     solution = solve(X, y[:, None], "ols", positive=positive)
-    needed = min(correct_digits(theirs.coef_, coef), 10)
-    assert correct_digits(solution.coef[0], coef) >= needed
+    for tol in (1e-6, 1e-15):
+        theirs = LinearRegression(positive=positive, tol=tol).fit(X, y)
+        needed = min(correct_digits(theirs.coef_, coef), 10)
+        assert correct_digits(solution.coef[0], coef) >= needed
     assert correct_digits(solution.coef[0], coef) >= 6
     np.testing.assert_allclose(solution.intercept, intercept, rtol=1e-5)
     assert solution.converged.all()
