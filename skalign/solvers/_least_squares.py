@@ -178,7 +178,7 @@ def _through_svd(design: Design, strengths: Array) -> Solver:
     units = powers_of_two(norms) if spread > EVEN else np.ones(len(norms))
     precise = np.finfo(dtype if spread <= EVEN else np.float64).eps
     # In single precision rounding alone would miss the tolerance.
-    X = design.X.astype(np.float64)
+    X = _recentered(design, design.X.astype(np.float64))
 
     def decompose(A: Array, eps: float) -> tuple[Array, Array, Array]:
         U, s, Vt = call_interruptibly(svd, A, full_matrices=False, check_finite=False)
@@ -211,7 +211,7 @@ def _through_svd(design: Design, strengths: Array) -> Solver:
         return (prepared.T @ U @ V[: len(s)] / t) @ Wt * (again * units)
 
     def solve(prepared: Array, q: Array, l2: Array) -> Array:
-        prepared, coef = prepared.astype(np.float64), np.empty(q.shape)
+        prepared, coef = _recentered(design, prepared.astype(np.float64)), np.empty(q.shape)
         free = l2 == 0
         coef[free] = least_norm(prepared[:, free])
         if shared is not None:
@@ -225,6 +225,19 @@ def _through_svd(design: Design, strengths: Array) -> Solver:
         return coef.astype(dtype)
 
     return Solver(solve, full_rank=len(s) == np.count_nonzero(norms))
+
+
+def _recentered(design: Design, columns: Doubles) -> Doubles:
+    """Subtract what the rounding of means leaves in centered columns, in place.
+
+    Columns that are small beside their means share that direction: it would count as one of the
+    features, beside which the targets' own rounding errors are large.
+    """
+    if design.centered:
+        constant = np.ones(len(columns)) if design.root_weight is None else design.root_weight
+        constant = constant.astype(np.float64) / np.linalg.norm(constant.astype(np.float64))
+        columns -= np.outer(constant, constant @ columns)
+    return columns
 
 
 def _through_lsqr(design: Design) -> Solver:

@@ -320,6 +320,7 @@ def test_spectrum_bounds_the_violation_of_the_weights_that_it_gives(shape, l2, d
         violation = certify(X, Y, coef, "ridge", l2, positive=False).kkt_violation
         bound = spectrum.violation(np.array([l2]))[0]
         assert violation.max() <= bound + 1e-15
+        assert violation.max() < 1e-12
         assert bound < 1e-7
 
 

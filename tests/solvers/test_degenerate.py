@@ -253,3 +253,21 @@ class TestConditionNumber1e10:
         true, tol = certificate.kkt_violation, 1e-7 if dtype == np.float64 else 1e-4
         assert (true[solution.converged] <= 3 * tol).all()
         assert (true <= 3 * np.maximum(solution.kkt_violation, tol)).all()
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_shift_does_not_give_dependent_small_columns_a_rank(weighted):
+    """Opposite columns sum to what rounding leaves of their means, which is no direction."""
+    rng = np.random.default_rng(0)
+    for shift in range(-20, 20):
+        free = rng.integers(-64, 64, (7, 3)) / 64.0
+        small = free[:, [1]] / 128
+        X = np.hstack([free, 40 * free[:, [2]], -40 * free[:, [2]], small, -small])
+        Y = rng.integers(-64, 64, (7, 2)) / 32.0
+        weight = rng.integers(1, 4, 7) if weighted else None
+        plain, moved = (
+            solve(X + by, Y - 24 * by, "ols", positive=False, sample_weight=weight)
+            for by in (0, shift)
+        )
+        assert moved.converged.all()
+        np.testing.assert_allclose(moved.coef, plain.coef, atol=1e-8 * np.abs(plain.coef).max())
