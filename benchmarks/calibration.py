@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-from null_settings import SETTINGS, Setting
+from null_settings import ANY, FDR, FEW, MANY, REGION, SETTINGS, SINGLE, Setting
 
 from skalign.inference import AlignmentNull, alignment_null
 
@@ -60,21 +60,21 @@ def rejections(found: AlignmentNull, measure: str) -> Iterator[tuple[str, np.nda
     """What every test of a measure says: one value, or one per target."""
     p = getattr(found, f"p_value_{measure}")
     rejected = p <= LEVEL + 1e-9
-    yield "single targets", rejected
+    yield SINGLE, rejected
     if measure == "theta":
         pooled = np.vstack([found.encoder.n_active, found.null_n_active])
         low, high = np.quantile(pooled, [1 / 3, 2 / 3], axis=0)
         n_active = found.encoder.n_active
-        yield "targets with few active units", rejected[(n_active <= low) & (n_active > 0)]
-        yield "targets with many active units", rejected[n_active >= high]
+        yield FEW, rejected[(n_active <= low) & (n_active > 0)]
+        yield MANY, rejected[n_active >= high]
     for name, test in (
-        ("familywise_p_value", "any target, family-wise"),
-        ("q_value", "any target, FDR"),
+        ("familywise_p_value", ANY),
+        ("q_value", FDR),
     ):
         adjusted = getattr(found, f"{name}_{measure}")
         yield test, np.array([(adjusted <= LEVEL + 1e-9).any()])
     region = getattr(found, f"region_p_value_{measure}")
-    yield "mean of the region", np.array([region <= LEVEL + 1e-9])
+    yield REGION, np.array([region <= LEVEL + 1e-9])
 
 
 def of_setting(
