@@ -137,11 +137,11 @@ def equivalence_test(
     `level` lies within the margin. p-values of single targets are not corrected for their number.
 
     How often a difference as large as the margin was taken for equivalent at `level` 0.05, in 1000
-    simulations with a standard error of 0.01: by "t" 0.04 and 0.05 over 4 and 8 subjects of
-    normally distributed differences, and 0.05 over 30; by "percentile" 0.12, 0.09 and 0.06. By "t"
-    it is 0.18 for 4, 0.13 for 8 and 0.10 for 30 subjects of exponentially distributed differences,
-    which are skewed. Over 100 images it was 0.05 to 0.07 by "t" for r, and 0.07 over 8 groups of
-    dependent images (200 simulations, standard error 0.02; ``benchmarks/coverage.py``).
+    simulations with a standard error of 0.01: by "t" 0.05 over 4 and 8 subjects of normally
+    distributed differences, and 0.04 over 30; by "percentile" 0.12, 0.10 and 0.05. By "t" it is
+    0.17 for 4, 0.14 for 8 and 0.10 for 30 subjects of exponentially distributed differences, which
+    are skewed. By "t" for r it was 0.04 to 0.09 over 100 images and 0.02 to 0.08 over 4 to 20 groups
+    of dependent images (500 simulations; ``benchmarks/coverage.py``).
 
     References
     ----------

@@ -192,8 +192,8 @@ def variance_partition(
     of its r.
 
     Coverage at a nominal 0.95, in 1000 simulations with a standard error of 0.01 at most: over 100
-    images 0.92 to 0.95 by "percentile" and 0.95 to 0.96 by "t"; over 8 groups of 20 dependent
-    images 0.76 to 0.89 by "percentile" and 0.94 to 0.98 by "t" (``benchmarks/coverage.py``).
+    images 0.92 to 0.94 by "percentile" and 0.95 to 0.97 by "t"; over 8 groups of 20 dependent
+    images 0.78 to 0.89 by "percentile" and 0.93 to 0.97 by "t" (``benchmarks/coverage.py``).
 
     References
     ----------
