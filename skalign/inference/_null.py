@@ -209,9 +209,9 @@ def alignment_null(
 
     A shifted run has a seam where its end meets its beginning, so that its images depend on each
     other a little less than those of the run: short runs reject somewhat too often, family-wise at
-    0.06 as well. Shifts suit few, long runs without a time course of their own. Weights, and images of weight
-    zero, keep their place. Null fits are sparser than the encoder's or empty, so that they say
-    nothing about theta: its p-values are NaN.
+    0.06 as well. Shifts suit few, long runs without a time course of their own. Weights, and images
+    of weight zero, keep their place. Null fits are sparser than the encoder's or empty, so that
+    they say nothing about theta: its p-values are NaN.
 
     **Cost.** An encoder of this package that is positive or has an l1 penalty, alone or after a
     :class:`~sklearn.preprocessing.StandardScaler`, is fitted from ``X'X`` and ``X'y``, which all
