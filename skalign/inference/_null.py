@@ -151,18 +151,18 @@ def alignment_null(
     exchangeable. Give raw features and standardize inside the encoder. Features that were
     standardized before are all of variance 1, their rotations are not, and a lasso sees that: tests
     at 0.05 then rejected true null hypotheses at rates of 0.12 (theta) and 0.07 (r), and 0.20 for
-    the mean theta of a region of four targets, in 1600 simulations of features whose standard deviations
-    fall off as 1/k. Standardized inside the encoder, all rates were 0.04 to 0.05.
+    the mean theta of a region of four targets, in 1600 simulations of features whose standard
+    deviations fall off as 1/k. Standardized inside the encoder, all rates were 0.04 to 0.05.
 
     **Equal numbers of active units.** A fit of few units has a low theta, whatever they are: a
     single unit is its own prediction. Each fit is therefore compared with all others of its target,
-    the observed fit and null fits alike: a regression of their theta on
-    :math:`(1, \log k, \log^2 k)` says what to expect with k active units, and a regression of the
-    absolute residuals on :math:`(1, \log k)` how far fits are from that. Residuals over their
-    expected size are ranked. ``excess_theta`` is the residual of the observed fit. Among targets
-    with many, or with few, active units tests at 0.05 rejected true null hypotheses at rates of
-    0.04 to 0.05, and of 0.06 for many units of features that are not standardized at all. The evenness of the weights is not matched: one unit that outweighs all others
-    lowers theta, too.
+    the observed fit and null fits alike: a regression of their theta on :math:`(1, \log k, \log^2
+    k)` says what to expect with k active units, and a regression of the absolute residuals on
+    :math:`(1, \log k)` how far fits are from that. Residuals over their expected size are ranked.
+    ``excess_theta`` is the residual of the observed fit. Among targets with many, or with few,
+    active units tests at 0.05 rejected true null hypotheses at rates of 0.04 to 0.05, and of 0.06
+    for many units of features that are not standardized at all. The evenness of the weights is not
+    matched: one unit that outweighs all others lowers theta, too.
 
     **P-values** are one-sided. With n resamples and ranked residuals e they are [1]_
 
