@@ -68,6 +68,8 @@ def test_design_names_files_that_exist():
     named = re.findall(r"`(\w+/_?\w+\.p(?:y|yx|xd))`", (DOC / "design.md").read_text())
     assert len(set(named)) > 30
     roots = [DOC.parent, DOC.parent / "skalign"]
+    if not roots[1].exists():
+        pytest.skip("wheels have no sources of the kernel")
     assert [name for name in named if not any((root / name).exists() for root in roots)] == []
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import skalign
 from skalign.utils import import_pandas, import_pyplot, install_hint
 
 ROOT = Path(__file__).parents[2]
@@ -31,7 +32,8 @@ def test_missing_library_is_named_with_its_extra(monkeypatch, load, module, extr
 def test_extras_that_are_named_exist():
     with (ROOT / "pyproject.toml").open("rb") as file:
         extras = set(tomllib.load(file)["project"]["optional-dependencies"])
-    code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "skalign").rglob("*.py"))
+    sources = Path(skalign.__file__).parent.rglob("*.py")
+    code = "".join(path.read_text(encoding="utf-8") for path in sources)
     named = set(re.findall(r"""skalign\[(\w+)\]|install_hint\(['"](\w+)['"]\)""", code))
     named = {extra for pair in named for extra in pair if extra}
     assert {"torch", "test", "table"} <= named <= extras
