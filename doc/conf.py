@@ -27,6 +27,7 @@ extensions = [
     "mathml",
     "myst_parser",
     "numpydoc",
+    "peers_figure",
     "public_names",
     "site_links",
     "sphinx.ext.autodoc",
