@@ -270,8 +270,35 @@ def test_reading_of_many_networks_is_true_of_the_table(many_networks):
     mixing, private = many_networks.correlations.values()
     assert private["r"] < -0.7
     assert private["theta"] > 0.4
+    assert private["soft_matching"] < -0.4
     assert abs(mixing["r"]) < abs(private["r"])
-    assert mixing["theta"] > 0
+    assert mixing["theta"] > 0 > mixing["soft_matching"]
+    assert abs(mixing["r"]) < min(abs(mixing["theta"]), abs(mixing["soft_matching"]))
+
+
+def test_other_measures_of_many_networks(many_networks):
+    results = many_networks.results
+    lasso = results["encoder"] == "positive lasso"
+    assert results["axis_alignment"].notna().equals(lasso)
+    assert results[["theta_corrected", "soft_matching"]].notna().all(axis=None)
+    thetas = many_networks.thetas["mean"]
+    assert thetas["signed ridge", True] < 0.6
+    assert thetas["signed ridge", False] > 1
+    twice = thetas["positive lasso", False] / thetas["positive lasso", True]
+    assert twice == pytest.approx(2, abs=0.5)
+    fall = results[lasso].groupby("is_matched")["axis_alignment"]
+    assert fall.max()[True] < 0.1
+    assert fall.quantile(0.75)[False] < 0
+
+
+def test_intervals_of_many_networks_are_crossed(many_networks):
+    for name, mean in many_networks.crossed.items():
+        assert list(mean.standard_errors) == ["networks", "subjects", "images"]
+        assert not many_networks.equivalence[name].is_equivalent
+        means = many_networks.table.xs(name, level="encoder").xs("FFA", level="region")
+        difference = means.loc["r", "mean_difference"]
+        assert mean.estimate == pytest.approx(difference, abs=0.05)
+        assert mean.estimate > 2 * many_networks.margin * (0.8 if "ridge" in name else 1)
 
 
 def test_theta_chooses_what_sparsity_would(choose_alpha):
