@@ -14,10 +14,11 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
 from skalign.solvers._loops cimport (
-    add_rows, any_nonzero, find_above, largest_excess, steepest,
+    LANES, add_rows, any_nonzero, find_above, largest_excess, steepest,
 )
 
 cdef enum:
+    COPIED_TOGETHER = 8  # columns of the sub-Gram: a cache line
     WORK_BETWEEN_CHECKS = 100_000_000  # multiplications: about a tenth of a second
 
 
@@ -40,7 +41,7 @@ cdef struct Workspace:
     void* step  # (k,) direction of the weights
     void* Hstep  # (k,) H step
     void* H  # (k, k) sub-Gram
-    void* L  # (k, k) its Cholesky factor, lower
+    void* L  # (k, k) its Cholesky factor, lower; behind it room for LANES numbers a row
     PyObject* check_interrupt  # called now and then; may raise
     double work  # multiplications since
 
@@ -87,7 +88,7 @@ cdef inline int reserve(Workspace* ws, int k, floating* tag) except -1 nogil:
     # One cache line beyond a multiple of one: rows of a power-of-two stride would evict each other.
     ld = (larger_int(k, smaller_int(2 * k, ws.p)) + 7) // 8 * 8 + 8
     H = <char*> malloc(ld * ld * item)
-    L = <char*> malloc(ld * ld * item)
+    L = <char*> malloc((ld + LANES) * ld * item)
     if not (H and L):
         free(H)
         free(L)
@@ -102,21 +103,33 @@ cdef inline int reserve(Workspace* ws, int k, floating* tag) except -1 nogil:
     return 0
 
 
-cdef inline void activate(Workspace* ws, const floating* G, int j, floating weight) noexcept nogil:
-    """Append feature j: its index, its weight, its row and column of the sub-Gram."""
-    cdef int i, k = ws.k, ld = ws.ld
+cdef inline void activate(Workspace* ws, const floating* G, int count, floating* tag) noexcept nogil:
+    """Append the `count` features in `ws.entering`, with zero weights: their rows and columns of the
+    sub-Gram, a few columns at a time, so that what is written lies together."""
+    cdef int i, j, m, n, end, k = ws.k, ld = ws.ld
     cdef floating* H = <floating*> ws.H
-    cdef floating* row = H + <size_t> k * ld
-    cdef const floating* source = G + <size_t> j * ws.p
-    ws.active[k] = j
-    (<floating*> ws.w)[k] = weight
-    (<floating*> ws.r)[k] = (<floating*> ws.g)[j]
-    (<floating*> ws.g)[j] = hidden(ws, row)
-    for i in range(k):
-        row[i] = source[ws.active[i]]
-        H[<size_t> i * ld + k] = row[i]
-    row[k] = source[j] + <floating> ws.l2
-    ws.k = k + 1
+    cdef floating* row
+    cdef const floating* source
+    for m in range(count):
+        j = ws.entering[m]
+        ws.active[k + m] = j
+        (<floating*> ws.w)[k + m] = 0
+        (<floating*> ws.r)[k + m] = (<floating*> ws.g)[j]
+        (<floating*> ws.g)[j] = hidden(ws, tag)
+    for m in range(count):
+        row = H + <size_t> (k + m) * ld
+        source = G + <size_t> ws.active[k + m] * ws.p
+        for i in range(k + m):
+            row[i] = source[ws.active[i]]
+        row[k + m] = source[ws.active[k + m]] + <floating> ws.l2
+    m = 0
+    while m < count:
+        end = smaller_int(m + COPIED_TOGETHER, count)
+        for i in range(k + end):
+            for n in range(larger_int(m, i - k + 1), end):
+                H[<size_t> i * ld + k + n] = H[<size_t> (k + n) * ld + i]
+        m = end
+    ws.k = k + count
 
 
 cdef inline void drop_zeros(Workspace* ws, floating* tag) noexcept nogil:
@@ -251,14 +264,17 @@ cdef inline int start(Workspace* ws, const floating* G, const floating* q, float
     ws.n_factored = 0
     if any_nonzero(ws.p, w_full):
         for j in range(ws.p):
-            k += w_full[j] != 0
-        reserve(ws, k, w_full)
-        for j in range(ws.p):
             if (
                 w_full[j] != 0 and not (ws.positive and w_full[j] < 0)
                 and G[<size_t> j * ws.p + j] > 0
             ):
-                activate(ws, G, j, w_full[j])
+                ws.entering[k] = j
+                k += 1
+        reserve(ws, k, w_full)
+        activate(ws, G, k, w_full)
+        for j in range(k):
+            (<floating*> ws.w)[j] = w_full[ws.active[j]]
+        for j in range(ws.p):
             w_full[j] = 0
     refresh(ws, G, q)
     return 0

@@ -120,8 +120,7 @@ cdef int solve_target(
                 break
         n_entering = find_entering(ws, worst, tight, w)
         reserve(ws, ws.k + n_entering, w)
-        for j in range(n_entering):
-            activate(ws, G, ws.entering[j], 0)
+        activate(ws, G, n_entering, w)
         coordinate_descent(ws, CD_PASSES, larger(LOOSE * worst, tight), w)
         exact = ws.k <= SMALL_SUPPORT or worst <= SETTLED * pull
         if exact:

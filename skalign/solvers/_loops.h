@@ -30,6 +30,30 @@ AVX2 and for AVX-512. All other compilers and processors get the first kind only
 #define SKALIGN_CHOOSES 0
 #endif
 
+/* LANES numbers at once: a vector where compilers have such. */
+enum { LANES = 8 };
+#if defined(__GNUC__)
+typedef double DoubleLanes __attribute__((vector_size(64), aligned(8), may_alias));
+typedef float FloatLanes __attribute__((vector_size(32), aligned(4), may_alias));
+#define LOAD(source) (*(const LANE_VECTOR*)(source))
+#define STORE(target, value) (*(LANE_VECTOR*)(target) = (value))
+#define MINUS(value, factor, other) ((value) - (factor) * (other))
+#else
+typedef struct { double of[8]; } DoubleLanes;
+typedef struct { float of[8]; } FloatLanes;
+static inline DoubleLanes minus_double(DoubleLanes value, double factor, DoubleLanes other) {
+    for (int m = 0; m < LANES; m++) value.of[m] -= factor * other.of[m];
+    return value;
+}
+static inline FloatLanes minus_float(FloatLanes value, float factor, FloatLanes other) {
+    for (int m = 0; m < LANES; m++) value.of[m] -= factor * other.of[m];
+    return value;
+}
+#define LOAD(source) (*(const LANE_VECTOR*)(source))
+#define STORE(target, value) (*(LANE_VECTOR*)(target) = (value))
+#define MINUS(value, factor, other) NAME(minus)(value, factor, other)
+#endif
+
 /* What the loops of one floating type are called by; _loops_body.h says what they do. */
 #define DECLARE_LOOPS(REAL, TYPE)                                                                  \
     typedef struct {                                                                               \
@@ -44,7 +68,7 @@ AVX2 and for AVX-512. All other compilers and processors get the first kind only
         double (*descend)(                                                                         \
             int, const REAL*, size_t, const REAL*, const REAL*, REAL, int, REAL*, REAL*            \
         );                                                                                         \
-        int (*factorize)(int, int, const REAL*, REAL*, size_t, REAL);                              \
+        int (*factorize)(int, int, const REAL*, REAL*, size_t, REAL, REAL*);                              \
     } TYPE;
 
 DECLARE_LOOPS(double, DoubleLoops)
@@ -73,12 +97,14 @@ static inline int lowest_bit(uint64_t bits) {
 
 #define ATTRIBUTES
 #define REAL double
+#define LANE_VECTOR DoubleLanes
 #define BITS uint64_t
 #define POWERS_OF_TWO POWERS_64
 #define TABLE DoubleLoops
 #define NAME(name) EXPAND(name, _double)
 #include "_loops_body.h"
 #define REAL float
+#define LANE_VECTOR FloatLanes
 #define BITS uint32_t
 #define POWERS_OF_TWO POWERS_32
 #define TABLE FloatLoops
@@ -89,12 +115,14 @@ static inline int lowest_bit(uint64_t bits) {
 #if SKALIGN_CHOOSES
 #define ATTRIBUTES __attribute__((target("avx2,fma")))
 #define REAL double
+#define LANE_VECTOR DoubleLanes
 #define BITS uint64_t
 #define POWERS_OF_TWO POWERS_64
 #define TABLE DoubleLoops
 #define NAME(name) EXPAND(name, _double_avx2)
 #include "_loops_body.h"
 #define REAL float
+#define LANE_VECTOR FloatLanes
 #define BITS uint32_t
 #define POWERS_OF_TWO POWERS_32
 #define TABLE FloatLoops
@@ -104,12 +132,14 @@ static inline int lowest_bit(uint64_t bits) {
 
 #define ATTRIBUTES __attribute__((target(WIDE)))
 #define REAL double
+#define LANE_VECTOR DoubleLanes
 #define BITS uint64_t
 #define POWERS_OF_TWO POWERS_64
 #define TABLE DoubleLoops
 #define NAME(name) EXPAND(name, _double_avx512)
 #include "_loops_body.h"
 #define REAL float
+#define LANE_VECTOR FloatLanes
 #define BITS uint32_t
 #define POWERS_OF_TWO POWERS_32
 #define TABLE FloatLoops

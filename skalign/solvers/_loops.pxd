@@ -23,7 +23,9 @@ cdef extern from "_loops.h" nogil:
         double (*descend)(
             int, const double*, size_t, const double*, const double*, double, int, double*, double*
         ) noexcept nogil
-        int (*factorize)(int, int, const double*, double*, size_t, double) noexcept nogil
+        int (*factorize)(
+            int, int, const double*, double*, size_t, double, double*
+        ) noexcept nogil
 
     ctypedef struct FloatLoops:
         void (*axpy)(int, float, const float*, float*) noexcept nogil
@@ -41,11 +43,12 @@ cdef extern from "_loops.h" nogil:
         double (*descend)(
             int, const float*, size_t, const float*, const float*, float, int, float*, float*
         ) noexcept nogil
-        int (*factorize)(int, int, const float*, float*, size_t, float) noexcept nogil
+        int (*factorize)(int, int, const float*, float*, size_t, float, float*) noexcept nogil
 
     DoubleLoops double_loops
     FloatLoops float_loops
     int choose_loops(int widest)
+    enum: LANES  # rows of a factor that are taken together
 
 cdef enum:
     TINY = 8  # below this length a plain loop beats a call
@@ -140,9 +143,10 @@ cdef inline double descend(
 
 
 cdef inline int cholesky(
-    int first, int end, const floating* H, floating* L, size_t stride, floating epsilon
+    int first, int end, const floating* H, floating* L, size_t stride, floating epsilon,
+    floating* room
 ) noexcept nogil:
     if floating is double:
-        return double_loops.factorize(first, end, H, L, stride, epsilon)
+        return double_loops.factorize(first, end, H, L, stride, epsilon, room)
     else:
-        return float_loops.factorize(first, end, H, L, stride, epsilon)
+        return float_loops.factorize(first, end, H, L, stride, epsilon, room)

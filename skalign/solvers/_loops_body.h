@@ -177,56 +177,73 @@ ATTRIBUTES static double NAME(descend)(
     return largest;
 }
 
-/* out[i][j] = product of row i of b with row j of a, over the first n entries of four rows each */
-ATTRIBUTES static void NAME(multiply_4x4)(
-    int n, const REAL* RESTRICT a, const REAL* RESTRICT b, size_t stride, REAL out[4][4]
+/* t_j for j < n of LANES systems L t = h that share the triangle L, lane by lane beside each other;
+row m of H has the right-hand side of lane m. */
+ATTRIBUTES static void NAME(solve_lanes)(
+    int n, int rows, const REAL* RESTRICT H, const REAL* RESTRICT L, size_t stride, REAL* RESTRICT t
 ) {
-    const REAL *a1 = a + stride, *a2 = a + 2 * stride, *a3 = a + 3 * stride;
-    const REAL *b1 = b + stride, *b2 = b + 2 * stride, *b3 = b + 3 * stride;
-    REAL s00 = 0, s01 = 0, s02 = 0, s03 = 0, s10 = 0, s11 = 0, s12 = 0, s13 = 0;
-    REAL s20 = 0, s21 = 0, s22 = 0, s23 = 0, s30 = 0, s31 = 0, s32 = 0, s33 = 0;
-    SIMD(reduction(+ : s00, s01, s02, s03, s10, s11, s12, s13, s20, s21, s22, s23, s30, s31, s32, s33))
-    for (int j = 0; j < n; j++) {
-        s00 += a[j] * b[j], s01 += a[j] * b1[j], s02 += a[j] * b2[j], s03 += a[j] * b3[j];
-        s10 += a1[j] * b[j], s11 += a1[j] * b1[j], s12 += a1[j] * b2[j], s13 += a1[j] * b3[j];
-        s20 += a2[j] * b[j], s21 += a2[j] * b1[j], s22 += a2[j] * b2[j], s23 += a2[j] * b3[j];
-        s30 += a3[j] * b[j], s31 += a3[j] * b1[j], s32 += a3[j] * b2[j], s33 += a3[j] * b3[j];
+    for (int j = 0; j < n;) {
+        const REAL* RESTRICT a = L + stride * (size_t)j;
+        int columns = n - j >= 4 ? 4 : 1;
+        REAL part[4][LANES];
+        for (int c = 0; c < columns; c++)
+            for (int m = 0; m < LANES; m++)
+                part[c][m] = m < rows ? H[stride * (size_t)m + j + c] : 0;
+        if (columns == 4) {
+            const REAL *b = a + stride, *c = b + stride, *d = c + stride;
+            LANE_VECTOR p = LOAD(part[0]), q = LOAD(part[1]), r = LOAD(part[2]), s = LOAD(part[3]);
+            for (int i = 0; i < j; i++) {
+                LANE_VECTOR x = LOAD(t + (size_t)i * LANES);
+                p = MINUS(p, a[i], x);
+                q = MINUS(q, b[i], x);
+                r = MINUS(r, c[i], x);
+                s = MINUS(s, d[i], x);
+            }
+            STORE(part[0], p);
+            STORE(part[1], q);
+            STORE(part[2], r);
+            STORE(part[3], s);
+        } else {
+            LANE_VECTOR p = LOAD(part[0]);
+            for (int i = 0; i < j; i++) p = MINUS(p, a[i], LOAD(t + (size_t)i * LANES));
+            STORE(part[0], p);
+        }
+        for (int c = 0; c < columns; c++) {
+            const REAL* row = a + stride * (size_t)c;
+            REAL inverse = 1 / row[j + c];
+            for (int i = 0; i < c; i++)
+                for (int m = 0; m < LANES; m++) part[c][m] -= row[j + i] * part[i][m];
+            for (int m = 0; m < LANES; m++) t[(size_t)(j + c) * LANES + m] = part[c][m] * inverse;
+            for (int m = 0; m < LANES; m++) part[c][m] *= inverse;
+        }
+        j += columns;
     }
-    out[0][0] = s00, out[0][1] = s10, out[0][2] = s20, out[0][3] = s30;
-    out[1][0] = s01, out[1][1] = s11, out[1][2] = s21, out[1][3] = s31;
-    out[2][0] = s02, out[2][1] = s12, out[2][2] = s22, out[2][3] = s32;
-    out[3][0] = s03, out[3][1] = s13, out[3][2] = s23, out[3][3] = s33;
 }
 
 /* Rows `first` to `end` of the lower Cholesky factor L of H, those before given. Returns the first
 row that depends on those before it up to rounding, whose entries left of the diagonal are written;
-or -1. */
+or -1. `room` is for LANES numbers a row. */
 ATTRIBUTES static int NAME(factorize)(
-    int first, int end, const REAL* RESTRICT H, REAL* RESTRICT L, size_t stride, REAL epsilon
+    int first, int end, const REAL* RESTRICT H, REAL* RESTRICT L, size_t stride, REAL epsilon,
+    REAL* RESTRICT room
 ) {
-    enum { BLOCKED = 16 }; /* from this many columns on, four rows are taken at once */
+    enum { FEW = 3 }; /* rows, that are better taken one by one */
     int i = first;
     while (i < end) {
-        int rows = end - i >= 4 && i >= BLOCKED ? 4 : 1, columns = rows == 4 ? i - i % 4 : 0;
-        REAL* row = L + stride * (size_t)i;
-        for (int j = 0; j < columns; j += 4) {
-            const REAL* above = L + stride * (size_t)j;
-            REAL part[4][4]; /* of the four columns; their four rows are taken at once */
-            NAME(multiply_4x4)(j, row, above, stride, part);
-            for (int n = 0; n < 4; n++) {
-                REAL inverse = 1 / above[stride * n + j + n];
-                for (int m = 0; m < 4; m++)
-                    part[n][m] = H[stride * (size_t)(i + m) + j + n] - part[n][m];
-                for (int s = 0; s < n; s++)
-                    for (int m = 0; m < 4; m++) part[n][m] -= part[s][m] * above[stride * n + j + s];
-                for (int m = 0; m < 4; m++) part[n][m] *= inverse;
-            }
-            for (int m = 0; m < 4; m++)
-                for (int n = 0; n < 4; n++) row[stride * m + j + n] = part[n][m];
+        int rows = end - i < LANES ? end - i : LANES, start = i;
+        REAL* panel = L + stride * (size_t)i;
+        if (rows >= FEW) {
+            NAME(solve_lanes)(i, rows, H + stride * (size_t)i, L, stride, room);
+            for (int m = 0; m < rows; m++)
+                for (int j = 0; j < i; j++) panel[stride * (size_t)m + j] = room[(size_t)j * LANES + m];
+        } else {
+            rows = 1;
+            start = 0;
         }
-        for (int m = 0; m < rows; m++, i++, row += stride) {
+        for (int m = 0; m < rows; m++, i++) {
             const REAL* source = H + stride * (size_t)i;
-            for (int j = columns; j < i; j++) {
+            REAL* row = L + stride * (size_t)i;
+            for (int j = start; j < i; j++) {
                 const REAL* above = L + stride * (size_t)j;
                 row[j] = (source[j] - NAME(dot)(j, row, above)) / above[j];
             }
@@ -246,6 +263,7 @@ static const TABLE NAME(loops) = {
 
 #undef REAL
 #undef BITS
+#undef LANE_VECTOR
 #undef POWERS_OF_TWO
 #undef TABLE
 #undef NAME

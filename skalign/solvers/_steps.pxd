@@ -56,7 +56,8 @@ cdef inline int factorize(Workspace* ws, floating* tag) except -2 nogil:
         end = end if end < ws.k else ws.k
         count_work(ws, 0.5 * (end - ws.n_factored) * end * end)
         dependent = cholesky(
-            ws.n_factored, end, <floating*> ws.H, <floating*> ws.L, ws.ld, <floating> epsilon
+            ws.n_factored, end, <floating*> ws.H, <floating*> ws.L, ws.ld, <floating> epsilon,
+            <floating*> ws.L + <size_t> ws.ld * ws.ld
         )
         ws.n_factored = end if dependent < 0 else dependent
         if dependent >= 0:
