@@ -11,7 +11,11 @@ from typing import NamedTuple
 import numpy as np
 
 from skalign.linear_model._candidates import CandidateGrid
-from skalign.linear_model._cross_validation_problem import CrossValidationProblem, Split
+from skalign.linear_model._cross_validation_problem import (
+    CrossValidationProblem,
+    Split,
+    TakenTargets,
+)
 from skalign.linear_model._fold_scorers import (
     BlockOfTargets,
     FittedFold,
@@ -35,6 +39,8 @@ from skalign.utils import (
 
 RIDGE_COPIES = 6  # arrays over samples that a fold of a ridge holds for each target
 FOLD_BYTES = 2**31  # of Grams and held-out features of folds that share a pass through targets
+
+Products = tuple[Floats, Doubles, Doubles]  # with the features, means and squared norms of targets
 
 
 class AllSamples(NamedTuple):
@@ -69,14 +75,14 @@ class TargetsOfAllSamples(NamedTuple):
         Whether a fit to all samples is empty.
     is_drowned : ndarray of bool, shape (n_block,)
         Whether the spread of a target drowns in its mean.
-    moments : Moments or None
-        The moments; None where no Gram was taken.
+    products : tuple of ndarray or None
+        The targets' half of the moments; None where no Gram was taken.
     """
 
     alphas: Doubles
     is_empty: Flags
     is_drowned: Flags
-    moments: Moments | None
+    products: Products | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,8 +99,10 @@ class CrossValidation:
         Targets whose spread drowns in their mean.
     scores : CandidateScores
         Scores of all candidates, averaged over folds.
-    moments : list of Moments or None
-        Moments of all samples, block by block; None where no Gram was taken.
+    features : FeatureMoments or None
+        Moments of the features over all samples; None where no Gram was taken.
+    products : list of tuple of ndarray
+        The targets' half of these moments, block by block; empty where no Gram was taken.
     blocks : list of slice
         The blocks of targets.
     """
@@ -103,7 +111,8 @@ class CrossValidation:
     is_empty: Flags
     drowned: Indices
     scores: CandidateScores
-    moments: list[Moments] | None
+    features: FeatureMoments | None
+    products: list[Products]
     blocks: list[slice]
 
     def table(self, l1_ratios: Doubles) -> dict[str, Array]:
@@ -182,11 +191,12 @@ def cross_validate(
             blocks = list(cut_targets(problem.n_targets, bytes_each))
         else:
             blocks = list(target_blocks(design, problem.n_targets, n_copies=4 + grid.n_steps))
+        shared = problem.without_targets()
         known: list[TargetsOfAllSamples | None] = [None] * len(blocks)
         if grid.needs_all_targets:
-            prepare = partial(prepare_block, problem, samples, grid)
-            with closing(map_blocks(prepare, blocks, n_jobs)) as of_blocks:
-                prepared = list(of_blocks)
+            prepare = partial(prepare_block, shared, samples, grid)
+            with closing(map_blocks(prepare, blocks, n_jobs, take=problem.take)) as found:
+                prepared = list(found)
             grid = grid.shared([one.alphas for one in prepared])
             known = [
                 _at_alphas_of(grid, block, one, design)
@@ -198,23 +208,27 @@ def cross_validate(
 
         def fold_scorer(split: Split) -> FoldScorer:
             if leaves_one_out:
-                return LeaveOneOutFold(problem, grid, design)
+                return LeaveOneOutFold(shared, grid, design)
             if by_subtraction and samples.features is not None:
-                return SubtractedFold(problem, grid, split, samples.features)
+                return SubtractedFold(shared, grid, split, samples.features)
             if samples.is_ridge:
                 fold = RidgeFold(
-                    problem, grid, split, kernel=samples.kernel, with_error=len(splits) == 1
+                    shared, grid, split, kernel=samples.kernel, with_error=len(splits) == 1
                 )
                 if fold.is_accurate():
                     return fold
-            return FittedFold(problem, grid, split, with_error=len(splits) == 1)
+            return FittedFold(shared, grid, split, with_error=len(splits) == 1)
 
         def score_all() -> Generator[None, None, None]:
             for numbers in groups:
                 folds = [fold_scorer(splits[number]) for number in numbers]
-                score = partial(_score_block, problem, samples, grid, folds)
-                items = list(zip(blocks, known, strict=True))
-                with closing(map_blocks(score, items, n_jobs)) as results:
+                score = partial(_score_block, shared, samples, grid, folds)
+                every = range(len(blocks))
+                with closing(
+                    map_blocks(
+                        score, every, n_jobs, take=lambda k: (problem.take(blocks[k]), known[k])
+                    )
+                ) as results:
                     for k, (of_all, of_folds) in enumerate(results):
                         known[k] = of_all
                         for number, scores in zip(numbers, of_folds, strict=True):
@@ -224,7 +238,18 @@ def cross_validate(
         results = stack.enter_context(closing(score_all()))
         for _ in progress(results, total=len(groups) * len(blocks)):
             pass
-    return _gathered(grid, blocks, [one for one in known if one is not None], averages.finish())
+    of_blocks = [one for one in known if one is not None]
+    return CrossValidation(
+        alphas=np.concatenate(
+            [one.alphas.reshape(grid.n_candidates, -1) for one in of_blocks], axis=1
+        ),
+        is_empty=np.concatenate([one.is_empty for one in of_blocks], axis=1),
+        drowned=np.flatnonzero(np.concatenate([one.is_drowned for one in of_blocks])),
+        scores=averages.finish(),
+        features=samples.features,
+        products=[one.products for one in of_blocks if one.products is not None],
+        blocks=blocks,
+    )
 
 
 def _score_block(
@@ -232,27 +257,28 @@ def _score_block(
     samples: AllSamples,
     grid: CandidateGrid,
     folds: Sequence[FoldScorer],
-    item: tuple[slice, TargetsOfAllSamples | None],
+    item: tuple[TakenTargets, TargetsOfAllSamples | None],
 ) -> tuple[TargetsOfAllSamples, list[FoldScores]]:
-    block, known = item
-    targets = _read(problem, samples.design, block)
+    taken, known = item
+    targets = _read(samples.design, taken)
     if known is None:
-        known = _targets_of_all(problem, samples, grid, targets, block)
-    targets = targets._replace(moments=known.moments)
+        known = _targets_of_all(problem, samples, grid, targets, taken)
+    if known.products is not None:
+        assert samples.features is not None
+        targets = targets._replace(moments=Moments(samples.features, *known.products))
     return known, [fold.score(targets, known.alphas) for fold in folds]
 
 
 def prepare_block(
-    problem: CrossValidationProblem, samples: AllSamples, grid: CandidateGrid, block: slice
+    problem: CrossValidationProblem, samples: AllSamples, grid: CandidateGrid, taken: TakenTargets
 ) -> TargetsOfAllSamples:
     """Products of a block with the features, and the alphas that suit it."""
-    return _targets_of_all(problem, samples, grid, _read(problem, samples.design, block), block)
+    return _targets_of_all(problem, samples, grid, _read(samples.design, taken), taken)
 
 
-def _read(problem: CrossValidationProblem, design: Design, block: slice) -> BlockOfTargets:
+def _read(design: Design, taken: TakenTargets) -> BlockOfTargets:
     with np.errstate(over="ignore"):  # what overflows is refused with an error
-        Y = np.asarray(problem.Y[:, block], dtype=design.dtype)
-    return BlockOfTargets(Y, problem.numbers[block], None)
+        return BlockOfTargets(np.asarray(taken.Y, dtype=design.dtype), taken.numbers, None)
 
 
 def _targets_of_all(
@@ -260,34 +286,33 @@ def _targets_of_all(
     samples: AllSamples,
     grid: CandidateGrid,
     targets: BlockOfTargets,
-    block: slice,
+    taken: TakenTargets,
 ) -> TargetsOfAllSamples:
     """Products of a block with the features, checked, and the alphas that suit it."""
-    design, moments = samples.design, None
+    design, products = samples.design, None
     q: Floats
     if samples.is_ridge:
         _, means, squared_norms = design.targets(targets.Y, targets.numbers)
         q = np.empty((len(means), 0), design.dtype)  # alphas without an l1 penalty need none
     elif samples.features is not None:
-        moments = Moments.of_block(design, samples.features, targets.Y, numbers=targets.numbers)
-        q, means, squared_norms = moments.q, moments.target_means, moments.target_squared_norms
+        q, means, squared_norms = products = design.moments(targets.Y, targets.numbers)
     else:
         q, means, squared_norms = design.moments(targets.Y, targets.numbers)
     is_drowned = check_scales(
-        problem.Y[:, block], targets.numbers, means, squared_norms, design.total_weight, q.dtype
+        taken.Y, targets.numbers, means, squared_norms, design.total_weight, q.dtype
     )
-    alphas = grid.alphas_of_block(design, q, block)
+    alphas = grid.alphas_of_block(design, q, taken.block)
     is_empty = grid.empty_on_all(alphas, q, design.total_weight)
-    return TargetsOfAllSamples(alphas, is_empty, is_drowned, moments)
+    return TargetsOfAllSamples(alphas, is_empty, is_drowned, products)
 
 
 def _at_alphas_of(
     grid: CandidateGrid, block: slice, known: TargetsOfAllSamples, design: Design
 ) -> TargetsOfAllSamples | None:
     """The same block at the alphas of another grid; None where its products were not kept."""
-    if known.moments is None:
+    if known.products is None:
         return None
-    q = known.moments.q
+    q = known.products[0]
     alphas = grid.alphas_of_block(design, q, block)
     is_empty = grid.empty_on_all(alphas, q, design.total_weight)
     return known._replace(alphas=alphas, is_empty=is_empty)
@@ -326,21 +351,3 @@ def _groups_of_folds(
         numbers_each = 3 * n_samples * min(n_samples, n_features) + n_samples * n_features
         size = max(1, FOLD_BYTES // (8 * numbers_each))
     return [range(k, min(k + size, len(splits))) for k in range(0, len(splits), size)]
-
-
-def _gathered(
-    grid: CandidateGrid,
-    blocks: list[slice],
-    of_blocks: list[TargetsOfAllSamples],
-    scores: CandidateScores,
-) -> CrossValidation:
-    alphas = [one.alphas.reshape(grid.n_candidates, -1) for one in of_blocks]
-    moments = [one.moments for one in of_blocks if one.moments is not None]
-    return CrossValidation(
-        alphas=np.concatenate(alphas, axis=1),
-        is_empty=np.concatenate([one.is_empty for one in of_blocks], axis=1),
-        drowned=np.flatnonzero(np.concatenate([one.is_drowned for one in of_blocks])),
-        scores=scores,
-        moments=moments or None,
-        blocks=blocks,
-    )

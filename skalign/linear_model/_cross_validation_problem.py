@@ -3,12 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from skalign.solvers import Design, Penalty
-from skalign.utils import Doubles, Indices, PatternOfTargets
+from skalign.utils import Array, Doubles, Indices, PatternOfTargets
 
 Split = tuple[Indices, Indices]  # training and test samples
+
+
+class TakenTargets(NamedTuple):
+    """A block of targets, as a worker gets it.
+
+    Attributes
+    ----------
+    block : slice
+        Their place among all targets of the problem.
+    Y : ndarray of shape (n_samples, n_block)
+        The targets.
+    numbers : ndarray of int of shape (n_block,)
+        Their numbers, for errors.
+    """
+
+    block: slice
+    Y: Array
+    numbers: Indices
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +71,14 @@ class CrossValidationProblem:
             sample_weight=self.weight_of(pattern.images),
             numbers=self.numbers[pattern.targets],
         )
+
+    def without_targets(self) -> CrossValidationProblem:
+        """The same problem, as all workers get it: the targets follow block by block."""
+        return replace(self, Y=np.empty((0, self.n_targets)))
+
+    def take(self, block: slice) -> TakenTargets:
+        """Read a block of targets."""
+        return TakenTargets(block, self.Y[:, block], self.numbers[block])
 
     @property
     def n_targets(self) -> int:

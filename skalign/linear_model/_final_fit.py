@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import fields
 from functools import partial
@@ -9,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from skalign.linear_model._cross_validation import CrossValidation
+from skalign.linear_model._cross_validation import CrossValidation, Products
 from skalign.linear_model._cross_validation_problem import CrossValidationProblem
-from skalign.solvers import Moments, Solution, solve, solve_moments
+from skalign.solvers import FeatureMoments, Moments, Solution, solve, solve_moments
 from skalign.utils import Doubles, Indices, Missing, map_blocks
 
 
@@ -43,7 +44,7 @@ def fit_chosen(
     problem : CrossValidationProblem
         Data and encoder.
     found : CrossValidation
-        Moments of all samples, where a Gram serves; they are used up.
+        Products over all samples, where a Gram serves; they are used up.
     alpha, l1_ratio : ndarray of shape (n_targets,)
         Strength of the penalty, infinite for targets that are left empty, and share of l1.
     train : ndarray of int or None
@@ -63,13 +64,14 @@ def fit_chosen(
         "tol": problem.tol,
         "max_iter": problem.max_iter,
     }
-    if train is None and found.moments is not None:
+    if train is None and found.features is not None:
         items: list[Any] = [
-            (moments, alpha[block], l1_ratio[block])
-            for block, moments in zip(found.blocks, found.moments, strict=True)
+            (products, alpha[block], l1_ratio[block])
+            for block, products in zip(found.blocks, found.products, strict=True)
         ]
-        found.moments.clear()
-        return _fit_blocks(problem, found.blocks, items, settings, n_jobs)
+        found.products.clear()
+        fit_block = partial(_fit_block, found.features, problem.penalty, settings)
+        return _fit_blocks(problem, found.blocks, items, fit_block, n_jobs)
     weight = problem.sample_weight
     if train is not None:  # by weights, so that targets are still read block by block
         times = np.bincount(train, minlength=problem.Y.shape[0]).astype(np.float64)
@@ -92,10 +94,10 @@ def _fit_blocks(
     problem: CrossValidationProblem,
     blocks: list[slice],
     items: list[Any],
-    settings: dict[str, Any],
+    fit_block: Callable[[Any], Solution],
     n_jobs: int | None,
 ) -> Solution:
-    """Fit block by block; moments, which are as large as the weights, are let go one by one."""
+    """Fit block by block; products, which are as large as the weights, are let go one by one."""
     n_targets, dtype = problem.n_targets, problem.X.dtype
     whole = Solution(
         coef=np.empty((n_targets, problem.X.shape[1]), dtype),
@@ -106,7 +108,6 @@ def _fit_blocks(
         converged=np.empty(n_targets, bool),
         unique=np.empty(n_targets, bool),
     )
-    fit_block = partial(_fit_block, problem.penalty, settings)
     with closing(map_blocks(fit_block, items, n_jobs)) as parts:
         for k, part in enumerate(parts):
             for field in fields(part):
@@ -116,9 +117,11 @@ def _fit_blocks(
 
 
 def _fit_block(
+    features: FeatureMoments,
     penalty: Any,
     settings: dict[str, Any],
-    item: tuple[Moments, Doubles, Doubles],
+    item: tuple[Products, Doubles, Doubles],
 ) -> Solution:
-    moments, alpha, l1_ratio = item
+    products, alpha, l1_ratio = item
+    moments = Moments(features, *products)
     return solve_moments(moments, penalty, alpha, l1_ratio=l1_ratio, n_jobs=1, **settings)

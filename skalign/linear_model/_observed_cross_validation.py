@@ -76,7 +76,7 @@ def cross_validate_observed(
             progress=lambda blocks, total: blocks,
         )
         # Moments of many patterns would not fit into memory.
-        return replace(found, moments=None), numbers
+        return replace(found, features=None, products=[]), numbers
 
     merged = _Merged(len(splits), grid, problem.n_targets)
     with closing(patterns.map(of_pattern, n_jobs)) as results:
@@ -126,7 +126,8 @@ def _shared_grid(
         own = problem.of_pattern(pattern)
         samples = AllSamples(own.design())
         blocks = list(target_blocks(samples.design, own.n_targets))
-        with closing(map_blocks(partial(prepare_block, own, samples, grid), blocks, n_jobs)) as of:
+        prepare = partial(prepare_block, own.without_targets(), samples, grid)
+        with closing(map_blocks(prepare, blocks, n_jobs, take=own.take)) as of:
             return [one.alphas for one in of]
 
     with closing(patterns.map(alphas, n_jobs)) as results:
@@ -172,6 +173,7 @@ class _Merged:
             is_empty=self._is_empty,
             drowned=np.sort(np.concatenate(self._drowned)),
             scores=CandidateScores(**self._tables),
-            moments=None,
+            features=None,
+            products=[],
             blocks=[],
         )

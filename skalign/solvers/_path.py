@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ from scipy import sparse
 from skalign.solvers._alpha_grids import check_alphas, l1_alphas, l1_share, l2_alphas
 from skalign.solvers._arguments import check_problem, check_stopping
 from skalign.solvers._blocks import BlockSolver
+from skalign.solvers._design import Design
 from skalign.solvers._gram_space import has_closed_form
 from skalign.solvers._observed_parts import ObservedPart, ObservedParts, of_targets
 from skalign.solvers._penalties import Penalty, PenaltyStrengths, penalty_strengths
@@ -21,6 +23,7 @@ from skalign.solvers._solution import Solution, SolutionPath, put_in_path, room_
 from skalign.solvers._target_blocks import target_blocks
 from skalign.solvers._units import design_in_range
 from skalign.utils import (
+    Array,
     Doubles,
     Indices,
     Missing,
@@ -215,10 +218,10 @@ class PathProblem:
         progress: Callable[..., Iterable[Any]] | None = None,
     ) -> Generator[PathBlock, None, None]:
         """Solve targets that have no missing responses, block by block."""
-        design, Y, penalty, l1_ratio = part.design, part.Y, self.penalty, self.l1_ratio
+        design, Y = part.design, part.Y
         n_targets, total = Y.shape[1], design.total_weight
-        if isinstance(grid, int) and not l1_share(penalty, l1_ratio):
-            grid = np.ldexp(l2_alphas(grid, design, penalty), 2 * design.exponent)
+        if isinstance(grid, int) and not l1_share(self.penalty, self.l1_ratio):
+            grid = np.ldexp(l2_alphas(grid, design, self.penalty), 2 * design.exponent)
         some = np.ones((1, 1)) if isinstance(grid, int) else grid
         n_alphas = grid if isinstance(grid, int) else len(grid)
         blocks = list(target_blocks(design, n_targets, n_copies=n_alphas))
@@ -232,31 +235,41 @@ class PathProblem:
             features=part.features,
         )
 
-        def keep(solution: Solution) -> Solution:
-            return (
-                replace(solution, coef=sparse.csr_array(solution.coef))
-                if self.sparse_output
-                else solution
-            )
+        whole = grid if isinstance(grid, int) else np.broadcast_to(grid, (n_alphas, n_targets))
 
-        def solve_one(block: slice) -> PathBlock:
-            targets = solver.prepare(Y[:, block], part.targets[block])
-            if isinstance(grid, int):
-                alphas = l1_alphas(
-                    grid,
-                    targets.q,
-                    design.norms,
-                    penalty,
-                    l1_ratio,
-                    positive=self.positive,
-                    total_weight=total,
-                )
-                alphas = np.ldexp(alphas, design.exponent + targets.exponents)
-            else:
-                alphas = np.broadcast_to(grid, (n_alphas, n_targets))[:, block]
-            penalties = [self.strengths(of_step, total) for of_step in alphas]
-            found = list(map(keep, solver.path_of(targets, penalties)))
-            return PathBlock(part.targets[block], alphas, found)
+        def take(block: slice) -> tuple[Array, Indices, int | Doubles]:
+            own = whole if isinstance(whole, int) else whole[:, block]
+            return Y[:, block], part.targets[block], own
 
-        with closing(map_blocks(solve_one, blocks, n_jobs)) as results:
+        solve_one = partial(_solve_block, self, solver, design)
+        with closing(map_blocks(solve_one, blocks, n_jobs, take=take)) as results:
             yield from results if progress is None else progress(results, total=len(blocks))
+
+
+def _solve_block(
+    problem: PathProblem,
+    solver: BlockSolver,
+    design: Design,
+    item: tuple[Array, Indices, int | Doubles],
+) -> PathBlock:
+    Y_block, numbers, grid = item
+    targets, total = solver.prepare(Y_block, numbers), design.total_weight
+    if isinstance(grid, int):
+        alphas = l1_alphas(
+            grid,
+            targets.q,
+            design.norms,
+            problem.penalty,
+            problem.l1_ratio,
+            positive=problem.positive,
+            total_weight=total,
+        )
+        alphas = np.ldexp(alphas, design.exponent + targets.exponents)
+    else:
+        alphas = grid
+    penalties = [problem.strengths(of_step, total) for of_step in alphas]
+    found = []
+    for solution in solver.path_of(targets, penalties):
+        coef = sparse.csr_array(solution.coef) if problem.sparse_output else solution.coef
+        found.append(replace(solution, coef=coef))
+    return PathBlock(numbers, alphas, found)

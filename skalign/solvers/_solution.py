@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
 from skalign.utils import Doubles, Flags, Floats, Indices, Integers
+
+SPARSE_SHARE = 0.3  # of weights that are active: the sparse form takes less room below it
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +46,23 @@ class Solution:
     dual_gap: Doubles
     converged: Flags
     unique: Flags
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle few weights in sparse form: they are most of what comes back from a cluster."""
+        state = dict(vars(self))
+        coef = self.coef
+        if not sparse.issparse(coef) and np.count_nonzero(coef) < SPARSE_SHARE * coef.size:
+            state["coef"] = _Packed(sparse.csr_array(coef))
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        packed = state["coef"]
+        coef = packed.coef.toarray() if isinstance(packed, _Packed) else packed
+        vars(self).update(state | {"coef": coef})
+
+
+class _Packed(NamedTuple):
+    coef: Any
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack, closing
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from skalign.solvers._units import design_in_range
 from skalign.utils import (
     Array,
     Floats,
+    Indices,
     Missing,
     MissingPatterns,
     PatternOfTargets,
@@ -197,15 +199,24 @@ def _solve_part(
     solution = empty_solution(np.zeros(n_targets), n_features, design.dtype)
     solver = BlockSolver(design, strengths, n_targets, features=part.features, **settings)
 
-    def solve_one(block: slice) -> Solution:
-        targets = solver.prepare(Y[:, block], part.targets[block])
-        start = None
-        if coef_init is not None:
-            start = np.array(coef_init[block], dtype=design.dtype, order="C")
-        return solver.solve(targets, strengths.take(block), start)
+    def take(block: slice) -> tuple[Array, Indices, PenaltyStrengths, Floats | None]:
+        start = None if coef_init is None else coef_init[block]
+        return Y[:, block], part.targets[block], strengths.take(block), start
 
-    with closing(map_blocks(solve_one, blocks, n_jobs)) as results:
+    solve_one = partial(_solve_block, solver)
+    with closing(map_blocks(solve_one, blocks, n_jobs, take=take)) as results:
         found = results if progress is None else progress(results, total=len(blocks))
         for block, part_of_it in zip(blocks, found, strict=True):
             put_solution(solution, block, part_of_it)
     return solution
+
+
+def _solve_block(
+    solver: BlockSolver, item: tuple[Array, Indices, PenaltyStrengths, Floats | None]
+) -> Solution:
+    Y_block, numbers, strengths, coef_init = item
+    targets = solver.prepare(Y_block, numbers)
+    start = None
+    if coef_init is not None:
+        start = np.array(coef_init, dtype=targets.q.dtype, order="C")
+    return solver.solve(targets, strengths, start)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from contextlib import closing
+from functools import partial
+from typing import Any
 
 import numpy as np
 from joblib import effective_n_jobs
@@ -11,9 +13,10 @@ from numpy.typing import ArrayLike
 from skalign.solvers._alpha_grids import check_alphas, l1_alphas, l1_share, ridge_alphas
 from skalign.solvers._arguments import check_coef, check_stopping
 from skalign.solvers._combination import check_digits
+from skalign.solvers._feature_moments import FeatureMoments
 from skalign.solvers._gram_space import solve_in_gram_space
 from skalign.solvers._moments import Moments
-from skalign.solvers._penalties import Penalty, penalty_strengths
+from skalign.solvers._penalties import Penalty, PenaltyStrengths, penalty_strengths
 from skalign.solvers._solution import (
     Solution,
     SolutionPath,
@@ -23,7 +26,10 @@ from skalign.solvers._solution import (
     room_for_path,
 )
 from skalign.solvers._target_blocks import cut_targets
-from skalign.utils import map_blocks
+from skalign.utils import Doubles, Floats, map_blocks
+
+TargetsOfMoments = tuple[Floats, Doubles, Doubles]  # their half: q, means, squared norms
+BlockOfMoments = tuple[TargetsOfMoments, list[PenaltyStrengths], Floats | None]
 
 
 def solve_moments(
@@ -111,21 +117,17 @@ def solve_moments(
     tol, max_iter = check_stopping(tol, max_iter, dtype)
     blocks = _blocks(moments, 4, n_jobs)
 
-    def solve_one(block: slice) -> Solution:
-        (found,) = solve_in_gram_space(
-            moments.take(targets=block),
-            [strengths.take(block)],
-            None if start is None else start[block],
-            positive=positive,
-            tol=tol,
-            max_iter=max_iter,
-        )
-        return found
+    settings = {"positive": positive, "tol": tol, "max_iter": max_iter}
+
+    def take(block: slice) -> BlockOfMoments:
+        own = None if start is None else start[block]
+        return _of_targets(moments, block), [strengths.take(block)], own
 
     solution = empty_solution(moments.target_means, n_features, dtype)
-    with closing(map_blocks(solve_one, blocks, n_jobs)) as results:
+    solve_one = partial(_solve_block, moments.features, settings)
+    with closing(map_blocks(solve_one, blocks, n_jobs, take=take)) as results:
         for block, found in zip(blocks, results, strict=True):
-            put_solution(solution, block, found)
+            put_solution(solution, block, found[0])
     if penalty == "ols":  # no dual point is feasible
         solution.dual_gap[:] = np.nan
     return solution
@@ -222,17 +224,13 @@ def solve_moments_path(
     path.alphas[:] = grid
     blocks = _blocks(moments, 3 + len(grid), n_jobs)
 
-    def solve_one(block: slice) -> list[Solution]:
-        return solve_in_gram_space(
-            moments.take(targets=block),
-            [strength.take(block) for strength in strengths],
-            None,
-            positive=positive,
-            tol=tol,
-            max_iter=max_iter,
-        )
+    settings = {"positive": positive, "tol": tol, "max_iter": max_iter}
 
-    with closing(map_blocks(solve_one, blocks, n_jobs)) as results:
+    def take(block: slice) -> BlockOfMoments:
+        return _of_targets(moments, block), [each.take(block) for each in strengths], None
+
+    solve_one = partial(_solve_block, moments.features, settings)
+    with closing(map_blocks(solve_one, blocks, n_jobs, take=take)) as results:
         for block, found in zip(blocks, results, strict=True):
             for k, solution in enumerate(found):
                 put_in_path(path, k, block, solution)
@@ -246,6 +244,20 @@ def _blocks(moments: Moments, n_copies: int, n_jobs: int | None) -> list[slice]:
     n_targets, n_features = moments.q.shape
     finest = n_targets if effective_n_jobs(n_jobs) == 1 else None
     return list(cut_targets(n_targets, n_copies * n_features * moments.q.itemsize, finest))
+
+
+def _of_targets(moments: Moments, block: slice) -> TargetsOfMoments:
+    return moments.q[block], moments.target_means[block], moments.target_squared_norms[block]
+
+
+def _solve_block(
+    features: FeatureMoments,
+    settings: dict[str, Any],
+    item: BlockOfMoments,
+) -> list[Solution]:
+    """Solve a block of targets under one penalty after the other."""
+    of_targets, penalties, start = item
+    return solve_in_gram_space(Moments(features, *of_targets), penalties, start, **settings)
 
 
 def _check_moments(moments: Moments) -> None:

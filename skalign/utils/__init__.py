@@ -9,6 +9,7 @@ from skalign.utils._checks import (
     check_sample_weight,
 )
 from skalign.utils._documentation_link import DocumentationLink
+from skalign.utils._map_blocks import map_blocks
 from skalign.utils._missing import (
     Missing,
     MissingPatterns,
@@ -25,7 +26,7 @@ from skalign.utils._optional import (
     install_hint,
 )
 from skalign.utils._target_names import target_names
-from skalign.utils._threads import call_interruptibly, check_interrupt, map_blocks
+from skalign.utils._threads import call_interruptibly, check_interrupt
 from skalign.utils._types import Array, Doubles, Flags, Floats, Indices, Integers
 from skalign.utils._versioned_state import VersionedState
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple, TypeVar, get_args
 
 import numpy as np
 
-from skalign.utils._threads import map_blocks
+from skalign.utils._map_blocks import map_blocks
 from skalign.utils._types import Array, Doubles, Flags, Indices
 
 Missing = Literal["error", "mask"]

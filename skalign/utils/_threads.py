@@ -1,18 +1,15 @@
-"""Blocks of work in parallel: the one place that knows joblib and worker threads."""
+"""Worker threads that compute blocks, and how interrupts reach them."""
+
+from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import CancelledError
-from contextlib import suppress
-from numbers import Integral
+from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
 from threading import get_ident, local
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
-from joblib import Parallel, delayed, effective_n_jobs
-from joblib.parallel import ThreadingBackend, get_active_backend
-
-from skalign.utils._blas_threads import single_threaded_blas
 from skalign.utils._start_thread import start_thread
 
 Item = TypeVar("Item")
@@ -21,7 +18,19 @@ Outcome = SimpleQueue[tuple[Any, BaseException | None]]  # one result or error
 
 SECONDS_DEAF = 0.5  # where a waiting thread hears no interrupt (Windows), it waits no longer
 
-_of_this_thread = local()  # `workers`: those that it belongs to, if any
+_of_this_thread = local()  # `crew`: those that it works with, if any
+
+
+class Crew(Protocol):
+    """Workers that compute the blocks of one call."""
+
+    @property
+    def dismissed(self) -> bool:
+        """Whether nobody waits for their results any more."""
+
+    @property
+    def outer(self) -> Crew | None:
+        """The crew that the call was made in."""
 
 
 def check_interrupt() -> None:
@@ -36,11 +45,26 @@ def check_interrupt() -> None:
     CancelledError
         In a worker whose call has ended.
     """
-    workers: _Workers[Any, Any] | None = getattr(_of_this_thread, "workers", None)
-    while workers is not None:
-        if workers.dismissed:
+    crew = _own_crew()
+    while crew is not None:
+        if crew.dismissed:
             raise CancelledError
-        workers = workers.outer
+        crew = crew.outer
+
+
+def _own_crew() -> Crew | None:
+    return getattr(_of_this_thread, "crew", None)
+
+
+@contextmanager
+def working_for(crew: Crew) -> Iterator[None]:
+    """Have :func:`check_interrupt` ask this crew, in this thread."""
+    before = _own_crew()
+    _of_this_thread.crew = crew
+    try:
+        yield
+    finally:
+        _of_this_thread.crew = before
 
 
 def call_interruptibly(function: Callable[..., Result], *args: Any, **kwargs: Any) -> Result:
@@ -74,57 +98,7 @@ def call_interruptibly(function: Callable[..., Result], *args: Any, **kwargs: An
     return result
 
 
-def map_blocks(
-    function: Callable[[Item], Result], blocks: Sequence[Item], n_jobs: int | None
-) -> Generator[Result, None, None]:
-    """Results of ``function`` for every block, in order, as they come.
-
-    Parameters
-    ----------
-    function : callable
-        Called with one block; must release the GIL to gain from threads, and call
-        :func:`check_interrupt` between steps that take long.
-    blocks : sequence
-        Its arguments.
-    n_jobs : int or None
-        As everywhere in scikit-learn; None is 1 unless in a ``joblib.parallel_config``.
-
-    Yields
-    ------
-    result
-        What ``function`` returned.
-
-    Notes
-    -----
-    Close the generator when done early: BLAS is held to one thread while it is open. Closing it,
-    like an error or an interrupt, ends the blocks in flight at their next step.
-    """
-    if not (n_jobs is None or isinstance(n_jobs, Integral)):
-        raise TypeError(f"n_jobs must be an integer or None; got {n_jobs!r}.")
-    n_workers = min(effective_n_jobs(n_jobs), len(blocks))
-    if n_workers == 1:
-        yield from map(function, blocks)
-        return
-    backend, _ = get_active_backend(prefer="threads")
-    if not isinstance(backend, ThreadingBackend):  # the user's choice: processes, a cluster
-        yield from Parallel(n_jobs=n_jobs, return_as="generator")(
-            delayed(function)(block) for block in blocks
-        )
-        return
-    limit, workers = single_threaded_blas(), _Workers(function, n_workers)
-    try:
-        limit.__enter__()
-        yield from workers.map(blocks)
-    finally:
-        try:
-            workers.dismiss()
-            limit.__exit__(None, None, None)
-        finally:  # an interrupt may have cut that short
-            workers.dismiss()
-            limit.__exit__(None, None, None)
-
-
-class _Workers(Generic[Item, Result]):
+class Workers(Generic[Item, Result]):
     """Threads that compute the blocks of one call.
 
     What joblib's threads would do; but joblib looks for results every 10 ms only, and its threads,
@@ -134,7 +108,7 @@ class _Workers(Generic[Item, Result]):
 
     def __init__(self, function: Callable[[Item], Result], n_workers: int) -> None:
         self.function, self.n_workers = function, n_workers
-        self.outer: _Workers[Any, Any] | None = getattr(_of_this_thread, "workers", None)
+        self.outer = _own_crew()
         self.dismissed = False
         self.tasks: SimpleQueue[tuple[Item, Outcome] | None] = SimpleQueue()
         self.present: set[int] = set()  # idents of threads
@@ -157,7 +131,7 @@ class _Workers(Generic[Item, Result]):
     def work(self) -> None:
         """Compute blocks until dismissed."""
         self.present.add(get_ident())
-        _of_this_thread.workers = self
+        _of_this_thread.crew = self
         try:
             while (task := self.tasks.get()) is not None and not self.dismissed:
                 block, outcome = task

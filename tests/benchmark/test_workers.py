@@ -1,9 +1,7 @@
 """Threads, processes and a Dask cluster of two processes give the table of a serial run."""
 
 import os
-import socket
 import time
-from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 import joblib
@@ -53,30 +51,6 @@ def test_threads_and_processes(many, backend, tmp_path):
     with joblib.parallel_config(backend, n_jobs=2):
         same(run_benchmark(**many, store=tmp_path), expected)
     same(run_benchmark(**many, store=tmp_path), expected)  # errors are computed again
-
-
-@pytest.fixture(scope="module")
-def cluster():
-    """Two processes, on ports that are free, whatever else runs on this machine."""
-    distributed = pytest.importorskip("distributed", reason="pip install skalign[cluster]")
-    with (
-        default_port_in_use(),
-        distributed.LocalCluster(
-            n_workers=2, processes=True, threads_per_worker=1, dashboard_address="127.0.0.1:0"
-        ) as two,
-        distributed.Client(two),
-    ):
-        yield two
-
-
-@contextmanager
-def default_port_in_use():
-    """As another cluster has it: dask warns where it finds its default port taken."""
-    with socket.socket() as other:
-        with suppress(OSError):  # there is one indeed
-            other.bind(("", 8787))
-            other.listen()
-        yield
 
 
 @pytest.mark.filterwarnings("ignore:.* targets were left empty:UserWarning")

@@ -1,0 +1,170 @@
+"""Blocks of work on a Dask cluster: what all blocks share reaches every worker once."""
+
+from __future__ import annotations
+
+import sys
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import CancelledError
+from contextlib import suppress
+from time import sleep
+from typing import Any, Generic, TypeVar
+from uuid import uuid4
+
+from joblib import parallel_config
+
+from skalign.utils._blas_threads import single_threaded_blas
+from skalign.utils._heap import kept_heap
+from skalign.utils._threads import SECONDS_DEAF, check_interrupt, working_for
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+ATTEMPTS = 4  # to compute a block whose data are lost with their workers; as many as Dask's own
+SCATTERED_BYTES = 10**5  # larger blocks do not pass through the scheduler's graph
+
+
+def client_of(backend: Any) -> Any:
+    """Give the Dask client of a joblib backend; None for any other backend."""
+    distributed = sys.modules.get("distributed")
+    client = getattr(backend, "client", None)
+    return client if distributed is not None and isinstance(client, distributed.Client) else None
+
+
+def in_dask_task() -> bool:
+    """Whether this thread computes a task of a Dask worker."""
+    if "distributed" not in sys.modules:
+        return False
+    from distributed import get_worker
+
+    try:
+        get_worker()
+    except ValueError:
+        return False
+    return True
+
+
+def compute(function: Callable[[Item], Result], block: Item) -> Result:
+    """Compute a block in a worker, where nothing is parallel any more."""
+    limit = single_threaded_blas()
+    with parallel_config(backend="sequential"), limit, limit:
+        return function(block)
+
+
+class ClusterBlocks(Generic[Item, Result]):
+    """The blocks of one call, computed by the workers of a Dask cluster.
+
+    The function, with all arrays in it, is sent to every worker at the start. Then blocks follow,
+    two for each thread of the cluster at a time, and results come back in order. Dask computes the
+    blocks of a worker that dies again in another. Data that die with the last worker which held
+    them are sent again.
+
+    Parameters
+    ----------
+    client : distributed.Client
+        Connection to the cluster.
+    function : callable
+        Called with one block; it and its results can be pickled.
+    n_workers : int
+        Number of threads in the cluster.
+    """
+
+    def __init__(self, client: Any, function: Callable[[Item], Result], n_workers: int) -> None:
+        self.client, self.function, self.n_workers = client, function, n_workers
+        name = getattr(getattr(function, "func", function), "__name__", "blocks")
+        self.name = name.strip("_<>")
+        self.shared: Any = None
+        self.running: deque[tuple[Item, Any]] = deque()
+
+    def map(self, blocks: Iterable[Item]) -> Generator[Result, None, None]:
+        """Results in order; those of two blocks a thread at most wait in the workers."""
+        try:
+            for block in blocks:
+                if len(self.running) == 2 * self.n_workers:
+                    yield self.next_result()
+                self.running.append((block, self.submit(block)))
+            while self.running:
+                yield self.next_result()
+        finally:
+            self.release()
+
+    def submit(self, block: Item) -> Any:
+        """Send a block to the cluster, as a future of its result."""
+        from dask.sizeof import sizeof
+
+        if self.shared is None or self.shared.status == "cancelled":
+            self.shared = self.scatter(self.function, broadcast=True)
+        sent: Any = block
+        if sizeof(block) > SCATTERED_BYTES:
+            sent = self.scatter(block, broadcast=False)
+        return self.client.submit(
+            _compute_in_task, self.shared, sent, key=f"{self.name}-{uuid4().hex}"
+        )
+
+    def scatter(self, data: Any, *, broadcast: bool) -> Any:
+        """Send data to one worker or to all, as a future."""
+        for attempt in range(ATTEMPTS):
+            try:
+                (sent,) = self.client.scatter([data], broadcast=broadcast, hash=False)
+                break
+            except OSError:  # a worker died that the scheduler took to be alive
+                if attempt == ATTEMPTS - 1:
+                    raise
+                sleep(SECONDS_DEAF)
+        return sent
+
+    def next_result(self) -> Result:
+        """Wait for the oldest block."""
+        for attempt in range(ATTEMPTS):
+            block, future = self.running[0]
+            try:
+                _wait(future)
+                result: Result = future.result()
+                break
+            except CancelledError:  # with a worker, the last copy of its data was lost
+                if attempt == ATTEMPTS - 1:
+                    raise
+                self.running[0] = block, self.submit(block)
+        self.running.popleft()
+        future.release()  # coroutines that waited for it may still refer to it
+        return result
+
+    def release(self) -> None:
+        """Give up what is still running."""
+        for _, future in self.running:
+            future.release()
+        self.running.clear()
+        if self.shared is not None:
+            self.shared.release()
+
+
+def _wait(future: Any) -> None:
+    distributed: Any = sys.modules["distributed"]
+    while True:
+        with suppress(TimeoutError):
+            distributed.wait([future], timeout=SECONDS_DEAF)
+            return
+        check_interrupt()
+
+
+def _compute_in_task(function: Callable[[Item], Result], block: Item) -> Result:
+    with working_for(_Task()), kept_heap():
+        return compute(function, block)
+
+
+class _Task:
+    """The task of this thread of a Dask worker, which ends when nobody waits for it any more."""
+
+    outer = None
+
+    def __init__(self) -> None:
+        from distributed import get_worker
+
+        worker = get_worker()
+        self.tasks, self.key = worker.state.tasks, worker.get_current_task()
+
+    @property
+    def dismissed(self) -> bool:
+        """Whether the client has given the task up."""
+        task = self.tasks.get(self.key)
+        return task is None or task.state == "cancelled"
