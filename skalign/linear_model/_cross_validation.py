@@ -219,16 +219,15 @@ def cross_validate(
                     return fold
             return FittedFold(shared, grid, split, with_error=len(splits) == 1)
 
+        def take(k: int) -> tuple[TakenTargets, TargetsOfAllSamples | None]:
+            return problem.take(blocks[k]), known[k]
+
         def score_all() -> Generator[None, None, None]:
             for numbers in groups:
                 folds = [fold_scorer(splits[number]) for number in numbers]
                 score = partial(_score_block, shared, samples, grid, folds)
                 every = range(len(blocks))
-                with closing(
-                    map_blocks(
-                        score, every, n_jobs, take=lambda k: (problem.take(blocks[k]), known[k])
-                    )
-                ) as results:
+                with closing(map_blocks(score, every, n_jobs, take=take)) as results:
                     for k, (of_all, of_folds) in enumerate(results):
                         known[k] = of_all
                         for number, scores in zip(numbers, of_folds, strict=True):
@@ -239,10 +238,9 @@ def cross_validate(
         for _ in progress(results, total=len(groups) * len(blocks)):
             pass
     of_blocks = [one for one in known if one is not None]
+    alphas = [one.alphas.reshape(grid.n_candidates, -1) for one in of_blocks]
     return CrossValidation(
-        alphas=np.concatenate(
-            [one.alphas.reshape(grid.n_candidates, -1) for one in of_blocks], axis=1
-        ),
+        alphas=np.concatenate(alphas, axis=1),
         is_empty=np.concatenate([one.is_empty for one in of_blocks], axis=1),
         drowned=np.flatnonzero(np.concatenate([one.is_drowned for one in of_blocks])),
         scores=averages.finish(),

@@ -54,10 +54,10 @@ def compute(function: Callable[[Item], Result], block: Item) -> Result:
 class ClusterBlocks(Generic[Item, Result]):
     """The blocks of one call, computed by the workers of a Dask cluster.
 
-    The function, with all arrays in it, is sent to every worker at the start. Then blocks follow,
-    two for each thread of the cluster at a time, and results come back in order. Dask computes the
-    blocks of a worker that dies again in another. Data that die with the last worker which held
-    them are sent again.
+    The function, with all arrays in it, is sent to one worker, from which every other one gets it
+    with its first block. Two blocks for each thread of the cluster are there at a time, and results
+    come back in order. Dask computes the blocks of a worker that dies again in another. Data that
+    die with the last worker which held them are sent again.
 
     Parameters
     ----------
@@ -93,19 +93,19 @@ class ClusterBlocks(Generic[Item, Result]):
         from dask.sizeof import sizeof
 
         if self.shared is None or self.shared.status == "cancelled":
-            self.shared = self.scatter(self.function, broadcast=True)
+            self.shared = self.scatter(self.function)
         sent: Any = block
         if sizeof(block) > SCATTERED_BYTES:
-            sent = self.scatter(block, broadcast=False)
+            sent = self.scatter(block)
         return self.client.submit(
             _compute_in_task, self.shared, sent, key=f"{self.name}-{uuid4().hex}"
         )
 
-    def scatter(self, data: Any, *, broadcast: bool) -> Any:
-        """Send data to one worker or to all, as a future."""
+    def scatter(self, data: Any) -> Any:
+        """Send data to a worker, from which others get them; a future."""
         for attempt in range(ATTEMPTS):
             try:
-                (sent,) = self.client.scatter([data], broadcast=broadcast, hash=False)
+                (sent,) = self.client.scatter([data], hash=False)
                 break
             except OSError:  # a worker died that the scheduler took to be alive
                 if attempt == ATTEMPTS - 1:

@@ -55,6 +55,7 @@ def test_what_blocks_share_is_sent_to_every_worker_once(cluster, tmp_path):
             return load, (self.array,)
 
         def __call__(self, block):
+            time.sleep(0.05)  # Dask drops a copy that too few blocks wait for
             return float(self.array[block])
 
     def load(array):
