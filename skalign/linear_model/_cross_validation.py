@@ -226,8 +226,7 @@ def cross_validate(
             for numbers in groups:
                 folds = [fold_scorer(splits[number]) for number in numbers]
                 score = partial(_score_block, shared, samples, grid, folds)
-                every = range(len(blocks))
-                with closing(map_blocks(score, every, n_jobs, take=take)) as results:
+                with closing(map_blocks(score, range(len(blocks)), n_jobs, take=take)) as results:
                     for k, (of_all, of_folds) in enumerate(results):
                         known[k] = of_all
                         for number, scores in zip(numbers, of_folds, strict=True):
