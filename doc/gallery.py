@@ -16,6 +16,7 @@ ORDER = [
     "plot_rotation",
     "plot_empty_fits",
     "plot_standardize",
+    "plot_missing_responses",
     "plot_price_of_sign",
     "plot_selective_cortex",
     "plot_ffa_case",

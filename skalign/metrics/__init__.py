@@ -2,6 +2,7 @@
 
 from skalign.metrics._alignment import alignment, alignment_of_maps, predictions
 from skalign.metrics._alignment_record import Alignment
+from skalign.metrics._average_repeats import average_repeats
 from skalign.metrics._axis_alignment import AxisAlignment, axis_alignment
 from skalign.metrics._composition import LinearModelInside, Shell, linear_model_of, open_shell
 from skalign.metrics._corrected_reorientation import (
@@ -38,8 +39,8 @@ from skalign.metrics._noise_ceiling import (
     NoiseCeiling,
     noise_ceiling,
     noise_ceiling_snr,
-    normalize_scores,
 )
+from skalign.metrics._normalized_scores import normalize_scores
 from skalign.metrics._pearson_scorer import PearsonScorer
 from skalign.metrics._predictivity import pearson_r
 from skalign.metrics._problem import to_dense
@@ -49,7 +50,7 @@ from skalign.metrics._reorientation import (
     tuning_reorientation,
     tuning_reorientation_parts,
 )
-from skalign.metrics._repeats import VarianceComponents, average_repeats, variance_components
+from skalign.metrics._repeats import VarianceComponents, variance_components
 from skalign.metrics._resampled import (
     ReorientationOfDraws,
     pearson_r_of_draws,

@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from skalign.metrics._alignment import alignment
 from skalign.metrics._alignment_record import Alignment
 from skalign.metrics._names import target_column
-from skalign.metrics._noise_ceiling import NoiseCeiling, normalize_scores
+from skalign.metrics._noise_ceiling import NoiseCeiling
+from skalign.metrics._normalized_scores import normalize_scores
 from skalign.metrics._predictivity import pearson_r
 from skalign.utils import Doubles, import_pandas, refuse_missing
 

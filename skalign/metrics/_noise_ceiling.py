@@ -1,4 +1,4 @@
-"""Noise ceilings: how well a perfect model could predict noisy responses, and normalized scores."""
+"""Noise ceilings: how well a perfect model could predict noisy responses."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from skalign.metrics._average_repeats import snr_of_observed
 from skalign.metrics._names import target_column
 from skalign.metrics._repeats import Repeats, scaled_components
-from skalign.utils import Doubles, check_number, import_pandas, target_names
+from skalign.utils import Doubles, Missing, check_missing, import_pandas, target_names
 
 Unit = Literal["r", "variance"]
 
@@ -45,7 +46,7 @@ class NoiseCeiling:
                 "values must be from 0 to 1 or NaN; got values from "
                 f"{np.nanmin(values)} to {np.nanmax(values)}."
             )
-        _check_unit(self.unit)
+        check_unit(self.unit)
         names = self.target_names
         if names is not None and np.shape(names) != values.shape:
             raise ValueError(
@@ -76,7 +77,7 @@ class NoiseCeiling:
         ValueError
             If `unit` is neither.
         """
-        if _check_unit(unit) == self.unit:
+        if check_unit(unit) == self.unit:
             return self
         values = self.values**2 if unit == "variance" else self.values**0.5
         return NoiseCeiling(values, unit, self.target_names)
@@ -100,7 +101,11 @@ class NoiseCeiling:
 
 
 def noise_ceiling_snr(
-    trials: ArrayLike, image_ids: ArrayLike | None = None, *, total_variance: float | None = None
+    trials: ArrayLike,
+    image_ids: ArrayLike | None = None,
+    *,
+    total_variance: float | None = None,
+    missing: Missing = "error",
 ) -> Doubles:
     r"""Estimate the signal-to-noise ratio of single trials, the ncsnr, for every target.
 
@@ -116,6 +121,9 @@ def noise_ceiling_snr(
     total_variance : float, default=None
         Variance of single trials, where it is known. 1 gives the ncsnr of the Natural Scenes
         Dataset [1]_, if responses were z-scored in every session and images have three trials.
+    missing : {"error", "mask"}, default="error"
+        What to do about trials that are NaN in some targets only: raise an error, or estimate every
+        target from its own trials. It is NaN for a target without repeated images.
 
     Returns
     -------
@@ -157,6 +165,8 @@ def noise_ceiling_snr(
     >>> noise_ceiling_snr(signal * [0.5, 1] + noise).round(1)
     array([0.5, 1. ])
     """
+    if check_missing(missing) == "mask":
+        return snr_of_observed(trials, image_ids, total_variance)[0]
     return scaled_components(Repeats(trials, image_ids), total_variance).snr()
 
 
@@ -167,6 +177,7 @@ def noise_ceiling(
     image_ids: ArrayLike | None = None,
     n_repeats: int | ArrayLike | None = None,
     unit: Unit = "r",
+    missing: Missing = "error",
 ) -> NoiseCeiling:
     r"""Compute the best score that a model of averaged trials can reach, for every target.
 
@@ -190,6 +201,10 @@ def noise_ceiling(
         or one for every scored image. By default those of `trials`.
     unit : {"r", "variance"}, default="r"
         Whether the ceiling is for correlations or for explained variance.
+    missing : {"error", "mask"}, default="error"
+        What to do about trials that are NaN in some targets only: raise an error, or estimate every
+        target from its own trials. Their numbers
+        of trials count, unless `n_repeats` are given.
 
     Returns
     -------
@@ -232,9 +247,14 @@ def noise_ceiling(
     names = None
     if trials is not None:
         names = target_names(trials)
-        repeats = Repeats(trials, image_ids)
-        ratio = scaled_components(repeats).snr()
-        n_repeats = repeats.n_repeats if n_repeats is None else n_repeats
+        if check_missing(missing) == "mask":
+            ratio, share = snr_of_observed(trials, image_ids, None)
+            if n_repeats is None:
+                return _ceiling(ratio, share, names).to_unit(unit)
+        else:
+            repeats = Repeats(trials, image_ids)
+            ratio = scaled_components(repeats).snr()
+            n_repeats = repeats.n_repeats if n_repeats is None else n_repeats
     else:
         ratio = np.asarray(ncsnr, dtype=np.float64)
         if ratio.ndim != 1:
@@ -254,82 +274,18 @@ def noise_ceiling(
             "n_repeats must be a number of trials of at least 1, or one for every image; got "
             f"{n_repeats!r}. Drop the images without trials."
         )
+    return _ceiling(ratio, np.mean(1 / counts), names).to_unit(unit)
+
+
+def _ceiling(ratio: Doubles, share: Any, names: NDArray[np.object_] | None) -> NoiseCeiling:
+    """Ceiling of averages, the mean of one over whose number of trials is `share`."""
     with np.errstate(divide="ignore"):
-        variance = 1 / (1 + np.mean(1 / counts) / ratio**2)
-    return NoiseCeiling(variance, "variance", names).to_unit(unit)
+        variance = 1 / (1 + share / ratio**2)
+    return NoiseCeiling(variance, "variance", names)
 
 
-def normalize_scores(
-    scores: ArrayLike, ceiling: NoiseCeiling, *, unit: Unit, undefined: float = np.nan
-) -> Doubles:
-    """Divide scores by the noise ceiling: 1 is the best that the noise allows.
-
-    Parameters
-    ----------
-    scores : array-like of shape (..., n_targets)
-        Correlations, or shares of explained variance. Rows may be models.
-    ceiling : NoiseCeiling
-        One value for every target, in the unit of the scores.
-    unit : {"r", "variance"}
-        Unit of the scores.
-    undefined : float, default=nan
-        Value for a target whose ceiling is 0 or NaN.
-
-    Returns
-    -------
-    ndarray of the shape of `scores`
-        Scores divided by the ceiling; high is good, above 1 by chance.
-
-    Raises
-    ------
-    TypeError
-        If `ceiling` is an array, which has no unit.
-    ValueError
-        If the units differ, the ceiling has another number of targets, or an r lies outside
-        [-1, 1].
-
-    See Also
-    --------
-    noise_ceiling : Compute the ceiling.
-    PearsonScorer : The same division in searches and cross-validation.
-
-    Examples
-    --------
-    >>> from skalign.metrics import noise_ceiling, normalize_scores
-    >>> ceiling = noise_ceiling([0.4, 1.0], n_repeats=3)
-    >>> normalize_scores([0.4, 0.4], ceiling, unit="r").round(2)
-    array([0.7 , 0.46])
-    >>> normalize_scores([0.16, 0.16], ceiling.to_unit("variance"), unit="variance").round(2)
-    array([0.49, 0.21])
-    """
-    if not isinstance(ceiling, NoiseCeiling):
-        raise TypeError(
-            "ceiling must be a NoiseCeiling, which has a unit; got a "
-            f"{type(ceiling).__name__}. Use noise_ceiling, or NoiseCeiling(values, unit)."
-        )
-    if _check_unit(unit) != ceiling.unit:
-        raise ValueError(
-            f'ceiling must be in the unit of the scores, "{unit}"; got "{ceiling.unit}". '
-            f'Give ceiling.to_unit("{unit}").'
-        )
-    undefined = check_number(undefined, "undefined")
-    table = np.asarray(scores, dtype=np.float64)
-    if table.shape[-1:] != ceiling.values.shape:
-        raise ValueError(
-            f"ceiling must have one value per target; got {ceiling.values.size} for scores of "
-            f"shape {table.shape}. Use ceiling[mask] for some of the targets."
-        )
-    if unit == "r" and (np.abs(table) > 1 + 1e-9).any():
-        largest = table.flat[np.nanargmax(np.abs(table))]
-        raise ValueError(
-            f'scores must be from -1 to 1 with unit="r"; got {largest:g}. Give unit="variance" for '
-            "shares of variance."
-        )
-    is_defined = ceiling.values > 0
-    return np.where(is_defined, table / np.where(is_defined, ceiling.values, 1), undefined)
-
-
-def _check_unit(unit: Any) -> Any:
+def check_unit(unit: Any) -> Any:
+    """Check the unit of a ceiling."""
     if unit not in get_args(Unit):
         raise ValueError(f'unit must be "r" or "variance"; got {unit!r}.')
     return unit

@@ -10,7 +10,8 @@ from skalign.metrics._alignment_record import is_scorable, mean_over_targets
 from skalign.metrics._array_library import to_numpy
 from skalign.metrics._directions import nan_explained
 from skalign.metrics._names import check_target_names, fitted_target_names
-from skalign.metrics._noise_ceiling import NoiseCeiling, normalize_scores
+from skalign.metrics._noise_ceiling import NoiseCeiling
+from skalign.metrics._normalized_scores import normalize_scores
 from skalign.metrics._observed_images import count_observed
 from skalign.metrics._predictivity import pearson_r
 from skalign.metrics._scorer_base import Scorer

@@ -129,65 +129,6 @@ def variance_components(
     return VarianceComponents(signal, noise, repeats.n_repeats, target_names(trials))
 
 
-def average_repeats(
-    trials: ArrayLike, image_ids: ArrayLike | tuple[ArrayLike, ...] | None = None
-) -> tuple[Array, Any, Integers]:
-    """Average the trials of each image, or the samples of each block.
-
-    Parameters
-    ----------
-    trials : array-like of shape (n_images, n_repeats, n_targets) or (n_trials, n_targets)
-        Responses of single trials. In three dimensions a missing repeat is NaN in all targets.
-    image_ids : array-like of shape (n_trials,), or tuple of these, default=None
-        Image that each trial shows. Needed for trials in two dimensions, and only there. With a
-        tuple of labels, such as ``(run, category)`` in a block design, trials that are equal in all
-        labels are averaged.
-
-    Returns
-    -------
-    averages : ndarray of shape (n_images, n_targets)
-        Mean responses; float32 if the trials are.
-    images : ndarray of shape (n_images,), or tuple of these
-        The distinct values of `image_ids`, sorted: bring the features of the images into this
-        order. For trials in three dimensions, row numbers.
-    n_repeats : ndarray of shape (n_images,)
-        Number of trials averaged.
-
-    Raises
-    ------
-    ValueError
-        If shapes do not fit, values other than missing repeats are not finite, or an image has no
-        trial.
-
-    See Also
-    --------
-    noise_ceiling : The best score of a model that predicts such averages.
-
-    Examples
-    --------
-    >>> from skalign.metrics import average_repeats
-    >>> averages, images, n_repeats = average_repeats([[1.0], [5.0], [3.0]], ["b", "a", "b"])
-    >>> averages.ravel(), images, n_repeats
-    (array([5., 2.]), array(['a', 'b'], dtype='<U1'), array([1, 2]))
-
-    Blocks of real fMRI, nine volumes each:
-
-    >>> from skalign.datasets import load_haxby_slice
-    >>> haxby = load_haxby_slice()
-    >>> averages, (run, category), n_repeats = average_repeats(
-    ...     haxby.data, (haxby.run, haxby.target)
-    ... )
-    >>> averages.shape, run[:3], category[:3].tolist(), n_repeats[:3]
-    ((96, 530), array([0, 0, 0]), ['bottle', 'cat', 'chair'], array([9, 9, 9]))
-    """
-    repeats = Repeats(trials, image_ids)
-    dtype = np.float32 if repeats.trials.dtype == np.float32 else np.float64
-    averages = np.empty((repeats.n_images, repeats.trials.shape[1]), dtype=dtype)
-    for block, values in repeats.blocks():
-        averages[:, block] = repeats.means(values)
-    return averages, repeats.images, repeats.n_repeats
-
-
 class Repeats:
     """Single trials sorted by image, read in blocks of targets.
 
@@ -207,20 +148,14 @@ class Repeats:
         image_ids: ArrayLike | tuple[ArrayLike, ...] | None,
         kept_images: ArrayLike | None = None,
     ) -> None:
-        table: Any = check_image_rows(trials, "trials", allow_nd=True)
-        if table.ndim not in (2, 3) or (table.ndim == 2) != (image_ids is not None):
-            raise ValueError(
-                "trials must be of shape (n_images, n_repeats, n_targets) without image_ids, or of "
-                f"shape (n_trials, n_targets) with image_ids; got {table.ndim} dimensions "
-                f"{'without' if image_ids is None else 'with'} image_ids."
-            )
+        table = check_trials(trials, image_ids)
         self.trials: Array = table.reshape(-1, table.shape[-1])
         if image_ids is None:
             self.images: Any = np.arange(len(table))
             image = np.repeat(self.images, table.shape[1])
             is_there = ~np.isnan(self.trials[:, 0])
         else:
-            self.images, image = _numbered(image_ids, len(table))
+            self.images, image = numbered_images(image_ids, len(table))
             is_there = np.ones(len(table), dtype=bool)
         is_asked = np.ones(len(image), dtype=bool)
         n_repeats = np.bincount(image[is_there], minlength=image.max() + 1)
@@ -256,6 +191,18 @@ class Repeats:
     def means(self, values: Doubles) -> Doubles:
         """Mean over the trials of each image, (n_images, n_block)."""
         return np.add.reduceat(values, self._first, axis=0) / self.n_repeats[:, np.newaxis]
+
+
+def check_trials(trials: ArrayLike, image_ids: Any) -> Any:
+    """Check that trials have two dimensions with, and three without, the images that they show."""
+    table: Any = check_image_rows(trials, "trials", allow_nd=True)
+    if table.ndim not in (2, 3) or (table.ndim == 2) != (image_ids is not None):
+        raise ValueError(
+            "trials must be of shape (n_images, n_repeats, n_targets) without image_ids, or of "
+            f"shape (n_trials, n_targets) with image_ids; got {table.ndim} dimensions "
+            f"{'without' if image_ids is None else 'with'} image_ids."
+        )
+    return table
 
 
 class ScaledComponents(NamedTuple):
@@ -313,7 +260,7 @@ def scaled_components(repeats: Repeats, total_variance: float | None = None) -> 
     return ScaledComponents(signal, noise, scale)
 
 
-def _numbered(image_ids: Any, n_trials: int) -> tuple[Any, Indices]:
+def numbered_images(image_ids: Any, n_trials: int) -> tuple[Any, Indices]:
     """The distinct images, and the number of each trial's image among them."""
     is_tuple = isinstance(image_ids, tuple) and np.ndim(image_ids[0]) > 0
     labels = [np.asarray(label) for label in (image_ids if is_tuple else [image_ids])]
