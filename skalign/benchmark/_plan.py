@@ -78,7 +78,7 @@ class RegionCells:
                     continue
                 problem = CellProblem(cell, encoder, responses, ceiling, settings.layer_cv)
                 layers, why = self.features[cell.units], None
-                stored = settings.store.read(key)
+                stored = settings.store.read(key) if settings.measures.names else None
                 rows = fit_cell(problem, layers) if stored is None else stored
                 if stored is None:
                     why = settings.store.write(key, rows)
