@@ -212,7 +212,8 @@ null = alignment_null(
 )
 for name in ["r", "theta_observed", "excess_theta", "region_p_value_r", "region_p_value_theta"]:
     print(f"{name:22}{null.summary()[name]:.3f}")
-display = AlignmentDisplay.from_null(null, ceilings=ceiling)
+_, axes = plt.subplots(2, 1, figsize=(5, 7.5), layout="constrained")
+display = AlignmentDisplay.from_null(null, ceilings=ceiling, ax=axes)
 
 # %%
 # The figure shows every voxel beside its null fits, and their mean beside the means of null fits.

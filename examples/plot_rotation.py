@@ -66,16 +66,14 @@ for name, found in axes_matter.items():
 # The signed map does not see the rotation: r stays 1. What its weights had to do shows in theta. A
 # positive map loses r, most where a unit is the opposite of what it was, and a matching of units
 # falls to the cosine of the angle.
-fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained", sharex=True)
+fig, (upper, lower) = plt.subplots(2, 1, figsize=(5, 6.5), layout="constrained", sharex=True)
 for name, color in [("signed", "#D55E00"), ("positive", "#0072B2")]:
-    left.plot(table[f"r, {name}"], color=color, label=f"r, {name} map")
-    right.plot(table[f"theta, {name}"], color=color, label=f"{name} map")
-left.plot(table["soft matching"], color="black", linestyle=":", label="soft matching")
-left.set(xlabel="Rotation of the units (degrees)", ylabel="r, or correlation of matches")
-right.set(
-    xlabel="Rotation of the units (degrees)", ylabel="Observed reorientation θ (low: aligned)"
-)
-for ax in (left, right):
+    upper.plot(table[f"r, {name}"], color=color, label=f"r, {name} map")
+    lower.plot(table[f"theta, {name}"], color=color, label=f"{name} map")
+upper.plot(table["soft matching"], color="black", linestyle=":", label="soft matching")
+upper.set(ylabel="r, or correlation of matches")
+lower.set(xlabel="Rotation of the units (degrees)", ylabel="Observed θ (low: aligned)")
+for ax in (upper, lower):
     ax.axvline(45, color="0.8", zorder=0)
     ax.set_xticks([0, 45, 90])
     ax.set_ylim(-0.05, 1.1)
