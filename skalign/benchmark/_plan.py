@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import chain
 from typing import Any
 
 from skalign.benchmark._cells import CellProblem, fit_cell
@@ -51,11 +50,9 @@ class RegionCells:
     features: Mapping[str, FeaturesOfLayers]
     failure: Failure | None = None
 
-    def split(self) -> Iterator[RegionCells]:
-        """Give every cell on its own, to be sent to a worker."""
-        for cell, key in self.cells.items():
-            features = {name: self.features[name] for name in self.features if name == cell.units}
-            yield RegionCells(self.settings, self.region, {cell: key}, features, self.failure)
+    def only(self, cell: Cell) -> RegionCells:
+        """One of the cells on its own."""
+        return replace(self, cells={cell: self.cells[cell]})
 
     def run(self) -> Iterator[FinishedCell]:
         """Fit all cells, and store each as soon as it is finished.
@@ -160,12 +157,6 @@ class Plan:
         of_encoders = _fingerprints(store, "encoders", settings.encoders, *beside)
         found = [FingerprintedRegion.of(region, store) for region in regions]
         return cls(settings, found, units, categories, of_units, of_encoders)
-
-    def __sizeof__(self) -> int:
-        """Bytes with those of the regions: what is large Dask sends to a worker once, not again."""
-        sources = [vars(region.responses).values() for region in self.regions]
-        arrays = (getattr(source, "nbytes", 0) for source in chain.from_iterable(sources))
-        return super().__sizeof__() + sum(arrays)
 
     def cells(self, model: FingerprintedModel, region: FingerprintedRegion) -> Fingerprints:
         """All cells of a model and a region, with their fingerprints."""

@@ -186,8 +186,9 @@ def run_benchmark(
     after the other. A worker computes a cell in one thread, whatever the encoder's ``n_jobs`` is.
     BLAS always has one thread, so that the table does not depend on the workers. If a worker is
     killed, as by a lack of memory, the cells of the unfinished models are computed again, shared by
-    the workers; cells that kill their worker then have an error. joblib's Dask backend does not
-    report workers that are killed: interrupt a run that waits for them, and start it again.
+    the workers; cells that kill their worker then have an error. On a Dask cluster, other workers
+    take over the work of one that dies, up to three times, and every worker gets the regions and a
+    model's features once.
 
     What the callables of a region return is kept for the whole run; give paths if that is too
     large. The callables of models are called by the workers, once in a run, or never if a ``key``

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
+from functools import partial
 from itertools import chain
 from typing import Any
 
-from joblib import Parallel, delayed, effective_n_jobs, parallel_config
+from joblib import effective_n_jobs
 
 from skalign.benchmark._inputs import ModelFeatures
-from skalign.benchmark._plan import FingerprintedModel, Plan
-from skalign.benchmark._rows import FinishedCell
+from skalign.benchmark._plan import FingerprintedModel, Plan, RegionCells
+from skalign.benchmark._rows import Cell, FinishedCell
+from skalign.utils import map_unordered
 
 
 class CellRunner:
@@ -54,8 +56,7 @@ class CellRunner:
         So one model that kills its worker, as by its size, does not keep others from the table.
         """
         returned = set()
-        calls = ((_run_model, self.plan, model) for model in models)
-        for finished in self._in_workers(calls):
+        for finished in self._in_workers(partial(_run_whole_model, self.plan), models):
             returned.add(finished.cell.model)
             yield finished
         if len(returned) < len(models):
@@ -68,14 +69,15 @@ class CellRunner:
         fingerprinted = FingerprintedModel.of(model, self.plan.settings.store)
         yield from (stored := self.plan.stored(fingerprinted))
         for regions in self.plan.left(fingerprinted, {finished.cell for finished in stored}):
-            cells = chain.from_iterable(region.split() for region in regions)
-            yield from self._in_workers((cell.run,) for cell in cells)
+            cells = [(k, cell) for k, region in enumerate(regions) for cell in region.cells]
+            yield from self._in_workers(partial(_run_cell, regions), cells)
 
-    def _in_workers(self, calls: Iterable[tuple[Any, ...]]) -> Iterator[FinishedCell]:
-        """Call functions with their arguments, and give what they give."""
-        parallel = Parallel(n_jobs=self.n_jobs, return_as="generator_unordered")
+    def _in_workers(
+        self, function: Callable[[Any], list[FinishedCell]], items: Sequence[Any]
+    ) -> Iterator[FinishedCell]:
+        """Call a function with every item, and give what it gives."""
         try:
-            with closing(parallel(delayed(_alone)(*call) for call in calls)) as results:
+            with closing(map_unordered(function, items, self.n_jobs)) as results:
                 yield from chain.from_iterable(results)
         except Exception as error:  # what others have finished is not lost for it
             self.lost.append(error)
@@ -89,7 +91,10 @@ def _run_model(plan: Plan, model: ModelFeatures) -> Iterator[FinishedCell]:
             yield from region.run()
 
 
-def _alone(function: Callable[..., Iterator[FinishedCell]], *arguments: Any) -> list[FinishedCell]:
-    """Run in a worker, where nothing is parallel any more."""
-    with parallel_config(backend="sequential"):
-        return list(function(*arguments))
+def _run_whole_model(plan: Plan, model: ModelFeatures) -> list[FinishedCell]:
+    return list(_run_model(plan, model))
+
+
+def _run_cell(regions: list[RegionCells], item: tuple[int, Cell]) -> list[FinishedCell]:
+    number, cell = item
+    return list(regions[number].only(cell).run())

@@ -8,7 +8,6 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed
 from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 from sklearn.utils import check_random_state, check_scalar
@@ -17,7 +16,7 @@ from skalign.inference._bootstrap_alignment import bootstrap_alignment
 from skalign.inference._comparison import check_test_targets
 from skalign.inference._interval import ConfidenceInterval
 from skalign.inference._normalized_r import normalized_r_intervals, share_of_means
-from skalign.inference._refits import RefittableModel, count_samples
+from skalign.inference._refits import RefittableModel, as_configured, count_samples
 from skalign.metrics import (
     Alignment,
     ImagesToDraw,
@@ -25,7 +24,7 @@ from skalign.metrics import (
     check_responses,
     normalize_scores,
 )
-from skalign.utils import Array, Doubles, import_pandas
+from skalign.utils import Array, Doubles, import_pandas, map_blocks
 
 _MEASURES = "r", "theta", "theta_observed"
 Intervals = dict[str, dict[str, ConfidenceInterval]]
@@ -160,8 +159,8 @@ def refit_intervals(
     random_state : int, RandomState instance or None, default=None
         Seed of the subsets; an integer makes them reproducible.
     n_jobs : int, default=None
-        Number of fits at a time. None is 1 unless in a :func:`joblib.parallel_config`; -1 uses all
-        processors.
+        Number of threads over fits. None is 1 unless in a :func:`joblib.parallel_config`; -1 uses
+        all processors.
 
     Returns
     -------
@@ -266,9 +265,8 @@ def refit_intervals(
     def of_subset(rows: Array) -> Alignment:
         return alignment(model.fit(X, y, rows), X_test, y_test, center=center)
 
-    subsets = Parallel(n_jobs=n_jobs)(
-        delayed(of_subset)(rows) for rows in _subsets(images, size, n_resamples, random_state)
-    )
+    chosen = _subsets(images, size, n_resamples, random_state)
+    subsets = list(map_blocks(as_configured(of_subset), chosen, n_jobs))
     factor = np.sqrt(size / (images.n_groups - size))
     freedom = min(images.n_groups, n_resamples) - 1
     means: Intervals = {}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn import get_config
+from sklearn import config_context, get_config
 from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.frozen import FrozenEstimator
@@ -22,6 +24,8 @@ from skalign.model_selection import check_splits
 from skalign.utils import Indices, check_groups, check_sample_weight
 
 _ROUTING = "enable_metadata_routing"
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, eq=False)
@@ -245,3 +249,15 @@ def _argument_name(estimator: Any, name: str) -> str | None:
     if inner is not None:  # a search, or a MultiOutputRegressor, hands it on as it is
         return _argument_name(inner, name)
     return name if has_fit_parameter(estimator, name) else None
+
+
+def as_configured(function: Callable[[Any], Result]) -> Callable[[Any], Result]:
+    """Have workers call a function under this thread's configuration of scikit-learn."""
+    return partial(_call_as_configured, get_config(), function)
+
+
+def _call_as_configured(
+    config: dict[str, Any], function: Callable[[Any], Result], argument: Any
+) -> Result:
+    with config_context(**config):
+        return function(argument)

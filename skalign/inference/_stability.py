@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
@@ -13,10 +14,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
 from sklearn.utils import check_random_state, check_scalar, indexable
-from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import has_fit_parameter
 
-from skalign.inference._refits import RefittableModel, take_rows
+from skalign.inference._refits import RefittableModel, as_configured, take_rows
 from skalign.metrics import (
     ImageSpace,
     ImagesToDraw,
@@ -25,7 +25,16 @@ from skalign.metrics import (
     target_column,
     to_dense,
 )
-from skalign.utils import Array, Doubles, Indices, Integers, check_flag, import_pandas, target_names
+from skalign.utils import (
+    Array,
+    Doubles,
+    Indices,
+    Integers,
+    check_flag,
+    import_pandas,
+    map_blocks,
+    target_names,
+)
 
 _N_PROBES = 64  # images that tell whether the units are the same in every fit
 _SAME_UNIT = 0.99  # correlation over them
@@ -134,8 +143,8 @@ def selection_stability(
     random_state : int, RandomState instance or None, default=None
         Seed of the draws; an integer makes them reproducible.
     n_jobs : int, default=None
-        Number of fits at a time. None is 1 unless in a :func:`joblib.parallel_config`; -1 uses all
-        processors.
+        Number of threads over fits. None is 1 unless in a :func:`joblib.parallel_config`; -1 uses
+        all processors.
 
     Returns
     -------
@@ -214,14 +223,13 @@ def selection_stability(
         model = model.keep_alpha(model.fit(X, y))
     by_weight = sample_fraction == "bootstrap" and _takes_weights_itself(model.estimator)
     select = partial(_select, model, X, y, by_weight)
-    first = select(next(draws), None)
-    others = Parallel(n_jobs=n_jobs, return_as="generator")(
-        delayed(select)(counts, first.units) for counts in draws
-    )
+    first = select(next(draws))
+    again = as_configured(partial(select, expected=first.units))
     n_selected, n_empty = 0, 0
-    for fit in chain([first], others):
-        n_selected = n_selected + fit.selected
-        n_empty = n_empty + (fit.selected.sum(axis=1) == 0)
+    with closing(map_blocks(again, list(draws), n_jobs)) as others:
+        for fit in chain([first], others):
+            n_selected = n_selected + fit.selected
+            n_empty = n_empty + (fit.selected.sum(axis=1) == 0)
     found = _summary(n_selected, np.asarray(n_empty), int(n_resamples))
     return replace(found, target_names=names)
 
@@ -275,7 +283,7 @@ def _select(
     y: Any,
     by_weight: bool,
     counts: Indices,
-    expected: Array | None,
+    expected: Array | None = None,
 ) -> _Selection:
     """Fit to a resample, and check that its units are the expected ones."""
     if by_weight:  # images that are not drawn are left out, for an inner split might hold only them

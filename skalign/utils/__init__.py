@@ -9,7 +9,7 @@ from skalign.utils._checks import (
     check_sample_weight,
 )
 from skalign.utils._documentation_link import DocumentationLink
-from skalign.utils._map_blocks import map_blocks
+from skalign.utils._map_blocks import map_blocks, map_unordered
 from skalign.utils._missing import (
     Missing,
     MissingPatterns,
@@ -56,6 +56,7 @@ __all__ = [
     "import_pyplot",
     "install_hint",
     "map_blocks",
+    "map_unordered",
     "missing_explained",
     "refuse_missing",
     "single_threaded_blas",

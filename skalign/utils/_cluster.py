@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import CancelledError
 from contextlib import suppress
+from dataclasses import dataclass
 from time import sleep
 from typing import Any, Generic, TypeVar
 from uuid import uuid4
@@ -74,17 +74,19 @@ class ClusterBlocks(Generic[Item, Result]):
         name = getattr(getattr(function, "func", function), "__name__", "blocks")
         self.name = name.strip("_<>")
         self.shared: Any = None
-        self.running: deque[tuple[Item, Any]] = deque()
+        self.running: list[_SentBlock] = []
 
-    def map(self, blocks: Iterable[Item]) -> Generator[Result, None, None]:
-        """Results in order; those of two blocks a thread at most wait in the workers."""
+    def map(
+        self, blocks: Iterable[Item], *, in_order: bool = True
+    ) -> Generator[Result, None, None]:
+        """Results as they come; those of two blocks a thread at most wait in the workers."""
         try:
             for block in blocks:
                 if len(self.running) == 2 * self.n_workers:
-                    yield self.next_result()
-                self.running.append((block, self.submit(block)))
+                    yield self.next_result(in_order)
+                self.running.append(_SentBlock(block, self.submit(block)))
             while self.running:
-                yield self.next_result()
+                yield self.next_result(in_order)
         finally:
             self.release()
 
@@ -95,7 +97,7 @@ class ClusterBlocks(Generic[Item, Result]):
         if self.shared is None or self.shared.status == "cancelled":
             self.shared = self.scatter(self.function)
         sent: Any = block
-        if sizeof(block) > SCATTERED_BYTES:
+        if sizeof(getattr(block, "__dict__", block)) > SCATTERED_BYTES:
             sent = self.scatter(block)
         return self.client.submit(
             _compute_in_task, self.shared, sent, key=f"{self.name}-{uuid4().hex}"
@@ -113,36 +115,46 @@ class ClusterBlocks(Generic[Item, Result]):
                 sleep(SECONDS_DEAF)
         return sent
 
-    def next_result(self) -> Result:
-        """Wait for the oldest block."""
+    def next_result(self, in_order: bool) -> Result:
+        """Wait for the oldest block, or for any."""
         for attempt in range(ATTEMPTS):
-            block, future = self.running[0]
+            waited = self.running[:1] if in_order else self.running
+            with suppress(CancelledError):  # said again by the future itself
+                _wait([sent.future for sent in waited])
+            done = next(sent for sent in waited if sent.future.status != "pending")
             try:
-                _wait(future)
-                result: Result = future.result()
+                result: Result = done.future.result()
                 break
             except CancelledError:  # with a worker, the last copy of its data was lost
                 if attempt == ATTEMPTS - 1:
                     raise
-                self.running[0] = block, self.submit(block)
-        self.running.popleft()
-        future.release()  # coroutines that waited for it may still refer to it
+                done.future = self.submit(done.block)
+        self.running.remove(done)
+        done.future.release()  # coroutines that waited for it may still refer to it
         return result
 
     def release(self) -> None:
         """Give up what is still running."""
-        for _, future in self.running:
-            future.release()
+        for sent in self.running:
+            sent.future.release()
         self.running.clear()
         if self.shared is not None:
             self.shared.release()
 
 
-def _wait(future: Any) -> None:
+@dataclass(eq=False)
+class _SentBlock:
+    """A block, and the future of its result."""
+
+    block: Any
+    future: Any
+
+
+def _wait(futures: list[Any]) -> None:
     distributed: Any = sys.modules["distributed"]
     while True:
         with suppress(TimeoutError):
-            distributed.wait([future], timeout=SECONDS_DEAF)
+            distributed.wait(futures, timeout=SECONDS_DEAF, return_when="FIRST_COMPLETED")
             return
         check_interrupt()
 

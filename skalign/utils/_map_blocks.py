@@ -88,6 +88,40 @@ def map_blocks(
                 limit.__exit__(None, None, None)
 
 
+def map_unordered(
+    function: Callable[[Any], Result], items: Sequence[Any], n_jobs: int | None
+) -> Generator[Result, None, None]:
+    """Results of ``function`` for every item, each as soon as it is there.
+
+    Parameters
+    ----------
+    function : callable
+        Called with one item, in a worker of joblib's active backend, where nothing else is
+        parallel. What all items share belongs into it: a Dask cluster sends it to a worker once.
+    items : sequence
+        Its arguments.
+    n_jobs : int or None
+        Number of workers, as everywhere in scikit-learn.
+
+    Yields
+    ------
+    result
+        What ``function`` returned.
+    """
+    backend, _ = get_active_backend()
+    client = client_of(backend)
+    results: Any
+    if client is not None and not in_dask_task():
+        results = ClusterBlocks(client, function, effective_n_jobs(n_jobs)).map(
+            items, in_order=False
+        )
+    else:
+        parallel: Any = Parallel(n_jobs=n_jobs, return_as="generator_unordered")
+        results = parallel(delayed(compute)(function, item) for item in items)
+    with closing(results):
+        yield from results
+
+
 def _in_processes(
     function: Callable[[Any], Result],
     blocks: Sequence[Block],
