@@ -232,7 +232,8 @@ for label, color, side in zip(compared, ["#0072B2", "#D55E00"], [-0.15, 0.15], s
     estimates = [test.estimate for test in of_label.values()]
     ax.scatter(estimates, at, 18, color=color, label=label)
 ax.set(xlabel="Difference in r (90 % over subjects and images)")
-ax.set_yticks(list(places.values()), list(places))
+names = [name.replace("elasticnet", "elastic net") for name in places]
+ax.set_yticks(list(places.values()), names)
 ax.invert_yaxis()
 ax.legend(loc="lower center", bbox_to_anchor=(0.3, 1.0), ncols=2, frameon=False, fontsize="small")
 

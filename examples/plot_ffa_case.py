@@ -209,7 +209,8 @@ for units, (color, marker, side) in styles.items():
     label = "same weights on other such units" if units == "face" else None
     lower.scatter(of_units["floor"], places, 70, color=color, marker="|", label=label)
 lower.set(xlabel="Observed θ without noise (low: aligned)", xlim=(0, 1.25))
-lower.set_yticks(list(at.values()), list(at))
+names = [name.replace("elasticnet", "elastic net") for name in at]
+lower.set_yticks(list(at.values()), names)
 lower.invert_yaxis()
 style = {"frameon": False, "fontsize": "small", "columnspacing": 1.0, "handletextpad": 0.3}
 for ax in (upper, lower):

@@ -187,6 +187,19 @@ def test_sparse_features_are_scaled(data):
         assert_same(of_sparse[False, False, False], dense[False, False, False])
 
 
+def test_responses_to_fit_may_be_missing(data):
+    X, Y, X_test, Y_test = data
+    Y = np.where(np.arange(300).reshape(100, 3) % 7 == 0, np.nan, Y)
+    encoder = SparsePositiveEncoder("lasso", 0.3, missing="mask")
+    found = alignment_multiverse(encoder, X, Y, X_test, Y_test)
+    (one, one_test), (of_one, of_test) = (
+        [(part - np.nanmean(fit, 0)) / np.nanstd(fit, 0) for part in (fit, test)]
+        for fit, test in ((X, X_test), (Y, Y_test))
+    )
+    fitted = SparsePositiveEncoder("lasso", 0.3, missing="mask").fit(one, of_one)
+    assert_same(found[True, True, False], alignment(fitted, one_test, of_test))
+
+
 def test_names_of_targets_and_a_single_one(data):
     X, Y, X_test, Y_test = data
     names = ["a", "b", "c"]
