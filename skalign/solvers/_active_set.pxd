@@ -40,6 +40,7 @@ cdef struct Workspace:
     void* r  # (k,) q - Hw over active features, kept up to date by coordinate descent
     void* step  # (k,) direction of the weights
     void* Hstep  # (k,) H step
+    void* bounded  # (k,) a step that stops where weights reach zero
     void* H  # (k, k) sub-Gram
     void* L  # (k, k) its Cholesky factor, lower; behind it room for LANES numbers a row
     PyObject* check_interrupt  # called now and then; may raise

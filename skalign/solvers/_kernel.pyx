@@ -44,9 +44,9 @@ cdef enum:
     FEW = 32  # features enter together up to this many, or as many as are active
     FIRST_ROOM = 64  # active features there is room for from the start
 
-cdef double GROUP = 0.25  # features enter together that violate by this fraction of the worst
-cdef double LOOSE = 0.1  # descent stops once gradients move by less than this fraction of the worst
-cdef double SETTLED = 0.02  # violations below this fraction of the first: time for exact weights
+cdef double GROUP = 0.15  # features enter together that violate by this fraction of the worst
+cdef double LOOSE = 0.2  # descent stops once gradients move by less than this fraction of the worst
+cdef double SETTLED = 0.01  # violations below this fraction of the first: time for exact weights
 cdef double TIED = 0.1  # inactive gradients this close to their bound, times tol, are at it
 cdef double TYPICAL = 64  # roundings that a long dot product ends up with, of which most cancel
 
@@ -255,7 +255,7 @@ def solve_block(
     ws.work = 0
     ws.active = <int*> malloc(2 * p * sizeof(int))
     ws.entering = ws.active + p
-    ws.g = malloc(7 * p * item)
+    ws.g = malloc(8 * p * item)
     ws.H = ws.L = NULL
     try:
         if not (ws.active and ws.g):
@@ -264,6 +264,7 @@ def solve_block(
         ws.r = <floating*> ws.g + 2 * p
         ws.step = <floating*> ws.g + 3 * p
         ws.Hstep = <floating*> ws.g + 4 * p
+        ws.bounded = <floating*> ws.g + 7 * p
         ws.norms = norms = <floating*> ws.g + 5 * p
         ws.inverse = inverse = <floating*> ws.g + 6 * p
         with nogil:

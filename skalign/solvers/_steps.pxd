@@ -145,6 +145,28 @@ cdef inline void leave_dependence(Workspace* ws, int m, double noise, floating* 
     move(ws, m + 1, t, tag)
 
 
+cdef inline double decrease(Workspace* ws, floating* tag) noexcept nogil:
+    """How much the objective falls with the whole step, which changes no sign."""
+    return slope(ws, ws.k, tag) - 0.5 * curve(ws, ws.k, tag)
+
+
+cdef inline bint move_along_boundary(Workspace* ws, double least, floating* tag) noexcept nogil:
+    """Take the whole step, but for weights that would change sign, which become zero: many features
+    leave at once. Only done if the objective falls by more than `least`."""
+    cdef int i
+    cdef floating* w = <floating*> ws.w
+    cdef floating* step = <floating*> ws.step
+    cdef floating* bounded = <floating*> ws.bounded
+    for i in range(ws.k):
+        bounded[i] = step[i] if (w[i] > 0) == (w[i] + step[i] > 0) else -w[i]
+    ws.step, ws.bounded = ws.bounded, ws.step
+    if decrease(ws, tag) > least:
+        move(ws, ws.k, 1, tag)
+        return True
+    ws.step, ws.bounded = ws.bounded, ws.step
+    return False
+
+
 cdef inline int newton(
     Workspace* ws, double tol, double noise, int max_steps, floating* tag
 ) except -1 nogil:
@@ -152,7 +174,7 @@ cdef inline int newton(
     cdef int i, dependent, steps = 0, refinements = 0
     cdef floating* w = <floating*> ws.w
     cdef floating* r = <floating*> ws.r
-    cdef floating* step = <floating*> ws.step
+    cdef floating* step
     cdef floating* row
     cdef double t, full, falls, curvature, residual
     while steps < max_steps:
@@ -166,6 +188,7 @@ cdef inline int newton(
             leave_dependence(ws, dependent, noise, tag)
             continue
         residual = 0
+        step = <floating*> ws.step
         for i in range(ws.k):
             step[i] = r[i] - <floating> (ws.l1 if w[i] > 0 else -ws.l1)
             residual = larger(
@@ -178,6 +201,10 @@ cdef inline int newton(
             step[i] = (step[i] - dot(i, row, step)) / row[i]
         solve_upper(ws, ws.k, step)
         falls = slope(ws, ws.k, tag)
+        t = to_boundary(ws, ws.k, tag)
+        if t < 1 and falls > 0 and move_along_boundary(ws, t * (1 - 0.5 * t) * falls, tag):
+            refinements = 0
+            continue
         curvature = curve(ws, ws.k, tag)
         # One step is exact unless the factor is all rounding; then at least it must not climb.
         full = 1
@@ -185,7 +212,7 @@ cdef inline int newton(
             if not (falls > 0 and curvature > 0):
                 break
             full = falls / curvature
-        t = smaller(full, to_boundary(ws, ws.k, tag))
+        t = smaller(full, t)
         move(ws, ws.k, t, tag)
         refinements = refinements + 1 if t == full else 0
     return steps
