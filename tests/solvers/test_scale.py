@@ -138,3 +138,24 @@ def test_the_least_norm_is_that_of_the_users_units(shape, form):
     expected = np.linalg.lstsq(X, Y, rcond=1e-12)[0].T
     np.testing.assert_allclose(solution.coef, expected, atol=1e-6 * np.abs(expected).max())
     assert solution.converged.all()
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("positive", [True, False])
+@pytest.mark.parametrize("penalty", ["ols", "ridge"])
+def test_targets_that_float32_cannot_hold_are_not_zero(penalty, positive, fit_intercept):
+    """They are solved in another unit, or refused where their weights are too small as well."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((40, 4)).astype(np.float32)
+    Y = X @ rng.random((4, 2)) + rng.standard_normal((40, 2))
+    options = {"penalty": penalty, "positive": positive, "fit_intercept": fit_intercept}
+    with pytest.raises(ValueError, match="weights that float32 can hold"):
+        solve(X, Y * 1e-85, **options)
+    factor = 2.0**-100
+    options["alpha"] = 0.0
+    plain = solve(X, Y, **options)
+    scaled = solve(X * np.float32(factor), Y * 2.0**-180, **options)
+    np.testing.assert_allclose(scaled.coef * 2.0**80, plain.coef, rtol=1e-4, atol=1e-5)
+    assert scaled.converged.all()
+    if fit_intercept:
+        assert not solve(X, np.full((40, 1), 1e-85), **options).coef.any()
