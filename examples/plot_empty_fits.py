@@ -5,7 +5,8 @@ Low theta, or few voxels left?
 A mean theta is over the voxels that have one. Voxels that an encoder leaves without weights have
 none, and drop out of the mean. So can an encoder look aligned because it gives up the voxels that
 it cannot align? The face and the place area of a simulated cortex, predicted from face units by a
-positive lasso at forty values of alpha.
+positive lasso at forty values of alpha. The simulation was built so that the paper's picture
+appears: it shows how the measures behave, and is no evidence about brains.
 """
 
 import matplotlib.pyplot as plt

@@ -6,7 +6,8 @@ Numbers per voxel go back to where the voxels are. Two questions are answered he
 become maps, and what stands where there is no number? The brains are templates that come with
 nilearn: MNI152 as a volume and fsaverage5 as a surface. The responses are simulated
 (:func:`~skalign.datasets.make_selective_cortex`), and put where the fusiform face area (FFA) and
-the parahippocampal place area (PPA) usually are. Nothing is downloaded.
+the parahippocampal place area (PPA) usually are. Nothing is downloaded. The simulation was built so
+that the paper's picture appears: it shows how the measures behave, and is no evidence about brains.
 """
 
 import matplotlib.pyplot as plt

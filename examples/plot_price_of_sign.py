@@ -4,7 +4,9 @@ What do positive weights cost?
 
 Forbidding negative weights takes freedom from a map. Does it predict worse, and is theta lower for
 it? :func:`~skalign.inference.price_of_sign` fits an encoder twice and compares the fits voxel by
-voxel: here a ridge, on the face area of a simulated cortex, from face and from scene units.
+voxel: here a ridge, on the face area of a simulated cortex, from face and from scene units. The
+simulation was built so that the paper's picture appears: it shows how the measures behave, and is
+no evidence about brains.
 """
 
 import matplotlib.pyplot as plt
