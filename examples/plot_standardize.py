@@ -15,8 +15,8 @@ from skalign.inspection import AlignmentMultiverseDisplay
 # %%
 # A simulated layer after a ReLU, whose units are never negative, and thirty voxels of a face area.
 # Voxels stand in percent of a baseline, far from zero, as responses of scanners do. The simulation
-# was built so that the paper's picture appears: it shows how the measures behave, and is no evidence
-# about brains.
+# was built so that the paper's picture appears: it shows how the measures behave, and is no
+# evidence about brains.
 
 cortex = make_selective_cortex(n_subjects=1, n_voxels=[30, 1], n_validation=0, random_state=0)
 units = SelectiveUnitLocalizer("faces", n_units=100).fit(cortex.X_localizer, cortex.category)
