@@ -94,9 +94,12 @@ def solve_by_kernel(
         if targets.size:
             part = moments.take(targets=targets)
             given = solution.coef[targets]
+            gradient, active = part.q.astype(np.float64), given.any(axis=1)
+            if active.any():
+                gradient[active] -= given[active].astype(np.float64) @ moments.gram
             chosen, unique = choose_minimizers(
                 columns or columns_of(moments.gram),
-                part.q - given.astype(np.float64) @ moments.gram,
+                gradient,
                 given,
                 penalty.l1[targets],
                 norms=moments.features.norms,
@@ -106,8 +109,11 @@ def solve_by_kernel(
                 tol=tol,
             )
             solution.unique[targets] = unique
-            (judged,) = kernel(part, [penalty.take(targets)], chosen, max_iter=0)
-            put_better(solution, targets, judged.solution, tol)
+            changed = np.flatnonzero((chosen != given).any(axis=1))
+            if changed.size:
+                part, targets = part.take(targets=changed), targets[changed]
+                (judged,) = kernel(part, [penalty.take(targets)], chosen[changed], max_iter=0)
+                put_better(solution, targets, judged.solution, tol)
         solutions.append(solution)
     return solutions
 

@@ -228,11 +228,13 @@ def choose_minimizers(
     signs = tied_features(gradient, coef, l1, TIED * tol * sizes, norms, positive=positive)
     chosen, unique = coef.copy(), np.ones(len(coef), bool)
     key, features = b"", None
-    for target, of_target in enumerate(signs):
+    is_tied = signs != 0
+    doubtful = ~independent | (is_tied & (coef == 0)).any(axis=1)
+    doubtful &= np.count_nonzero(is_tied, axis=1) > 1  # a single feature is independent
+    for target in np.flatnonzero(doubtful):
         check_interrupt()
+        of_target = signs[target]
         tied = np.flatnonzero(of_target)
-        if not tied.size or (independent[target] and (coef[target, tied] != 0).all()):
-            continue
         if features is None or of_target.tobytes() != key:
             key = of_target.tobytes()
             features = TiedFeatures(columns(tied) * of_target[tied], DEPENDENT[coef.dtype])
