@@ -28,6 +28,7 @@ extensions = [
     "myst_parser",
     "numpydoc",
     "peers_figure",
+    "scaling_figure",
     "public_names",
     "site_links",
     "sphinx.ext.autodoc",

@@ -4,6 +4,7 @@ import contextlib
 import importlib
 import io
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -50,6 +51,8 @@ def test_snippets_run_and_print_what_is_shown(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     if page.stem == "data":
         write_folder(tmp_path / "nsd")
+    if page.stem == "whole_subject":
+        shutil.copy(DOC / "guide" / "scaling.csv", tmp_path)  # which the page says to download
     if page.stem == "networks":
         monkeypatch.setenv("SCIPY_ARRAY_API", "1")  # which the page says to set
     for _, printed, shown in run_snippets(page.read_text(encoding="utf-8")):
