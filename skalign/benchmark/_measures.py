@@ -133,8 +133,12 @@ class RegionMeasures:
         """
         found: Row = {}
         why = None
+        if row["error"] is not None:
+            return found, why
         features = layers.get(row["layer"])
-        if row["error"] is not None or not isinstance(features, StandardizedParts):
+        if not isinstance(features, StandardizedParts):  # the scores are of other features
+            missing = f"the model has no layer {row['layer']!r} any more: change its key"
+            found["error"] = missing if features is None else error_text(features)
             return found, why
         for name in self.settings.names:
             own_key = self.settings.key(name, key)

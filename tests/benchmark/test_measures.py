@@ -245,6 +245,22 @@ def test_measure_that_fails_leaves_the_scores(small, tmp_path, monkeypatch):
     assert_frame_equal(read_store(tmp_path), again)
 
 
+def test_layer_that_is_gone_is_said(small, tmp_path):
+    """A key stands for layers that only a call would tell."""
+    model = small["models"][0]
+
+    def of_layer(name):
+        train, test = (lambda: {name: model.train}), (lambda: {name: model.test})
+        return [ModelFeatures("net", train, test, key="the same")]
+
+    small |= {"store": tmp_path}
+    plain = run_benchmark(**small | {"models": of_layer("fc6")})
+    table = run_benchmark(**small | {"models": of_layer("fc7")}, measures=BOTH)
+    assert set(table["error"]) == {"the model has no layer 'fc6' any more: change its key"}
+    assert table[MORE].isna().all(axis=None)
+    assert_frame_equal(table.drop(columns=[*MORE, "error"]), plain.drop(columns="error"))
+
+
 def test_cells_without_scores_have_no_measures(small):
     class Broken(Ridge):
         def fit(self, X, y):
