@@ -93,6 +93,12 @@ def edges_of_grid(params: Sequence[Mapping[str, Any]]) -> Flags:
     return found
 
 
+def ends_of_grid(n_steps: int) -> Flags:
+    """First and last of several steps of a grid, (n_steps,)."""
+    step = np.arange(n_steps)
+    return np.asarray(np.isin(step, [0, n_steps - 1]) & (n_steps > 1))
+
+
 def _flags(estimator: Any) -> Flags | None:
     """Flags of every target, or one for all of them."""
     if isinstance(estimator, MultiOutputRegressor):

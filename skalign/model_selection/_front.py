@@ -9,24 +9,20 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils import check_array
-from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted
 
 from skalign.metrics import (
     Alignment,
-    LinearMap,
-    alignment_of_maps,
-    check_responses,
     fitted_target_names,
     linear_model_of,
-    pearson_r,
     target_column,
 )
-from skalign.model_selection._alpha_edges import edges_of_grid
+from skalign.model_selection._alpha_edges import edges_of_grid, ends_of_grid
 from skalign.model_selection._pareto import pareto_optimal
+from skalign.model_selection._path_scores import alignments_along
 from skalign.model_selection._search_scores import (
     last_iteration,
+    parameter_column,
     read_score,
     theta_of,
     theta_without_penalty,
@@ -159,7 +155,7 @@ class AlignmentFront:
         best = getattr(search, "best_index_", -1)  # none where nothing was refitted
         return cls(
             candidate=rows,
-            params={name: _column(params, name) for name in names},
+            params={name: parameter_column(params, name) for name in names},
             r=r,
             r_se=r_se,
             theta=theta_without_penalty(theta, empty_fraction, penalty),
@@ -208,7 +204,7 @@ class AlignmentFront:
         if not np.isnan(l1_ratio).all():
             params["l1_ratio"] = np.broadcast_to(l1_ratio[:, np.newaxis], n_active.shape)
         step = candidate // np.unique(l1_ratio).size  # NaN are one value
-        is_edge = _ends(step[-1] + 1)[step]
+        is_edge = ends_of_grid(step[-1] + 1)[step]
         front = cls(
             candidate=candidate,
             params=params,
@@ -261,28 +257,8 @@ class AlignmentFront:
             One row per alpha, or per alpha and target, without standard errors and without a
             choice.
         """
-        X = check_array(X, accept_sparse="csr", dtype=[np.float64, np.float32], input_name="X")
+        found = alignments_along(path, X, y, center=center, sample_weight=sample_weight)
         alphas, n_active = np.asarray(path.alphas), np.asarray(path.n_active, dtype=np.float64)
-        y_test = check_responses(y, "y")
-        found = []
-        for k in range(len(n_active)):
-            coef = path.coef_at(k)
-            if coef.shape[1] != X.shape[1]:
-                raise ValueError(
-                    f"X must have the {coef.shape[1]} features that the path was fitted to; got "
-                    f"{X.shape[1]}."
-                )
-            predicted = safe_sparse_dot(X, coef.T, dense_output=True) + path.intercept[k]
-            found.append(
-                alignment_of_maps(
-                    [LinearMap(X, predicted, y_test, coef)],
-                    pearson_r(y, predicted, sample_weight=sample_weight),
-                    center=center,
-                    sample_weight=sample_weight,
-                    target_names=None,
-                )
-            )
-        is_edge = _ends(len(n_active))
         r, theta, _, theta_observed, n_effective, theta_floor = (
             np.array([getattr(one, name) for one in found]) for name in Alignment.MEASURES
         )
@@ -299,7 +275,9 @@ class AlignmentFront:
             theta_floor=theta_floor,
             empty_fraction=(n_active == 0).astype(float),
             chosen_fraction=np.zeros(n_active.shape),
-            alpha_at_edge=np.broadcast_to(is_edge[:, np.newaxis], n_active.shape),
+            alpha_at_edge=np.broadcast_to(
+                ends_of_grid(len(n_active))[:, np.newaxis], n_active.shape
+            ),
             target_names=target_names(y),
         )
         return front if per_target else front._averaged()
@@ -385,17 +363,3 @@ class AlignmentFront:
         n_fits = n_fits.sum(axis=1)
         np.divide(total, n_fits, out=mean, where=n_fits > 0)
         return mean
-
-
-def _ends(n_steps: int) -> Flags:
-    """First and last of several steps, (n_steps,)."""
-    step = np.arange(n_steps)
-    return np.asarray(np.isin(step, [0, n_steps - 1]) & (n_steps > 1))
-
-
-def _column(params: list[dict[str, Any]], name: str) -> Array:
-    """One parameter of all candidates, each value as it is; NaN where a grid does not have it."""
-    column = np.empty(len(params), dtype=object)
-    for k, values in enumerate(params):
-        column[k] = values.get(name, np.nan)
-    return column

@@ -65,3 +65,11 @@ def theta_without_penalty(
     with np.errstate(invalid="ignore", divide="ignore"):
         theta = penalty - (penalty - penalized_theta) / (1 - empty_fraction)
     return np.where(empty_fraction < 1, np.clip(theta, 0, 2), np.nan)
+
+
+def parameter_column(params: list[dict[str, Any]], name: str) -> Array:
+    """One parameter of all candidates, each value as it is; NaN where a grid does not have it."""
+    column = np.empty(len(params), dtype=object)
+    for k, values in enumerate(params):
+        column[k] = values.get(name, np.nan)
+    return column
