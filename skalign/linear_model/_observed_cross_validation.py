@@ -12,6 +12,7 @@ import numpy as np
 
 from skalign.linear_model._candidates import CandidateGrid
 from skalign.linear_model._cross_validation import (
+    FOLD_BYTES,
     AllSamples,
     CrossValidation,
     cross_validate,
@@ -79,11 +80,19 @@ def cross_validate_observed(
         return replace(found, features=None, products=[]), numbers
 
     merged = _Merged(len(splits), grid, problem.n_targets)
-    with closing(patterns.map(of_pattern, n_jobs)) as results:
+    bytes_each = _bytes_of_folds(problem, len(splits))
+    with closing(patterns.map(of_pattern, n_jobs, bytes_each=bytes_each)) as results:
         for targets, found in progress(results, total=len(patterns)):
             if found is not None:
                 merged.add(targets, *found)
     return merged.finish()
+
+
+def _bytes_of_folds(problem: CrossValidationProblem, n_folds: int) -> int:
+    """Memory of the folds of a pattern that pass through its targets together."""
+    n_samples, n_features = problem.X.shape
+    numbers_each = 4 * n_samples * n_features + 2 * n_features**2
+    return int(min(FOLD_BYTES, 8 * n_folds * numbers_each))
 
 
 def _own_splits(
@@ -130,7 +139,8 @@ def _shared_grid(
         with closing(map_blocks(prepare, blocks, n_jobs, take=own.take)) as of:
             return [one.alphas for one in of]
 
-    with closing(patterns.map(alphas, n_jobs)) as results:
+    bytes_each = _bytes_of_folds(problem, 1)
+    with closing(patterns.map(alphas, n_jobs, bytes_each=bytes_each)) as results:
         return grid.shared([table for _, tables in results for table in tables])
 
 

@@ -74,6 +74,12 @@ class ObservedParts:
             if pays and any(self._n_formed(one) < one.n_observed for one in patterns):
                 self._features = FeatureMoments.of(design)
 
+    @property
+    def bytes_each(self) -> int:
+        """Memory of the work on a pattern: its images, and a Gram."""
+        n_samples, n_features = self._X.shape
+        return n_features * (n_samples + n_features) * self._design.dtype.itemsize
+
     def of(self, pattern: PatternOfTargets) -> ObservedPart:
         """Take the part of one pattern."""
         Y, images = pattern.responses(self._Y), pattern.images

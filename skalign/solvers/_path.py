@@ -158,7 +158,9 @@ def solve_path(
                 of_pattern = grid if isinstance(grid, int) else of_targets(grid, pattern.targets)
                 return list(problem.solve(parts.of(pattern), of_pattern, n_jobs))
 
-            blocks = stack.enter_context(closing(patterns.map(solve_pattern, n_jobs)))
+            blocks = stack.enter_context(
+                closing(patterns.map(solve_pattern, n_jobs, bytes_each=parts.bytes_each))
+            )
             counted: Iterable[Any] = blocks
             if progress is not None:
                 counted = progress(blocks, total=len(patterns))

@@ -173,7 +173,7 @@ def solve(
 
             solution = empty_solution(np.zeros(n_targets), n_features, design.dtype)
             results: Iterable[Any] = stack.enter_context(
-                closing(patterns.map(solve_pattern, n_jobs))
+                closing(patterns.map(solve_pattern, n_jobs, bytes_each=parts.bytes_each))
             )
             if progress is not None:
                 results = progress(results, total=len(patterns))

@@ -10,11 +10,9 @@ from skalign.utils._checks import (
 )
 from skalign.utils._documentation_link import DocumentationLink
 from skalign.utils._map_blocks import map_blocks, map_unordered
-from skalign.utils._missing import (
+from skalign.utils._missing import MissingPatterns, ObservedResponses, PatternOfTargets
+from skalign.utils._missing_errors import (
     Missing,
-    MissingPatterns,
-    ObservedResponses,
-    PatternOfTargets,
     check_missing,
     missing_explained,
     refuse_missing,

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from hashlib import blake2b
-from typing import Any, Literal, NamedTuple, TypeVar, get_args
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
+from joblib import effective_n_jobs
 
 from skalign.utils._map_blocks import map_blocks
 from skalign.utils._types import Array, Doubles, Flags, Indices
 
-Missing = Literal["error", "mask"]
 Result = TypeVar("Result")
 
 BLOCK_BYTES = 2**25  # of responses that are searched for NaN at a time
-FEW_TARGETS = 64  # patterns of no more are worked on side by side
+FEW_TARGETS = 64  # the work on patterns of no more takes little memory
+SIDE_BY_SIDE_BYTES = 2**31  # what patterns that are worked on side by side may take together
 
 
 class PatternOfTargets(NamedTuple):
@@ -140,7 +141,7 @@ class MissingPatterns:
         numbers: dict[bytes, int] = {}
         members: list[list[int]] = []
         self.any_missing, unobserved = False, []
-        for start, is_missing in _blocks_of_missing(Y):
+        for start, is_missing in blocks_of_missing(Y):
             some = np.flatnonzero(is_missing.any(axis=0))
             of_some = self._or_ignored(is_missing[:, some])
             packed = np.ascontiguousarray(np.packbits(of_some, axis=0).T)
@@ -183,9 +184,13 @@ class MissingPatterns:
         return (self[number] for number in range(len(self)))
 
     def map(
-        self, function: Callable[[PatternOfTargets, int | None], Result], n_jobs: int | None
+        self,
+        function: Callable[[PatternOfTargets, int | None], Result],
+        n_jobs: int | None,
+        *,
+        bytes_each: int,
     ) -> Generator[tuple[Indices, Result], None, None]:
-        """Work on one pattern after the other, and on those of few targets side by side.
+        """Work on patterns side by side, as far as memory allows, and on large ones one by one.
 
         Parameters
         ----------
@@ -193,6 +198,8 @@ class MissingPatterns:
             Called as ``function(pattern, n_jobs)``, with the number of threads that it may use.
         n_jobs : int or None
             Number of threads.
+        bytes_each : int
+            Memory that the work on a pattern takes. Patterns of few targets take little.
 
         Yields
         ------
@@ -201,141 +208,22 @@ class MissingPatterns:
         result
             What `function` returned for it.
         """
-        few = [k for k in range(len(self)) if len(self._members[k]) <= FEW_TARGETS]
-        with closing(map_blocks(lambda k: function(self[k], 1), few, n_jobs)) as results:
-            for k, result in zip(few, results, strict=True):
+        n_workers = effective_n_jobs(n_jobs)
+        n_side_by_side = min(n_workers, SIDE_BY_SIDE_BYTES // max(1, bytes_each))
+        share = self._Y.shape[1] // (2 * n_workers) if n_side_by_side > 1 else 0
+        small, large = [], []
+        for k, targets in enumerate(self._members):
+            (small if len(targets) <= max(FEW_TARGETS, share) else large).append(k)
+        has_few = all(len(self._members[k]) <= FEW_TARGETS for k in small)
+        threads = n_jobs if has_few else n_side_by_side
+        with closing(map_blocks(lambda k: function(self[k], 1), small, threads)) as results:
+            for k, result in zip(small, results, strict=True):
                 yield self._members[k], result
-        for k in range(len(self)):
-            if len(self._members[k]) > FEW_TARGETS:
-                yield self._members[k], function(self[k], n_jobs)
+        for k in large:
+            yield self._members[k], function(self[k], n_jobs)
 
 
-def check_missing(missing: Any) -> Missing:
-    """Check what is done about missing responses.
-
-    Parameters
-    ----------
-    missing : Any
-        Value to check.
-
-    Returns
-    -------
-    {"error", "mask"}
-        The value.
-
-    Raises
-    ------
-    ValueError
-        If it is neither.
-
-    Examples
-    --------
-    >>> from skalign.utils import check_missing
-    >>> check_missing("mask")
-    'mask'
-    """
-    if not isinstance(missing, str) or missing not in get_args(Missing):
-        raise ValueError(f'missing must be "error" or "mask"; got {missing!r}.')
-    checked: Missing = missing  # type: ignore[assignment]
-    return checked
-
-
-def refuse_missing(
-    Y: Any, name: str = "y", *, maskable: bool = True, remedy: str | None = None
-) -> None:
-    """Raise ValueError if responses are missing, with the number of targets and images concerned.
-
-    Parameters
-    ----------
-    Y : array-like of shape (n_images, n_targets) or (n_images,)
-        Responses; read block by block. What is no array of numbers is not searched.
-    name : str, default="y"
-        Name of the argument, for the message.
-    maskable : bool, default=True
-        Whether ``missing="mask"`` is a way out. If not, all targets are scored on the same images.
-    remedy : str, default=None
-        Another way out, for the message.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skalign.utils import refuse_missing
-    >>> refuse_missing(np.zeros((3, 2)))
-    """
-    Y = _as_table(Y)
-    n_targets, first, images = 0, None, np.zeros(Y.shape[0], bool)
-    for start, is_missing in _blocks_of_missing(Y):
-        some = np.flatnonzero(is_missing.any(axis=0))
-        n_targets += some.size
-        if some.size and first is None:
-            first = start + int(some[0])
-        images |= is_missing.any(axis=1)
-    if n_targets:
-        if remedy is None and maskable:
-            remedy = (
-                'Use missing="mask", which fits and scores every target on its own observed '
-                "images, or drop or impute those targets or images."
-            )
-        elif remedy is None:
-            remedy = (
-                "Here all targets are scored on the same images: drop the images or the targets "
-                "concerned."
-            )
-        raise ValueError(
-            f"{name} must have no missing responses; got NaN in {n_targets} of {Y.shape[1]} "
-            f"targets, first in target {first}, and in {images.sum()} of {Y.shape[0]} images. "
-            f"{remedy}"
-        )
-
-
-@contextmanager
-def missing_explained(Y: Any, name: str = "y", *, remedy: str | None = None) -> Iterator[None]:
-    """Explain an error that missing responses caused: they are looked for only once it is there.
-
-    Parameters
-    ----------
-    Y : ndarray of shape (n_images, n_targets)
-        Responses.
-    name, remedy : str
-        As in :func:`refuse_missing`.
-
-    Yields
-    ------
-    None
-        Once, where the error may come.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skalign.utils import missing_explained
-    >>> with missing_explained(np.zeros((3, 2))):
-    ...     pass
-    """
-    try:
-        yield
-    except ValueError as error:
-        try:
-            refuse_missing(Y, name, remedy=remedy)
-        except ValueError as explained:
-            raise explained from error
-        raise
-
-
-def _as_table(Y: Any) -> Any:
-    """Responses as a table of numbers; an empty one where there is nothing to search."""
-    if isinstance(Y, ObservedResponses):
-        return Y
-    try:
-        table = np.asarray(Y)
-        table = table.astype(np.float64) if table.dtype.kind not in "biuf" else table
-    except (TypeError, ValueError):
-        return np.empty((0, 0))
-    if table.ndim == 1:
-        return table.reshape(-1, 1)
-    return table if table.ndim == 2 else np.empty((0, 0))
-
-
-def _blocks_of_missing(Y: Any) -> Iterable[tuple[int, Flags]]:
+def blocks_of_missing(Y: Any) -> Iterable[tuple[int, Flags]]:
     """Which responses are missing, block by block of targets."""
     n_images, n_targets = Y.shape
     size = max(1, BLOCK_BYTES // (8 * max(1, n_images)))

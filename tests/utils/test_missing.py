@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from joblib import parallel_config
 
 from skalign.utils import MissingPatterns, check_missing, missing_explained, refuse_missing
 from skalign.utils import _missing as module
@@ -59,16 +60,31 @@ def test_integers_have_no_missing_values():
     assert not patterns.any_missing
 
 
+@pytest.mark.parametrize("bytes_each", [1, 2**40])
 @pytest.mark.parametrize("n_jobs", [1, 2])
-def test_map_works_on_every_pattern(n_jobs):
+def test_map_works_on_every_pattern(n_jobs, bytes_each):
     rng = np.random.default_rng(1)
     Y = np.where(rng.random((4, 300)) < 0.3, np.nan, 1.0)
     Y[:, :100] = 1.0  # more than a few targets
     patterns = MissingPatterns(Y)
     found = np.full(300, -1)
-    for targets, n_observed in patterns.map(lambda one, _: one.n_observed, n_jobs):
+    for targets, n_observed in patterns.map(
+        lambda one, _: one.n_observed, n_jobs, bytes_each=bytes_each
+    ):
         found[targets] = n_observed
     np.testing.assert_array_equal(found, (~np.isnan(Y)).sum(axis=0))
+
+
+@pytest.mark.parametrize(("bytes_each", "expected"), [(1, {1}), (2**31, {1, 4})])
+def test_large_patterns_run_side_by_side_only_where_memory_allows(bytes_each, expected):
+    Y = np.ones((12, 1000))
+    for pattern in range(10):
+        Y[pattern, pattern * 100 : pattern * 100 + 100] = np.nan
+    Y[11, :10] = np.nan  # and one of few targets
+    with parallel_config("threading"):
+        found = list(MissingPatterns(Y).map(lambda _, n_jobs: n_jobs, 4, bytes_each=bytes_each))
+    assert {n_jobs for _, n_jobs in found} == expected
+    assert {len(targets): n_jobs for targets, n_jobs in found}[10] == 1
 
 
 def test_error_counts_targets_and_images():
