@@ -183,7 +183,8 @@ class RandomRotation(NullDraws):
     def _coordinates(self) -> Doubles:
         """Images about the mean, in an orthonormal basis of their span, (n_images, n_images)."""
         both = np.vstack([_dense(self.data.X), _dense(self.data.X_test)]) - self._mean
-        return np.ascontiguousarray(np.linalg.qr(both.T, mode="r").T)
+        triangle: Any = np.linalg.qr(both.T, mode="r")
+        return np.ascontiguousarray(triangle.T)
 
     def draw(self, rng: np.random.RandomState) -> Floats:
         """Draw an orthogonal matrix, or a frame in its place; all are equally likely."""

@@ -164,7 +164,8 @@ def _active_weights(
     target, feature = np.divmod(flat, n_features)
 
     def sums(values: Array, factors: Doubles) -> Doubles:
-        return np.bincount(target, values * factors[feature], n_targets)
+        summed = np.bincount(target, values * factors[feature], n_targets)
+        return summed.astype(np.float64, copy=False)
 
     weights, products = coef[target, feature], q[target, feature]
     return weights.astype(np.float64), products.astype(np.float64), sums
