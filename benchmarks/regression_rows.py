@@ -16,8 +16,9 @@ import numpy as np
 from problem import encoding_problem
 
 Work = Callable[[], Any]
-LEAST_SECONDS = 0.02  # of one measurement; shorter work is repeated
-MEASUREMENTS = 3  # in a row, of which the least counts
+LEAST_SECONDS = 0.004  # of one measurement; shorter work is repeated
+MOST_SECONDS = 1.0  # of all measurements in a row
+MEASUREMENTS = 10  # in a row, of which the least counts: some are not disturbed
 
 SMALL: dict[str, Callable[[], Work]] = {}
 LARGE: dict[str, Callable[[], Work]] = {}  # seconds each
@@ -210,7 +211,10 @@ class TimedRows:
             first = seconds_of_processor(work, 1)
             self._works[name] = work, max(1, int(LEAST_SECONDS / max(first, 1e-6)))
         work, n_calls = self._works[name]
-        return min(seconds_of_processor(work, n_calls) for _ in range(MEASUREMENTS))
+        times: list[float] = []
+        while len(times) < MEASUREMENTS and n_calls * sum(times) < MOST_SECONDS:
+            times.append(seconds_of_processor(work, n_calls))
+        return min(times)
 
 
 def answer(rows: TimedRows, name: str) -> dict[str, Any]:
