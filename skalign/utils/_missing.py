@@ -211,7 +211,8 @@ class MissingPatterns:
         n_workers = effective_n_jobs(n_jobs)
         n_side_by_side = min(n_workers, SIDE_BY_SIDE_BYTES // max(1, bytes_each))
         share = self._Y.shape[1] // (2 * n_workers) if n_side_by_side > 1 else 0
-        small, large = [], []
+        small: list[int] = []
+        large: list[int] = []
         for k, targets in enumerate(self._members):
             (small if len(targets) <= max(FEW_TARGETS, share) else large).append(k)
         has_few = all(len(self._members[k]) <= FEW_TARGETS for k in small)

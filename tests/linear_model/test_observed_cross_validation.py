@@ -172,3 +172,11 @@ def test_without_missing_responses_nothing_changes(data):
     encoder = SparsePositiveEncoderCV(cv=PredefinedSplit(fold), missing="mask").fit(X, y)
     expected = SparsePositiveEncoderCV(cv=PredefinedSplit(fold)).fit(X, y)
     assert_array_equal(encoder.coef_, expected.coef_)
+
+
+@pytest.mark.filterwarnings("ignore:. of . targets were left empty")
+def test_targets_whose_spread_drowns_keep_their_number(data):
+    X, y, fold = data
+    y[:, 4] += 1e13
+    with pytest.warns(UserWarning, match=r"1 of 6 targets have a mean .*\(targets? .?4"):
+        SparsePositiveEncoderCV(cv=PredefinedSplit(fold), missing="mask").fit(X, y)
