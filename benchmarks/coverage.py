@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 from coverage_row import LEVEL, Coverage, summarize
-from crossed_settings import of_crossed_alignments, of_crossed_effects
+from crossed_settings import name_of_families, of_crossed_alignments, of_crossed_effects
 from partition_settings import of_parts
 from refit_settings import of_refits
 from sklearn.linear_model import LinearRegression
@@ -211,10 +211,13 @@ SETTINGS |= {
     "refits to 60 images": partial(of_refits, 60, 60),
     "networks x subjects x images": partial(of_crossed_alignments, 10, 4, 40),
 } | {
-    f"{n_families} families of {size} x {n_subjects} subjects": partial(
-        of_crossed_effects, n_families, size, n_subjects
+    name_of_families(sizes, n_subjects): partial(of_crossed_effects, sizes, n_subjects)
+    for sizes, n_subjects in (
+        ((1,) * 20, 4),
+        ((1,) * 20, 8),
+        ((4,) * 6, 8),
+        ((2,) * 6 + (10,) * 2, 8),
     )
-    for n_families, size, n_subjects in ((20, 1, 4), (20, 1, 8), (6, 4, 8))
 }
 
 

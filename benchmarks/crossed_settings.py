@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
@@ -14,13 +15,19 @@ N_LATENT, N_POOL = 4, 300
 EFFECTS = {"family": 0.05, "network": 0.05, "subject": 0.05, "interaction": 0.05}
 
 
+def name_of_families(sizes: tuple[int, ...], n_subjects: int) -> str:
+    """What a table of crossed effects is made of."""
+    families = [f"{n} families of {size}" for size, n in Counter(sizes).items()]
+    return f"{' and '.join(families)} x {n_subjects} subjects"
+
+
 def of_crossed_effects(
-    n_families: int, size: int, n_subjects: int, n_simulations: int, n_resamples: int, seed: int
+    sizes: tuple[int, ...], n_subjects: int, n_simulations: int, n_resamples: int, seed: int
 ) -> Iterator[Coverage]:
     """Means of a table with effects of families, networks, subjects, and an interaction."""
     rng = np.random.default_rng(seed)
-    families = np.repeat(np.arange(n_families), size)
-    n_networks = families.size
+    n_families, n_networks = len(sizes), sum(sizes)
+    families = np.repeat(np.arange(n_families), sizes)
     covered: dict[str, list[bool]] = {}
     for _ in range(n_simulations):
         table = EFFECTS["family"] * rng.standard_normal((n_families, 1))[families]
@@ -38,11 +45,11 @@ def of_crossed_effects(
             )
             of_method = covered.setdefault(f"crossed_mean, {method}", [])
             of_method.append(bool(found.low <= 0 <= found.high))
-        if size > 1:
+        if max(sizes) > 1:
             found = crossed_mean(table, factors=("networks", "subjects"))
             of_method = covered.setdefault("crossed_mean, t, families ignored", [])
             of_method.append(bool(found.low <= 0 <= found.high))
-    setting = f"{n_families} families of {size} x {n_subjects} subjects"
+    setting = name_of_families(sizes, n_subjects)
     for interval, values in covered.items():
         yield summarize(setting, interval, "mean", values)
 

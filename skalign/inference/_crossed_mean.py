@@ -16,6 +16,7 @@ from skalign.inference._interval import (
     N_RESAMPLES,
     ConfidenceInterval,
     IntervalRule,
+    freedom_of_shares,
     interval_of,
 )
 from skalign.utils import Array, Doubles, check_groups
@@ -133,7 +134,9 @@ def crossed_mean(
     and by at least the largest :math:`V_k = \text{MS}_k / N` of a single factor. Student's t has
     Satterthwaite's degrees of freedom, :math:`V^2 / \sum_k (V_k^2 / (n_k - 1))`, at least those of
     the smallest factor. Clusters of unequal size, and missing combinations, enter by the linear
-    approximation of the ratio of sums.
+    approximation of the ratio of sums: a cluster with the share w of all cells adds
+    :math:`w^2 / (1 - w)` times its squared deviation to :math:`V_k`, and the degrees of freedom are
+    fewer, as in :func:`bootstrap_alignment`.
 
     r and theta are not means over images. Their pseudo-values are, up to terms of the order 1 / n:
     give ``bootstrap_alignment(...).r.pseudovalues()`` of every network and subject, or those of
@@ -142,11 +145,11 @@ def crossed_mean(
     images, too.
 
     Coverage at a nominal 0.95, in 1000 simulations with a standard error of 0.01: by "t" 0.94 for
-    20 networks x 4 subjects, 0.95 for 20 x 8, and 0.95 for 6 families of 4 networks x 8 subjects,
-    where it is 0.88 if families are ignored; by "percentile" 0.90, 0.92 and 0.89. Matched minus
-    mismatched units of 10 networks x 4 subjects x 40 images, from pseudo-values: 0.96 in r and 0.97
-    in observed theta by "t", and 0.62 if only images are drawn (300 simulations;
-    ``benchmarks/coverage.py``).
+    20 networks x 4 subjects and for 20 x 8, 0.95 for 6 families of 4 networks x 8 subjects, where
+    it is 0.87 if families are ignored, and 0.94 for 6 families of 2 and 2 of 10 networks x 8
+    subjects; by "percentile" 0.89, 0.92, 0.89 and 0.90. Matched minus mismatched units of 10
+    networks x 4 subjects x 40 images, from pseudo-values: 0.96 in r and in observed theta by "t",
+    and 0.67 in r if only images are drawn (``benchmarks/coverage.py``).
 
     References
     ----------
@@ -208,6 +211,9 @@ def crossed_mean(
                 "Average over that axis, and say so."
             )
     squares = _mean_squares(deviations * deviations.size / is_known.sum())
+    shares = [_along(counts, k) / is_known.sum() for k in range(len(names))]
+    for k, share in enumerate(shares):  # of clusters of any size, as those of equal size
+        squares[(k,)] = float(((_along(deviations, k) / is_known.sum()) ** 2 / (1 - share)).sum())
     single = {(k,): squares[(k,)] for k in range(len(names))}
     standard_errors = {names[k]: float(np.sqrt(square)) for (k,), square in single.items()}
     if method != "t":
@@ -217,9 +223,9 @@ def crossed_mean(
         return CrossedInterval(**vars(found), standard_errors=standard_errors)
     variance = sum((-1) ** (len(s) + 1) * square for s, square in squares.items())
     variance = max(variance, *single.values())
-    freedom = [counts.shape[k] - 1 for (k,) in single]
-    shares = sum(square**2 / n for square, n in zip(single.values(), freedom, strict=True))
-    df = max(variance**2 / shares, min(freedom)) if shares > 0 else float(min(freedom))
+    freedom = [float(freedom_of_shares(share)) for share in shares]
+    parts = sum(square**2 / n for square, n in zip(single.values(), freedom, strict=True))
+    df = max(variance**2 / parts, min(freedom)) if parts > 0 else min(freedom)
     error = float(np.sqrt(variance))
     reach = -stdtrit(df, (1 - confidence_level) / 2) * error
     return CrossedInterval(
@@ -285,6 +291,11 @@ def _over_clusters(table: Doubles, labels: list[Array]) -> Doubles:
         member = np.equal.outer(np.arange(label.max() + 1), label).astype(np.float64)
         table = np.moveaxis(np.tensordot(member, table, (1, axis)), 0, axis)
     return table
+
+
+def _along(table: Doubles, axis: int) -> Doubles:
+    """Sums over all axes but one."""
+    return np.asarray(table.sum(axis=tuple(k for k in range(table.ndim) if k != axis)))
 
 
 def _subsets(n_axes: int) -> Iterator[tuple[int, ...]]:

@@ -250,26 +250,43 @@ def _standard_deviation(draws: Array, n_defined: Array) -> Array:
     return np.asarray(np.sqrt(square / np.maximum(n_defined - 1, 1)))
 
 
-def _of_jackknife(without: Doubles, shares: Doubles) -> tuple[Array, Array]:
-    """Standard error and degrees of freedom from values without each group, for groups of any size.
+def freedom_of_shares(shares: Doubles) -> Doubles:
+    """Degrees of freedom of the cluster-robust variance of a mean, from the shares of the groups.
 
-    The variance is the cluster-robust one that has no bias where all images are alike and
-    independent, and Satterthwaite's degrees of freedom are those it has then (Bell and McCaffrey
-    2002): with n groups of equal size, the jackknife's variance and n - 1.
+    Of the variance that has no bias where all images are alike and independent, by Satterthwaite
+    (Bell and McCaffrey 2002): n - 1 with n groups of equal size.
+
+    Parameters
+    ----------
+    shares : ndarray of shape (..., n_groups)
+        They sum to 1; groups of share 0 are not there.
+
+    Returns
+    -------
+    ndarray of shape (...)
+        From 1 to n - 1.
     """
-    is_known = ~np.isnan(without)
-    share = np.where(is_known, shares, 0)
-    share = share / np.maximum(share.sum(axis=-1, keepdims=True), np.finfo(np.float64).tiny)
-    others = np.where(is_known, 1 - share, 0)
-    total = np.maximum(others.sum(axis=-1, keepdims=True), np.finfo(np.float64).tiny)
-    known = np.where(is_known, without, 0)
-    mean = (others * known).sum(axis=-1, keepdims=True) / total
-    error = np.sqrt((others * np.where(is_known, known - mean, 0) ** 2).sum(axis=-1))
-    factor = np.divide(share**2, others, out=np.zeros_like(share), where=others > 0)
+    others = 1 - shares
+    factor = np.divide(shares**2, others, out=np.zeros_like(shares), where=others > 0)
     crossed = factor * (factor.sum(axis=-1, keepdims=True) - factor)
-    inverse = (share**2 + crossed).sum(axis=-1)
-    most = np.maximum(is_known.sum(axis=-1) - 1, 1)
-    return error, np.clip(1 / np.maximum(inverse, 1 / most), 1, most)
+    inverse = (shares**2 + crossed).sum(axis=-1)
+    most = np.maximum((shares > 0).sum(axis=-1) - 1, 1)
+    return np.asarray(np.clip(1 / np.maximum(inverse, 1 / most), 1, most))
+
+
+def _of_jackknife(without: Doubles, shares: Doubles) -> tuple[Array, Array]:
+    """Standard error and degrees of freedom from values without each group, of any sizes.
+
+    With groups of equal size, they are those of the jackknife.
+    """
+    is_known, tiny = ~np.isnan(without), np.finfo(np.float64).tiny
+    share = np.where(is_known, shares, 0)
+    share = share / np.maximum(share.sum(axis=-1, keepdims=True), tiny)
+    others, known = np.where(is_known, 1 - share, 0), np.where(is_known, without, 0)
+    total = np.maximum(others.sum(axis=-1, keepdims=True), tiny)
+    mean = (others * known).sum(axis=-1, keepdims=True) / total
+    error = np.sqrt((others * (known - mean) ** 2).sum(axis=-1))
+    return error, freedom_of_shares(share)
 
 
 def _bca(

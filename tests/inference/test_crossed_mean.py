@@ -7,6 +7,7 @@ from scipy import stats
 from sklearn.linear_model import LinearRegression
 
 from skalign.inference import bootstrap_alignment, bootstrap_mean, crossed_mean
+from skalign.inference._interval import IntervalRule, interval_of
 
 TWO = ("networks", "subjects")
 THREE = ("networks", "subjects", "images")
@@ -112,6 +113,24 @@ def test_levels_without_values_are_not_there():
     expected = crossed_mean(table, factors=TWO, clusters={"networks": [0, 0, 1, 1, 2, 2]})
     assert_allclose([found.low, found.high], [expected.low, expected.high])
     assert found.n_left_out == 35 - 24
+
+
+def test_clusters_of_unequal_size_are_those_of_the_jackknife():
+    """One factor: the interval from the means without each cluster."""
+    rng = np.random.default_rng(0)
+    sizes = np.array([1, 2, 3, 10])
+    labels = np.repeat([3, 0, 2, 1], sizes)
+    values = rng.standard_normal(16)
+    without = np.array([values[labels != label].mean() for label in (3, 0, 2, 1)])
+    rule = IntervalRule(9, 0.9, "t", None).check()
+    expected = interval_of(rule, values.mean(), without, shares=sizes / 16)
+    found = crossed_mean(
+        values, factors=["networks"], clusters={"networks": labels}, confidence_level=0.9
+    )
+    assert expected.degrees_of_freedom < 2
+    assert_allclose([found.low, found.high], [expected.low, expected.high])
+    assert_allclose(found.standard_errors["networks"], expected.standard_error)
+    assert_allclose(found.degrees_of_freedom, expected.degrees_of_freedom)
 
 
 def test_pseudovalues_are_the_jackknife_of_images():
