@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skalign.metrics._array_library import to_numpy_if_dispatched
 from skalign.metrics._composition import open_shell, weights_of
+from skalign.metrics._directions import check_image_rows
 from skalign.metrics._names import check_target_names, fitted_target_names
 from skalign.utils import Array
 
@@ -125,7 +126,7 @@ def linear_maps(
         check_target_names(y, fitted_target_names(estimator))
     X = X if hasattr(X, "shape") else np.asarray(X)
     y = to_numpy_if_dispatched(y)
-    maps = _look_through(estimator, X, None if y is None else np.asarray(y), predict)
+    maps = _look_through(estimator, X, None if y is None else _as_numbers(y), predict)
     by_features = groupby(maps, key=lambda linear_map: id(linear_map.features))
     return [_merge(list(group)) for _, group in by_features]
 
@@ -157,6 +158,14 @@ def check_target(target: Any) -> Any:
     if target not in ("predicted", "observed"):
         raise ValueError(f'target must be "predicted" or "observed"; got {target!r}.')
     return target
+
+
+def _as_numbers(y: Any) -> Array:
+    """Responses as an array; those that a data frame marks as missing are NaN."""
+    table = np.asarray(y)
+    if table.dtype == object:
+        table = check_image_rows(y, "y", ensure_2d=False)
+    return table
 
 
 def _look_through(

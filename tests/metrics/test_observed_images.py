@@ -134,6 +134,30 @@ def test_alignment_is_that_of_every_target_alone(data, name, weighted):
     assert scores["nonempty_fraction"] == 1
 
 
+KINDS = {
+    "None in objects": lambda y: np.where(np.isnan(y), None, y.astype(object)),
+    "nullable": lambda y: pd.DataFrame(y).convert_dtypes(),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_counts_as_missing(data, kind):
+    X, y, _ = data
+    y = y.round(3)
+    model = SparsePositiveEncoder(alpha=0.1, missing="mask").fit(X, y)
+    given, y_pred = KINDS[kind](y), model.predict(X)
+    assert_array_equal(
+        pearson_r(given, y_pred, missing="mask"), pearson_r(y, y_pred, missing="mask")
+    )
+    expected = tuning_reorientation(X, y, model.coef_, missing="mask")
+    assert_array_equal(tuning_reorientation(X, given, model.coef_, missing="mask"), expected)
+    found = alignment(model, X, given, missing="mask")
+    assert_array_equal(found.r, alignment(model, X, y, missing="mask").r)
+    for scorer in SCORERS:
+        one = scorer(missing="mask")
+        assert one(model, X, given) == one(model, X, y)
+
+
 def test_scores_are_nan_where_nothing_was_observed(data):
     X, y, _ = data
     model = SparsePositiveEncoder(missing="mask").fit(X, y)
