@@ -9,7 +9,7 @@ def dask_client():
     distributed = pytest.importorskip("distributed", reason="pip install skalign[cluster]")
     with (
         distributed.LocalCluster(
-            n_workers=2, processes=True, threads_per_worker=1, dashboard_address=None
+            n_workers=2, processes=True, threads_per_worker=1, dashboard_address="127.0.0.1:0"
         ) as two,
         distributed.Client(two) as client,
     ):

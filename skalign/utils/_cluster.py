@@ -15,6 +15,7 @@ from joblib import parallel_config
 
 from skalign.utils._blas_threads import single_threaded_blas
 from skalign.utils._heap import kept_heap
+from skalign.utils._parcel import Parcel
 from skalign.utils._threads import SECONDS_DEAF, check_interrupt, working_for
 
 Item = TypeVar("Item")
@@ -73,7 +74,8 @@ class ClusterBlocks(Generic[Item, Result]):
         self.client, self.function, self.n_workers = client, function, n_workers
         name = getattr(getattr(function, "func", function), "__name__", "blocks")
         self.name = name.strip("_<>")
-        self.shared: Any = None
+        self.direct = True if _all_on_this_machine(client) else None
+        self.parcel, self.shared = Parcel(function), None
         self.running: list[_SentBlock] = []
 
     def map(
@@ -92,13 +94,11 @@ class ClusterBlocks(Generic[Item, Result]):
 
     def submit(self, block: Item) -> Any:
         """Send a block to the cluster, as a future of its result."""
-        from dask.sizeof import sizeof
-
         if self.shared is None or self.shared.status == "cancelled":
-            self.shared = self.scatter(self.function)
-        sent: Any = block
-        if sizeof(getattr(block, "__dict__", block)) > SCATTERED_BYTES:
-            sent = self.scatter(block)
+            self.shared = self.scatter(self.parcel)
+        sent: Any = Parcel(block)
+        if sent.n_bytes > SCATTERED_BYTES:
+            sent = self.scatter(sent)
         return self.client.submit(
             _compute_in_task, self.shared, sent, key=f"{self.name}-{uuid4().hex}"
         )
@@ -107,7 +107,7 @@ class ClusterBlocks(Generic[Item, Result]):
         """Send data to a worker, from which others get them; a future."""
         for attempt in range(ATTEMPTS):
             try:
-                (sent,) = self.client.scatter([data], hash=False)
+                (sent,) = self.client.scatter([data], direct=self.direct, hash=False)
                 break
             except OSError:  # a worker died that the scheduler took to be alive
                 if attempt == ATTEMPTS - 1:
@@ -123,7 +123,7 @@ class ClusterBlocks(Generic[Item, Result]):
                 _wait([sent.future for sent in waited])
             done = next(sent for sent in waited if sent.future.status != "pending")
             try:
-                result: Result = done.future.result()
+                result: Result = self.client.gather(done.future, direct=self.direct)
                 break
             except CancelledError:  # with a worker, the last copy of its data was lost
                 if attempt == ATTEMPTS - 1:
@@ -150,6 +150,12 @@ class _SentBlock:
     future: Any
 
 
+def _all_on_this_machine(client: Any) -> bool:
+    """Whether data can pass the scheduler by; elsewhere, a client may not reach the workers."""
+    addresses = client.ncores()
+    return all(address.startswith(("tcp://127.0.0.1:", "inproc:")) for address in addresses)
+
+
 def _wait(futures: list[Any]) -> None:
     distributed: Any = sys.modules["distributed"]
     while True:
@@ -159,9 +165,14 @@ def _wait(futures: list[Any]) -> None:
         check_interrupt()
 
 
-def _compute_in_task(function: Callable[[Item], Result], block: Item) -> Result:
+def _compute_in_task(function: Parcel, block: Parcel) -> Any:
     with working_for(_Task()), kept_heap():
-        return compute(function, block)
+        return compute(_compute_parcel, (function, block))
+
+
+def _compute_parcel(parcels: tuple[Parcel, Parcel]) -> Any:
+    function, block = parcels
+    return function.open()(block.open())
 
 
 class _Task:

@@ -116,6 +116,37 @@ def test_a_task_of_the_user_computes_its_own_blocks(cluster):
     assert all(inner == {outer} for outer, inner in found)
 
 
+def test_error_of_a_block_is_raised(backend):
+    def fail(block):
+        raise ValueError(f"block {block}")
+
+    with pytest.raises(ValueError, match="block 0"):
+        list(map_blocks(fail, [0, 1, 2], None))
+
+
+def test_blocks_in_flight_end_when_nobody_waits_for_them(cluster, tmp_path):
+    def endless(block):
+        if block == 0:
+            return block
+        (tmp_path / f"started {block}").touch()
+        try:
+            while True:
+                check_interrupt()
+                time.sleep(0.01)
+        finally:
+            (tmp_path / f"ended {block}").touch()
+
+    with (
+        joblib.parallel_config("dask"),
+        closing(map_blocks(endless, [0, 1, 2, 3], None)) as results,
+    ):
+        assert next(results) == 0
+        wait_for(lambda: len(list(tmp_path.glob("started*"))) == 2)
+    wait_for(lambda: len(list(tmp_path.glob("ended*"))) == 2)
+    wait_for(lambda: not cluster.scheduler.tasks)
+    assert len(list(tmp_path.glob("started*"))) == 2  # the third never began
+
+
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this system")
 def test_killed_worker_loses_nothing(backend, tmp_path):
     flag, array = tmp_path / "killed", np.arange(200_000.0)
@@ -173,34 +204,3 @@ def test_block_that_kills_every_worker_ends_in_an_error(backend, request, monkey
         with pytest.raises(Exception, match="excessive memory") as raised:
             list(map_blocks(deadly, [0, 1], None))
         assert type(raised.value).__name__ == "TerminatedWorkerError"
-
-
-def test_error_of_a_block_is_raised(backend):
-    def fail(block):
-        raise ValueError(f"block {block}")
-
-    with pytest.raises(ValueError, match="block 0"):
-        list(map_blocks(fail, [0, 1, 2], None))
-
-
-def test_blocks_in_flight_end_when_nobody_waits_for_them(cluster, tmp_path):
-    def endless(block):
-        if block == 0:
-            return block
-        (tmp_path / f"started {block}").touch()
-        try:
-            while True:
-                check_interrupt()
-                time.sleep(0.01)
-        finally:
-            (tmp_path / f"ended {block}").touch()
-
-    with (
-        joblib.parallel_config("dask"),
-        closing(map_blocks(endless, [0, 1, 2, 3], None)) as results,
-    ):
-        assert next(results) == 0
-        wait_for(lambda: len(list(tmp_path.glob("started*"))) == 2)
-    wait_for(lambda: len(list(tmp_path.glob("ended*"))) == 2)
-    wait_for(lambda: not cluster.scheduler.tasks)
-    assert len(list(tmp_path.glob("started*"))) == 2  # the third never began
