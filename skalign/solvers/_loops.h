@@ -69,6 +69,8 @@ static inline FloatLanes minus_float(FloatLanes value, float factor, FloatLanes 
             int, const REAL*, size_t, const REAL*, const REAL*, REAL, int, REAL*, REAL*            \
         );                                                                                         \
         int (*factorize)(int, int, const REAL*, REAL*, size_t, REAL, REAL*);                              \
+        void (*solve_lower)(int, int, const REAL*, size_t, REAL*);                                 \
+        void (*solve_upper)(int, const REAL*, size_t, REAL*);                                      \
     } TYPE;
 
 DECLARE_LOOPS(double, DoubleLoops)

@@ -26,6 +26,8 @@ cdef extern from "_loops.h" nogil:
         int (*factorize)(
             int, int, const double*, double*, size_t, double, double*
         ) noexcept nogil
+        void (*solve_lower)(int, int, const double*, size_t, double*) noexcept nogil
+        void (*solve_upper)(int, const double*, size_t, double*) noexcept nogil
 
     ctypedef struct FloatLoops:
         void (*axpy)(int, float, const float*, float*) noexcept nogil
@@ -44,6 +46,8 @@ cdef extern from "_loops.h" nogil:
             int, const float*, size_t, const float*, const float*, float, int, float*, float*
         ) noexcept nogil
         int (*factorize)(int, int, const float*, float*, size_t, float, float*) noexcept nogil
+        void (*solve_lower)(int, int, const float*, size_t, float*) noexcept nogil
+        void (*solve_upper)(int, const float*, size_t, float*) noexcept nogil
 
     DoubleLoops double_loops
     FloatLoops float_loops
@@ -150,3 +154,21 @@ cdef inline int cholesky(
         return double_loops.factorize(first, end, H, L, stride, epsilon, room)
     else:
         return float_loops.factorize(first, end, H, L, stride, epsilon, room)
+
+
+cdef inline void solve_lower(
+    int n, const floating* L, size_t stride, floating* x
+) noexcept nogil:
+    if floating is double:
+        double_loops.solve_lower(0, n, L, stride, x)
+    else:
+        float_loops.solve_lower(0, n, L, stride, x)
+
+
+cdef inline void solve_upper(
+    int n, const floating* L, size_t stride, floating* x
+) noexcept nogil:
+    if floating is double:
+        double_loops.solve_upper(n, L, stride, x)
+    else:
+        float_loops.solve_upper(n, L, stride, x)

@@ -7,7 +7,9 @@ from libc.float cimport DBL_EPSILON, FLT_EPSILON
 from libc.math cimport HUGE_VAL, fabs, sqrt
 
 from skalign.solvers._active_set cimport Workspace, count_work, drop_zeros, larger, smaller
-from skalign.solvers._loops cimport add_rows, axpy, cholesky, descend, dot
+from skalign.solvers._loops cimport (
+    add_rows, axpy, cholesky, descend, dot, solve_lower, solve_upper,
+)
 
 cdef enum:
     FACTORED_TOGETHER = 256  # rows of the factor between looks at interrupts
@@ -34,16 +36,6 @@ cdef inline int coordinate_descent(
         ) <= tol:
             break
     return 0
-
-
-cdef inline void solve_upper(Workspace* ws, int m, floating* x) noexcept nogil:
-    """x <- L'^-1 x over the leading m rows."""
-    cdef int i
-    cdef floating* row
-    for i in range(m - 1, -1, -1):
-        row = <floating*> ws.L + <size_t> i * ws.ld
-        x[i] /= row[i]
-        axpy(i, -x[i], row, x)
 
 
 cdef inline int factorize(Workspace* ws, floating* tag) except -2 nogil:
@@ -125,7 +117,7 @@ cdef inline void leave_dependence(Workspace* ws, int m, double noise, floating* 
     cdef floating* row = <floating*> ws.L + <size_t> m * ws.ld
     for i in range(m):
         step[i] = row[i]
-    solve_upper(ws, m, step)
+    solve_upper(m, <floating*> ws.L, ws.ld, step)
     step[m] = -1
     for i in range(m + 1):
         length += fabs(step[i]) * (<floating*> ws.norms)[ws.active[i]]
@@ -175,7 +167,6 @@ cdef inline int newton(
     cdef floating* w = <floating*> ws.w
     cdef floating* r = <floating*> ws.r
     cdef floating* step
-    cdef floating* row
     cdef double t, full, falls, curvature, residual
     while steps < max_steps:
         drop_zeros(ws, tag)
@@ -196,10 +187,8 @@ cdef inline int newton(
             )
         if refinements and (residual <= tol or refinements == REFINEMENTS):
             break
-        for i in range(ws.k):
-            row = <floating*> ws.L + <size_t> i * ws.ld
-            step[i] = (step[i] - dot(i, row, step)) / row[i]
-        solve_upper(ws, ws.k, step)
+        solve_lower(ws.k, <floating*> ws.L, ws.ld, step)
+        solve_upper(ws.k, <floating*> ws.L, ws.ld, step)
         falls = slope(ws, ws.k, tag)
         t = to_boundary(ws, ws.k, tag)
         if t < 1 and falls > 0 and move_along_boundary(ws, t * (1 - 0.5 * t) * falls, tag):
