@@ -30,6 +30,8 @@ from timing import Contender, least_seconds
 
 BUDGET, QUICK_BUDGET = 4.0, 0.5  # seconds of a contender in a row
 QUICK_DIVISOR = 10
+# More processes a core than this, over the last minute, are not those of this script.
+BUSY, SHARED = 2.0, "shared with other work at the time"
 
 
 @dataclass(frozen=True)
@@ -125,13 +127,16 @@ def version_of(distribution: str | None) -> str:
 
 
 def machine() -> str:
-    """Processor, cores, system and Python."""
+    """Processor, cores, system and Python, and whether others use it at the same time."""
     model = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.exists():
         names = [line for line in info.read_text().splitlines() if line.startswith("model name")]
         model = names[0].split(":")[1].strip() if names else model
-    return f"{model}, {os.cpu_count()} cores, {platform.system()}, Python {sys.version.split()[0]}"
+    cores = os.cpu_count() or 1
+    where = f"{model}, {cores} cores, {platform.system()}, Python {sys.version.split()[0]}"
+    busy = hasattr(os, "getloadavg") and os.getloadavg()[0] > BUSY * cores
+    return f"{where}, {SHARED}" if busy else where
 
 
 def as_text(measurements: Sequence[Measurement], *, quick: bool) -> str:

@@ -7,22 +7,19 @@ TABLE = Path(__file__).parent / "guide" / "peers.csv"
 FIGURE = Path(__file__).parent / "guide" / "generated" / "peers.svg"
 
 OURS = "skalign"
-# Marker and color of a contender. A single fit of ours beside a cross-validation is not drawn.
+# Marker, color and the contenders that share them. Other contenders are not drawn: a single fit of
+# ours beside a cross-validation is not the same work.
 MARKS = {
-    "X'X and X'Y": ("|", "black"),
-    "one product": ("|", "black"),
-    "scikit-learn": ("o", "#e08214"),
-    "LassoCV": ("o", "#e08214"),
-    "scikit-learn RidgeCV": ("o", "#e08214"),
-    "SciPy NNLS": ("s", "#b35806"),
-    "SPAMS": ("D", "#7b3294"),
-    "celer": ("^", "#1b7837"),
-    "skglm": ("v", "#5aae61"),
-    "adelie": ("<", "#2166ac"),
-    "himalaya": ("P", "#d6604d"),
-    "himalaya RidgeCV": ("P", "#d6604d"),
-    "himalaya KernelRidgeCV": ("X", "#d6604d"),
-    "the formula": ("h", "#555555"),
+    "unavoidable products": ("|", "black", {"X'X and X'Y", "one product"}),
+    "scikit-learn": ("o", "#e08214", {"scikit-learn", "LassoCV", "scikit-learn RidgeCV"}),
+    "SciPy NNLS": ("s", "#b35806", {"SciPy NNLS"}),
+    "SPAMS": ("D", "#7b3294", {"SPAMS"}),
+    "celer": ("^", "#1b7837", {"celer"}),
+    "skglm": ("v", "#5aae61", {"skglm"}),
+    "adelie": ("<", "#2166ac", {"adelie"}),
+    "himalaya": ("P", "#d6604d", {"himalaya", "himalaya RidgeCV"}),
+    "himalaya, kernel ridge": ("X", "#d6604d", {"himalaya KernelRidgeCV"}),
+    "the formula of the paper": ("h", "#555555", {"the formula"}),
 }
 
 
@@ -59,8 +56,8 @@ def draw(lines, path=FIGURE):
     with rc_context({"svg.fonttype": "none", "font.size": 9}):
         figure, axes = plt.subplots(figsize=(11, 1.6 + 0.3 * len(titles)), layout="constrained")
         axes.axvline(1, color="#0570b0", lw=2, label=OURS)
-        for name, (marker, color) in MARKS.items():
-            shown = [line for line in lines if line["contender"] == name and line["times_ours"]]
+        for name, (marker, color, who) in MARKS.items():
+            shown = [line for line in lines if line["contender"] in who and line["times_ours"]]
             ratios = [float(line["times_ours"]) for line in shown]
             heights = [height[line["title"]] for line in shown]
             if shown:

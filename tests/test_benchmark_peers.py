@@ -1,6 +1,7 @@
 """The table of peers, small: who is accurate, who is skipped, which floors are missed."""
 
 import importlib
+import os
 import sys
 from dataclasses import replace
 from math import isnan, nan
@@ -117,6 +118,14 @@ def test_contender_scales_what_it_measures(peers, monkeypatch):
     assert contender.seconds() == 1.0 + 5 * 2.0
 
 
+@pytest.mark.skipif(not hasattr(os, "getloadavg"), reason="the system does not tell its load")
+def test_busy_machine_is_told(peers, monkeypatch):
+    for load, told in ((0.5, False), (1000.0, True)):
+        monkeypatch.setattr(os, "getloadavg", lambda load=load: (load, 0, 0))
+        monkeypatch.setattr(os, "cpu_count", lambda: 2)
+        assert ("shared with other work" in peers.machine()) is told
+
+
 def test_table_is_replaced_by_rows(peers, tmp_path):
     line = peers.Measurement(
         row="theta",
@@ -162,7 +171,9 @@ def test_figure_shows_the_table(peers, tmp_path, monkeypatch):
     lines = peers_figure.read_table()
     peers_figure.draw(lines, tmp_path / "made" / "peers.svg")
     text = (tmp_path / "made" / "peers.svg").read_text()
+    drawn = {name for *_, who in peers_figure.MARKS.values() for name in who}
     for line in lines:
+        assert line["contender"] in drawn | {"skalign", "one fit", "lasso"}
         assert line["date"] in text
         assert line["title"] in text
         assert line["version"] in text

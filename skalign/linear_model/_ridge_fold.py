@@ -120,28 +120,35 @@ class LeaveOneOutFold:
         else:
             X = design.X.astype(np.float64, copy=False)
             self._factor, self._gain = X @ spectrum.vectors, np.ones(len(spectrum.eigenvalues))
+        self._squares = self._factor**2
         self._least_leverage = np.zeros(n_samples)
         if problem.fit_intercept:
             self._least_leverage = self._root**2 / design.total_weight
 
     def score(self, targets: BlockOfTargets, alphas: Doubles) -> FoldScores:
         """Score a block of targets at alphas (n_steps, n_l1_ratios, n_block)."""
-        spectrum, kept = self._spectrum, self._root > 0
+        spectrum = self._spectrum
+        kept = slice(None) if self._root.all() else self._root > 0
         prepared, _, _ = self._design.targets(targets.Y)
         z = spectrum.coordinates(prepared)
         observed, weight = targets.Y[kept], self._problem.weight_of(kept)
         scores = PredictionScores(observed, weight)
-        squares = self._factor**2
         tables = ScoreTables()
         for of_step in alphas[:, 0]:
             l2 = l2_of_alphas(self._problem, self._design, of_step)
             distinct, place = np.unique(l2, return_inverse=True)
-            leverage = squares @ shrunk(self._gain[:, np.newaxis], spectrum.eigenvalues, distinct)
+            gain = self._gain[:, np.newaxis]
+            leverage = self._squares @ shrunk(gain, spectrum.eigenvalues, distinct)
             left_out = 1 - self._least_leverage[:, np.newaxis] - leverage
-            fitted = self._factor @ shrunk(self._gain[:, np.newaxis] * z, spectrum.eigenvalues, l2)
-            residual = (prepared - fitted)[kept] / self._root[kept, np.newaxis]
+            left_out = (left_out * self._root[:, np.newaxis])[kept]
+            if distinct.size > 1:
+                left_out = left_out[:, place]
+            predicted = self._factor @ shrunk(gain * z, spectrum.eigenvalues, l2)
+            # In place: these tables take longer to pass over than the product to compute.
+            residual = np.subtract(prepared, predicted, out=predicted)[kept]
             with np.errstate(divide="ignore", invalid="ignore"):
-                predicted = observed - residual / left_out[kept][:, place]
+                residual /= left_out
+            predicted = np.subtract(observed, residual, out=residual)
             tables.add(scores, predicted, np.zeros(len(l2)), spectrum.violation(l2))
             # That of normal data: a bootstrap would take longer than all fits together.
             tables.r_se.append((1 - tables.last_r**2) / np.sqrt(len(observed) - 1))
@@ -172,7 +179,8 @@ class PredictionScores:
         """R and R2 (n_targets,) of predictions to which `offset` (n_targets,) is still added."""
         kept = np.asarray(predicted[self._images], dtype=np.float64)
         mean = self._weight @ kept
-        kept = (kept - mean) * self._root
+        kept = kept - mean
+        kept *= self._root
         spread = np.sqrt(np.einsum("ij,ij->j", kept, kept))
         covariance = np.einsum("ij,ij->j", self._directions, kept)
         is_varied = self._is_varied & (spread > 0)
