@@ -212,6 +212,7 @@ SETTINGS = {
         partial(random_axes, rectified=False),
         {**ROTATION, "keep_alpha": True},
         CHOOSING,
+        documented={("r", REGION): 0.06},
     ),
     "random axes, standardized before": Setting(
         standardized_before,

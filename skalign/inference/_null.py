@@ -93,8 +93,8 @@ def alignment_null(
     keep_alpha : bool, default=False
         Whether an encoder that chooses alpha by cross-validation keeps for null data the alpha that
         it has chosen for `X` and `y`. That is faster, and only the observed fit is at an alpha of
-        its own choice; in simulations the tests held their size (0.04 to 0.05). By default every
-        fit chooses anew.
+        its own choice; in simulations tests at 0.05 rejected at rates of 0.03 to 0.05, and of 0.06
+        for the mean r of four targets. By default every fit chooses anew.
     target : {"predicted", "observed"}, default="predicted"
         Whether theta is taken to the predicted or to the observed responses.
     center : bool, default=False
