@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 CONFIG = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))
-OWN, FLOOR = r"skalign\[([\w,]+)\]", r"([\w-]+)>=([\w.]+)"
+OWN, FLOOR = r"skalign\[([\w,-]+)\]", r"([\w-]+)>=([\w.]+)"
 
 
 def requirements(extra: str) -> Iterator[str]:
