@@ -15,7 +15,11 @@ from tests.datasets.nsd_folder import write_folder
 DOC = Path(__file__).parents[1] / "doc"
 PAGES = [*sorted((DOC / "guide").glob("*.md")), DOC / "index.md"]
 BLOCK = re.compile(r"```(python|text)\n(.*?)```", flags=re.DOTALL)
-NEEDED = {"data": ["h5py", "nibabel"], "networks": ["torch", "array_api_compat"]}
+NEEDED = {
+    "data": ["h5py", "nibabel"],
+    "networks": ["torch", "array_api_compat"],
+    "clusters": ["distributed"],
+}
 NUMBER = re.compile(r"-?\d+\.\d+(?:e[-+]\d+)?")
 
 sys.path.insert(0, str(DOC))
