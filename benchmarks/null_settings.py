@@ -172,9 +172,9 @@ STANDARDIZED_BEFORE = {
     ("theta", REGION): 0.20,
 }
 RECTIFIED = {
-    ("r", SINGLE): 0.08,
+    ("r", SINGLE): 0.09,
     ("r", ANY): 0.10,
-    ("r", REGION): 0.13,
+    ("r", REGION): 0.14,
     ("theta", SINGLE): 0.06,
     ("theta", MANY): 0.07,
     ("theta", ANY): 0.06,
