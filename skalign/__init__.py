@@ -9,7 +9,7 @@ from skalign.metrics import (
     tuning_reorientation,
 )
 
-__version__ = "0.1.0.dev0"
+__version__ = "0.1.0"
 
 __all__ = [
     "AlignmentScorer",
