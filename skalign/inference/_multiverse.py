@@ -15,7 +15,7 @@ from skalign.inference._comparison import check_test_targets, check_test_weight
 from skalign.inference._refits import RefittableModel, count_samples, parameter_to_set
 from skalign.inference._standardization import Standardization, standardized
 from skalign.metrics import Alignment, alignment
-from skalign.utils import Doubles, check_flag, import_pandas
+from skalign.utils import Doubles, check_flag, import_pandas, unmask
 
 Responses = Literal["predicted", "observed"]
 
@@ -223,7 +223,7 @@ def alignment_multiverse(
     intercept = parameter_to_set(model.estimator, "fit_intercept")
     standardization = Standardization(model.estimator, sparse.issparse(X))
     with_scaler, scale_features, scale_targets = standardization.within()
-    features, targets = (X, X_test), (np.asarray(y), np.asarray(y_test))
+    features, targets = (X, X_test), (np.asarray(unmask(y)), np.asarray(unmask(y_test)))
     alignments: dict[AnalysisChoices, Alignment] = {}
     for standardize, fit_intercept in product((False, True), repeat=2):
         (one, one_test), (of_one, of_test) = features, targets

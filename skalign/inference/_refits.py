@@ -203,11 +203,12 @@ def check_not_searched(estimator: Any, name: str) -> None:
     for searched, value in estimator.get_params().items():
         if searched.rpartition("__")[2] in ("param_grid", "param_distributions"):
             grids = value if isinstance(value, list | tuple) else [value]
-            if any(key.rpartition("__")[2] == name for grid in grids for key in grid):
-                raise TypeError(
-                    f"encoder must not search over {name}, which is set here; got {searched} of "
-                    f"{type(estimator).__name__} with {name}. Drop it there."
-                )
+            for key in (key for grid in grids for key in grid):
+                if name in key.split("__"):
+                    raise TypeError(
+                        f"encoder must not search over {key}, for {name} is set here; got "
+                        f"{searched} of {type(estimator).__name__} with {key}. Drop it there."
+                    )
 
 
 def take_rows(values: Any, rows: Indices) -> Any:

@@ -26,6 +26,7 @@ from skalign.utils import (
     check_flag,
     check_sample_weight,
     target_names,
+    unmask,
 )
 
 FLOATS = [np.float64, np.float32]
@@ -38,6 +39,7 @@ def check_targets(y: Any) -> Array:
     """
     if _is_plain(y):  # skips the search for data frames
         return np.asarray(y)
+    y = unmask(y)
     try:
         table: Array = check_array(y, ensure_2d=False, ensure_all_finite=False, input_name="y")
         if table.dtype == object:

@@ -12,7 +12,7 @@ from scipy import sparse
 from sklearn import config_context, get_config
 from sklearn.utils import check_array, gen_batches
 
-from skalign.utils import Array, Flags, check_sample_weight, missing_explained
+from skalign.utils import Array, Flags, check_sample_weight, missing_explained, unmask
 
 _BLOCK_BYTES = 2**26
 CONSTANT = 8  # a column whose range is within this many rounding errors of its size is constant
@@ -180,7 +180,7 @@ def check_responses(values: Any, name: str) -> Array:
     >>> check_responses([1.0, 2.0, 3.0], "y").shape
     (3, 1)
     """
-    table: Array = check_image_rows(values, name, ensure_2d=False)
+    table: Array = check_image_rows(unmask(values), name, ensure_2d=False)
     return table.reshape(-1, 1) if table.ndim == 1 else table
 
 

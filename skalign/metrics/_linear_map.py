@@ -19,7 +19,7 @@ from skalign.metrics._array_library import to_numpy_if_dispatched
 from skalign.metrics._composition import open_shell, weights_of
 from skalign.metrics._directions import check_image_rows
 from skalign.metrics._names import check_target_names, fitted_target_names
-from skalign.utils import Array
+from skalign.utils import Array, unmask
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,7 +162,7 @@ def check_target(target: Any) -> Any:
 
 def _as_numbers(y: Any) -> Array:
     """Responses as an array; those that a data frame marks as missing are NaN."""
-    table = np.asarray(y)
+    table = np.asarray(unmask(y))
     if table.dtype == object:
         table = check_image_rows(y, "y", ensure_2d=False)
     return table

@@ -60,7 +60,13 @@ def alpha_at_edge(estimator: Any) -> Flags | None:
     array([ True])
     """
     check_is_fitted(estimator)
-    weights = linear_model_of(estimator).model.coef_
+    model = linear_model_of(estimator).model
+    check_is_fitted(
+        model,
+        msg="estimator must have a fitted linear model inside; got %(name)s, which is not. Fit it; "
+        "a search needs refit=True for that.",
+    )
+    weights = model.coef_
     found = _flags(estimator)
     n_targets = 1 if np.ndim(weights) == 1 else np.shape(weights)[0]
     return found if found is None or found.size > 1 else np.repeat(found, n_targets)

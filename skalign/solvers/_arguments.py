@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
 
-from skalign.utils import Doubles, Floats, check_sample_weight
+from skalign.utils import Doubles, Floats, check_sample_weight, unmask
 
 TOL = {np.dtype(np.float64): 1e-7, np.dtype(np.float32): 1e-4}
 
@@ -45,7 +45,7 @@ def check_problem(
     X = sparse.csr_array(X) if sparse.issparse(X) else np.asarray(X)
     if X.dtype not in (np.float32, np.float64):
         X = X.astype(np.float64)
-    Y = Y if hasattr(Y, "shape") else np.asarray(Y)
+    Y = unmask(Y) if hasattr(Y, "shape") else np.asarray(Y)
     if X.ndim != 2 or Y.ndim != 2 or X.shape[0] != Y.shape[0]:
         raise ValueError(
             "X and Y must be 2-D, (n_samples, n_features) and (n_samples, n_targets), with equal "

@@ -16,6 +16,7 @@ from skalign.utils._missing_errors import (
     check_missing,
     missing_explained,
     refuse_missing,
+    unmask,
 )
 from skalign.utils._optional import (
     import_array_api_compat,
@@ -60,4 +61,5 @@ __all__ = [
     "single_threaded_blas",
     "single_threaded_blas_if_small",
     "target_names",
+    "unmask",
 ]

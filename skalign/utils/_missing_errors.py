@@ -43,6 +43,34 @@ def check_missing(missing: Any) -> Missing:
     return checked
 
 
+def unmask(values: Any) -> Any:
+    """Put NaN where a masked array of NumPy hides values; all else stays as it is.
+
+    NumPy's own conversion would drop the mask, and what it hides would be taken for observed.
+
+    Parameters
+    ----------
+    values : Any
+        Responses.
+
+    Returns
+    -------
+    Any
+        An array in floating point, or the values as given.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skalign.utils import unmask
+    >>> unmask(np.ma.array([1, 2], mask=[False, True]))
+    array([ 1., nan])
+    """
+    if not isinstance(values, np.ma.MaskedArray):
+        return values
+    kept = values if values.dtype.kind == "f" else values.astype(np.float64)
+    return kept.filled(np.nan)
+
+
 def refuse_missing(
     Y: Any, name: str = "y", *, maskable: bool = True, remedy: str | None = None
 ) -> None:

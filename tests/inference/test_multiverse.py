@@ -223,11 +223,14 @@ def test_names_of_targets_and_a_single_one(data):
 
 def test_what_cannot_be_chosen_is_refused(data):
     grid = {"fit_intercept": [True, False]}
-    with pytest.raises(TypeError, match="must not search over fit_intercept, which is set here"):
+    with pytest.raises(TypeError, match="must not search over fit_intercept, for fit_intercept is"):
         alignment_multiverse(GridSearchCV(SparsePositiveEncoder(), grid), *data)
     grid = {"standardscaler": [StandardScaler(), "passthrough"]}
     search = GridSearchCV(make_pipeline(StandardScaler(), Ridge()), grid)
     with pytest.raises(TypeError, match="must not search over standardscaler"):
+        alignment_multiverse(search, *data)
+    search.set_params(param_grid={"standardscaler__with_mean": [True, False]})
+    with pytest.raises(TypeError, match="over standardscaler__with_mean, for standardscaler is"):
         alignment_multiverse(search, *data)
     frozen = FrozenEstimator(SparsePositiveEncoder().fit(*data[:2]))
     with pytest.raises(TypeError, match="must not be frozen"):

@@ -73,6 +73,7 @@ MISSING_KINDS = {
     "pandas": pd.DataFrame,
     "nullable": lambda y: pd.DataFrame(y).convert_dtypes(),
     "float32": lambda y: y.astype(np.float32),
+    "masked": lambda y: np.ma.array(np.nan_to_num(y, nan=7.0), mask=np.isnan(y)),
 }
 
 

@@ -137,6 +137,7 @@ def test_alignment_is_that_of_every_target_alone(data, name, weighted):
 KINDS = {
     "None in objects": lambda y: np.where(np.isnan(y), None, y.astype(object)),
     "nullable": lambda y: pd.DataFrame(y).convert_dtypes(),
+    "masked": lambda y: np.ma.array(np.nan_to_num(y, nan=7.0), mask=np.isnan(y)),
 }
 
 

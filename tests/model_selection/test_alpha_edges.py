@@ -96,6 +96,8 @@ def test_where_nothing_is_chosen(data):
     assert alpha_at_edge(search) is None
     with pytest.raises(NotFittedError):
         alpha_at_edge(SparsePositiveEncoderCV())
+    with pytest.raises(NotFittedError, match="a search needs refit=True"):
+        alpha_at_edge(GridSearchCV(Lasso(), {"alpha": [0.1, 1]}, refit=False).fit(*data))
     with pytest.raises(TypeError, match="must have a linear regressor inside"):
         alpha_at_edge(StandardScaler().fit(data[0]))
 
