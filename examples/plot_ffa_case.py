@@ -145,9 +145,9 @@ ceiling = results.groupby("subject", sort=False)["ceiling"].first()
 # How sure is this, and what is theta without the noise of the voxels? That takes the fits
 # themselves, here without OLS. A difference in r is resampled over subjects and test images, which
 # are crossed: all subjects saw the same. "Equally good" is a claim of its own. It needs a margin,
-# here 0.05, a tenth of the noise ceiling. The margin was chosen when runs of this simulation were known; on
-# data of your own, state it before you look at them. The observed theta is corrected for the noise
-# of the responses. Its floor is that of the same weights on other units of the group.
+# here 0.05, a tenth of the noise ceiling. The margin was chosen when runs of this simulation were
+# known; on data of your own, state it before you look at them. The observed theta is corrected for
+# the noise of the responses. Its floor is that of the same weights on other units of the group.
 margin = 0.05
 X = {}
 for name, selected in groups.items():
