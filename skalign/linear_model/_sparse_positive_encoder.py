@@ -12,7 +12,12 @@ from sklearn.utils.validation import validate_data
 
 from skalign.linear_model._base import LinearEncoder
 from skalign.linear_model._callback import begin_tasks, end_fit, with_callbacks
-from skalign.linear_model._fit_warnings import warn_of_unconverged, warn_of_unobserved
+from skalign.linear_model._fit_warnings import (
+    warn_of_drowned,
+    warn_of_unconverged,
+    warn_of_unobserved,
+)
+from skalign.linear_model._target_scales import find_drowned
 from skalign.metrics import check_target_names, fitted_target_names
 from skalign.solvers import Moments, Penalty, solve, solve_moments
 from skalign.utils import Array, Missing, check_missing, missing_explained
@@ -207,7 +212,8 @@ class SparsePositiveEncoder(LinearEncoder):
         Warns
         -----
         UserWarning
-            If targets have no observed image, with ``missing="mask"``.
+            If targets have no observed image, with ``missing="mask"``, or if the mean of a target
+            is more than 1e12 times its spread, 1e6 times in float32.
         ConvergenceWarning
             If targets did not reach `tol` within `max_iter` iterations.
         """
@@ -233,6 +239,9 @@ class SparsePositiveEncoder(LinearEncoder):
         self._keep(y, solution)
         if hasattr(self, "moments_"):
             del self.moments_  # of sessions before
+        if self.fit_intercept:
+            drowned = find_drowned(y.reshape(len(y), -1), solution.coef.dtype)
+            warn_of_drowned(drowned, len(solution.coef), solution.coef.dtype)
         warn_of_unobserved(y, solution)
         warn_of_unconverged(solution, self.max_iter)
         end_fit(self, **data)
