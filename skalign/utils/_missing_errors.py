@@ -67,7 +67,7 @@ def unmask(values: Any) -> Any:
     """
     if not isinstance(values, np.ma.MaskedArray):
         return values
-    kept = values if values.dtype.kind == "f" else values.astype(np.float64)
+    kept: Any = values if values.dtype.kind == "f" else values.astype(np.float64)
     return kept.filled(np.nan)
 
 

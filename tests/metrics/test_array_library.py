@@ -83,8 +83,8 @@ def problem(dtype="float64", seed=0):
     """With all that has no theta or r: a silent unit, a constant one, an empty target."""
     rng = np.random.default_rng(seed)
     X, W = rng.standard_normal((30, 7)) + 1, rng.standard_normal((4, 7))
-    X[:, 2], X[:, 3] = 0, 0.1
-    X[0, 3] = np.nextafter(0.1, 1)  # constant up to rounding error
+    X[:, 2], X[:, 3] = 0, 100
+    X[0, 3] = np.nextafter(100, 101)  # constant up to rounding error
     W[1] = 0
     Y = X @ W.T + rng.standard_normal((30, 4))
     Y[:, 3] = 0.7
