@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
@@ -64,8 +64,8 @@ class ConfidenceInterval:
     method: Method
     target_names: Array | None = None
     degrees_of_freedom: Any = np.inf
-    jackknife: Doubles | None = None
-    shares: Doubles | None = None
+    jackknife: Doubles | None = field(default=None, repr=False)
+    shares: Doubles | None = field(default=None, repr=False)
 
     def pseudovalues(self) -> Doubles:
         """What each image or group contributes to the mean over targets, from the jackknife.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -65,9 +65,9 @@ class AlignmentNull:
 
     null: NullName
     encoder: Alignment
-    null_r: Doubles
-    null_theta: Doubles
-    null_n_active: Integers
+    null_r: Doubles = field(repr=False)
+    null_theta: Doubles = field(repr=False)
+    null_n_active: Integers = field(repr=False)
     excess_theta: Doubles
     p_value_r: Doubles
     p_value_theta: Doubles

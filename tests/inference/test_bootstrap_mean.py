@@ -73,3 +73,9 @@ def test_few_are_warned_of_and_ten_are_not():
     with pytest.warns(UserWarning, match="10 targets to draw from; got 9"):
         bootstrap_mean(values[1:], n_resamples=9, method="BCa")
     bootstrap_mean(values[1:], method="t")
+
+
+def test_printed_interval_does_not_list_its_draws():
+    interval = bootstrap_mean(np.arange(500.0), over="targets")
+    assert interval.jackknife is not None
+    assert "estimate=" in repr(interval) and len(repr(interval)) < 500
