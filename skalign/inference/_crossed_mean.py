@@ -259,8 +259,8 @@ def _check_factors(factors: Sequence[str], n_axes: int) -> tuple[str, ...]:
     names = tuple(factors) if not isinstance(factors, str) else (factors,)
     if len(names) != n_axes or len(set(names)) != n_axes or n_axes > 4:
         raise ValueError(
-            f"factors must be 1 to 4 different names, one for each axis of values, {n_axes}; got "
-            f"{names}."
+            f"factors must be 1 to 4 different names, one for each of the {n_axes} axes of values; "
+            f"got {names}."
         )
     return names
 

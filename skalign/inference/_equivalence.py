@@ -164,7 +164,7 @@ def equivalence_test(
     """
     if not isinstance(difference, ConfidenceInterval):
         raise TypeError(
-            "difference must be a ConfidenceInterval, which knows its standard error; got a "
+            "difference must be a ConfidenceInterval, which knows its standard error; got "
             f"{type(difference).__name__}. Give a part of it, such as its r, or use bootstrap_mean."
         )
     margin, level = check_number(margin, "margin"), check_number(level, "level")

@@ -329,9 +329,10 @@ class SparsePositiveEncoder(LinearEncoder):
         validate_data(self, given_X, skip_check_array=True, reset=False)
         shape = np.shape(self.intercept_)
         if y.shape[1:] != shape:
+            expected = f"(n_samples, {shape[0]})" if shape else "(n_samples,)"
             raise ValueError(
-                f"y must have the targets of the sessions before, shape (n_samples, *{shape}); got "
-                f"shape {y.shape}. Use fit to begin anew."
+                f"y must have the targets of the sessions before, shape {expected}; got shape "
+                f"{y.shape}. Use fit to begin anew."
             )
         check_target_names(given_y, fitted_target_names(self), of="the sessions before")
         if self.fit_intercept != self.moments_.centered:
