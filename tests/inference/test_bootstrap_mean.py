@@ -78,4 +78,5 @@ def test_few_are_warned_of_and_ten_are_not():
 def test_printed_interval_does_not_list_its_draws():
     interval = bootstrap_mean(np.arange(500.0), over="targets")
     assert interval.jackknife is not None
-    assert "estimate=" in repr(interval) and len(repr(interval)) < 500
+    assert "estimate=" in repr(interval)
+    assert len(repr(interval)) < 500
