@@ -4,7 +4,7 @@ Every null hypothesis of ``alignment_null`` is simulated where it is true. A rat
 standard errors is marked; in brackets if the documentation states a rate that large. By chance one
 row of 44 is marked, so a setting with a mark is simulated again, from another seed and four times
 as often. The script exits with 1 if the row is then marked again. The coverage of all intervals
-follows, from ``coverage.py``::
+follows, from ``interval_coverage.py``::
 
     python benchmarks/calibration.py           # 1000 simulations of every setting, six minutes
     python benchmarks/calibration.py 100       # fewer
@@ -178,10 +178,10 @@ def main() -> int:
     )
     failed = rows_that_fail(n_simulations)
     if "--no-coverage" not in sys.argv:
-        import coverage
+        import interval_coverage
 
         sys.argv = [sys.argv[0], str(n_simulations)]
-        coverage.main()
+        interval_coverage.main()
     return int(bool(failed))
 
 

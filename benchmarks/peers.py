@@ -234,6 +234,4 @@ def main(arguments: Sequence[str] | None = None) -> bool:
 
 
 if __name__ == "__main__":
-    # Python looks for modules beside the script first; numba, which skglm needs, for `coverage`.
-    sys.path.remove(str(Path(__file__).resolve().parent))
     raise SystemExit(0 if main() else 1)

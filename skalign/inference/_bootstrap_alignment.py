@@ -109,7 +109,7 @@ def bootstrap_alignment(
     :meth:`skalign.metrics.Alignment.summary`.
 
     How often intervals of level 0.95 covered the truth, in 1000 simulated data sets of four targets
-    (``benchmarks/coverage.py``; standard errors are at most 0.014):
+    (``benchmarks/interval_coverage.py``; standard errors are at most 0.014):
 
     ====================================  ======  ==========  ==============  ===================
     Images                                t of r  t of theta  percentile, r   percentile, theta

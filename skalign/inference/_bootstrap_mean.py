@@ -88,7 +88,7 @@ def bootstrap_mean(
 
     Bootstrap intervals of few subjects are too narrow, because four subjects can be drawn in 35
     ways only. Intervals of level 0.95 covered the truth in these shares of 1000 simulated means of
-    normal values (``benchmarks/coverage.py``; "BCa" is like "percentile"):
+    normal values (``benchmarks/interval_coverage.py``; "BCa" is like "percentile"):
 
     ============  ====  ==========
     Subjects      t     percentile

@@ -149,7 +149,7 @@ def crossed_mean(
     it is 0.87 if families are ignored, and 0.94 for 6 families of 2 and 2 of 10 networks x 8
     subjects; by "percentile" 0.89, 0.92, 0.89 and 0.90. Matched minus mismatched units of 10
     networks x 4 subjects x 40 images, from pseudo-values: 0.96 in r and in observed theta by "t",
-    and 0.67 in r if only images are drawn (``benchmarks/coverage.py``).
+    and 0.67 in r if only images are drawn (``benchmarks/interval_coverage.py``).
 
     References
     ----------

@@ -141,7 +141,7 @@ def equivalence_test(
     distributed differences, and 0.04 over 30; by "percentile" 0.12, 0.10 and 0.05. By "t" it is
     0.17 for 4, 0.14 for 8 and 0.10 for 30 subjects of exponentially distributed differences, which
     are skewed. By "t" for r it was 0.04 to 0.09 over 100 images and 0.02 to 0.08 over 4 to 20
-    groups of dependent images (500 simulations; ``benchmarks/coverage.py``).
+    groups of dependent images (500 simulations; ``benchmarks/interval_coverage.py``).
 
     References
     ----------

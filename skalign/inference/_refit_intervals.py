@@ -196,9 +196,9 @@ def refit_intervals(
     Coverage at a nominal 0.95 of the means that an encoder has over other images to fit and to
     score, in 500 simulations of a positive lasso on 60 images to fit and 60 to score, with 50
     different true maps: given the fit ("test") 0.92 for r and 0.79 for theta; over both 0.97 for
-    each, with a standard error of 0.01 to 0.02 (``benchmarks/coverage.py``). Errors over images to
-    fit are too large rather than too small: r hardly depends on them where the fit is good, and
-    that of subsets depends on them more.
+    each, with a standard error of 0.01 to 0.02 (``benchmarks/interval_coverage.py``). Errors over
+    images to fit are too large rather than too small: r hardly depends on them where the fit is
+    good, and that of subsets depends on them more.
 
     References
     ----------

@@ -132,7 +132,7 @@ def sign_flip_test(
     Of 1000 simulated means of normal values, the test rejected a true null hypothesis at 0.05 in
     0.046 of the cases with 8 subjects, 0.047 with 12 and 0.057 with 30 (standard error 0.007). A
     skewed distribution breaks the symmetry: for exponential values the shares were 0.09, 0.08 and
-    0.08 (``benchmarks/coverage.py``).
+    0.08 (``benchmarks/interval_coverage.py``).
 
     References
     ----------

@@ -193,7 +193,8 @@ def variance_partition(
 
     Coverage at a nominal 0.95, in 1000 simulations with a standard error of 0.01 at most: over 100
     images 0.92 to 0.94 by "percentile" and 0.95 to 0.97 by "t"; over 8 groups of 20 dependent
-    images 0.78 to 0.89 by "percentile" and 0.93 to 0.97 by "t" (``benchmarks/coverage.py``).
+    images 0.78 to 0.89 by "percentile" and 0.93 to 0.97 by "t"
+    (``benchmarks/interval_coverage.py``).
 
     References
     ----------
