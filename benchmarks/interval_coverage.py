@@ -2,8 +2,8 @@
 
 ``coverage_rows`` is a section of ``calibration.py``; run alone, this file prints it::
 
-    python benchmarks/interval_coverage.py          # 1000 simulations of every setting, a quarter of an hour
-    python benchmarks/interval_coverage.py 200      # fewer
+    python benchmarks/interval_coverage.py      # 1000 simulations of every setting: 15 minutes
+    python benchmarks/interval_coverage.py 200  # fewer
 """
 
 from __future__ import annotations
