@@ -24,6 +24,7 @@ from skalign.utils import (
     MissingPatterns,
     VersionedState,
     check_flag,
+    check_missing,
     check_sample_weight,
     target_names,
     unmask,
@@ -145,7 +146,7 @@ class LinearEncoder(
         float
             Mean R2, at most 1; high is good. NaN if no target can be scored.
         """
-        if self.missing == "error":
+        if check_missing(self.missing) == "error":
             return float(super().score(X, y, sample_weight))
         y = check_targets(y)
         predicted = self.predict(X)

@@ -93,6 +93,8 @@ def find_drowned(Y: Array, dtype: np.dtype) -> Indices:
         columns = np.asarray(Y[:, numbers], dtype=np.float64)
         varies = np.fmax.reduce(columns) > np.fmin.reduce(columns)
         numbers, columns = numbers[varies], columns[:, varies]
+        _, exponents = np.frexp(np.fmax.reduce(np.abs(columns)))
+        columns = np.ldexp(columns, -exponents)  # so that no square leaves the range
         mean, spread = np.nanmean(columns, axis=0), np.nanstd(columns, axis=0)
         found.append(numbers[np.abs(mean) >= limit * spread])
     return np.concatenate(found)

@@ -143,6 +143,8 @@ def test_score_is_over_the_observed_images(data):
         )
     )
     assert np.isnan(encoder.score(X, np.full_like(y, np.nan)))
+    with pytest.raises(ValueError, match='missing must be "error" or "mask"'):
+        encoder.set_params(missing="drop").score(X, y)
     with pytest.raises(ValueError, match="NaN"):
         SparsePositiveEncoder().fit(X, np.nan_to_num(y)).score(X, y)
 

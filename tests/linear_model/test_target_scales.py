@@ -37,6 +37,13 @@ def test_targets_are_found_as_by_reading_all(n_samples, n_targets, seed, kind, h
     assert find_drowned(Y, dtype).tolist() == drowned_slowly(Y, DROWNED[dtype])
 
 
+@pytest.mark.parametrize("exponent", [530, -530])
+def test_targets_of_any_size_are_judged_alike(exponent):
+    Y = np.random.default_rng(0).standard_normal((20, 4)) + [0, 1e13, 0, 1e13]
+    Y[0, 2:] = np.nan
+    assert find_drowned(np.ldexp(Y, exponent), np.dtype("d")).tolist() == [1, 3]
+
+
 @pytest.mark.parametrize(("dtype", "mean"), [(np.float64, 1e13), (np.float32, 1e7)])
 def test_an_encoder_tells_of_a_mean_that_drowns_the_spread(dtype, mean):
     rng = np.random.default_rng(0)
