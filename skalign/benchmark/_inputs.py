@@ -129,6 +129,15 @@ class RegionResponses:
     test_images: Any = None
 
 
+def record_list(records: Iterable[Any], name: str) -> list[Any]:
+    """List the records, and refuse one that comes alone."""
+    if isinstance(records, ModelFeatures | RegionResponses):
+        raise TypeError(
+            f"{name} must be a list of records; got a single {type(records).__name__}. Use [record]."
+        )
+    return list(records)
+
+
 def check_arguments(
     models: Sequence[Any], regions: Sequence[Any], encoders: Any, units: Any, categories: Any
 ) -> None:

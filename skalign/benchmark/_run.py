@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.model_selection import check_cv
 
-from skalign.benchmark._inputs import ModelFeatures, RegionResponses, check_arguments
+from skalign.benchmark._inputs import ModelFeatures, RegionResponses, check_arguments, record_list
 from skalign.benchmark._measures import MeasureSettings
 from skalign.benchmark._plan import CellSettings, Plan
 from skalign.benchmark._rows import Cell, FinishedCell, Row, error_text, make_row, to_table
@@ -232,7 +232,7 @@ def run_benchmark(
     3  scene   empty  0.0    NaN             1.0
     """
     import_pandas()  # before hours of work
-    models, regions = list(models), list(regions)
+    models, regions = record_list(models, "models"), record_list(regions, "regions")
     units = {"all": None} if units is None else units
     check_arguments(models, regions, encoders, units, categories)
     asked = MeasureSettings.check(measures, n_resamples, random_state)

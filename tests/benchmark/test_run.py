@@ -401,6 +401,11 @@ def test_progress_of_rich(problem, capsys):
     ("changes", "kind", "message"),
     [
         ({"models": []}, ValueError, "models must have at least one record"),
+        (
+            {"models": ModelFeatures("alone", train=None, test=None)},
+            TypeError,
+            "models must be a list of records; got a single Model",
+        ),
         ({"models": ["alexnet"]}, TypeError, "models must be ModelFeatures records; got a str"),
         ({"models": 2 * [ModelFeatures("a", 1, 1, 1)]}, ValueError, r"models.*\['a'\] more than"),
         ({"regions": 2 * [RegionResponses(1, "V1", 1, 1)]}, ValueError, r"regions.*\('1', 'V1'\)"),
