@@ -133,7 +133,8 @@ def record_list(records: Iterable[Any], name: str) -> list[Any]:
     """List the records, and refuse one that comes alone."""
     if isinstance(records, ModelFeatures | RegionResponses):
         raise TypeError(
-            f"{name} must be a list of records; got a single {type(records).__name__}. Use [record]."
+            f"{name} must be a list of records; got a single "
+            f"{type(records).__name__}. Use [record]."
         )
     return list(records)
 
