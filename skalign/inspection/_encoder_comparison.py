@@ -41,7 +41,8 @@ class EncoderComparisonDisplay:
         `units`, `penalty`, `positive`, `subject`, `r`, `theta`, `n_active`, `empty_fraction`,
         `ceiling` and that of `columns`, and `model` for markers that are models.
     columns : str, default=None
-        Column whose values have panels of their own.
+        Column whose values have panels of their own: few, such as regions. For several models, give
+        ``points="model"``.
     points : {"subject", "model"}, default="subject"
         What a marker is: a subject, or a model averaged over subjects.
 
