@@ -60,7 +60,7 @@ def test_without_missing_responses_nothing_changes(data):
 def test_default_refuses_missing_responses_with_numbers_and_remedy(data):
     X, y = data
     n_images = np.isnan(y).any(axis=1).sum()
-    message = rf"NaN in 4 of 4 targets, first in target 0, and in {n_images} of 60 images\. Use mis"
+    message = rf"NaN in 4 of 4 targets, first in target 0, and in {n_images} of 60 images\. Use "
     encoder = SparsePositiveEncoder()
     with pytest.raises(ValueError, match=message):
         encoder.fit(X, y)

@@ -230,7 +230,9 @@ def test_tensors_that_are_differentiated():
 
 def test_arrays_of_two_libraries_are_refused(library):
     X, Y, W, weight = problem()
-    with pytest.raises(TypeError, match=r"targets must be an array of the same library as featur"):
+    with pytest.raises(
+        TypeError, match=r"targets must be an array of the same library as features"
+    ):
         tuning_reorientation(library(X), Y, library(W))
     with pytest.raises(TypeError, match=r"features must .* as targets, .*; got numpy\.ndarray"):
         tuning_reorientation(X, library(Y), W)
