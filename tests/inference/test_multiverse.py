@@ -68,7 +68,7 @@ def test_rows_of_the_tables_are_those_alignments(data):
     assert summary.columns.tolist() == [*names, "r", "theta", "n_active", "empty_fraction"]
     assert len(table) == 16 * 3
     assert len(summary) == len(summary[names].drop_duplicates()) == 16
-    by_row = table.set_index(names)
+    by_row = table.set_index(names).sort_index()
     for row in summary.itertuples():
         of_targets = by_row.loc[tuple(getattr(row, name) for name in names)]
         one = found[row.standardize, row.fit_intercept, row.center]
