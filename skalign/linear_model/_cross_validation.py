@@ -25,14 +25,13 @@ from skalign.linear_model._fold_scorers import (
 )
 from skalign.linear_model._ridge_fold import LeaveOneOutFold, RidgeFold, shared_kernel
 from skalign.linear_model._score_averages import CandidateScores, ScoreAverages
-from skalign.linear_model._target_scales import check_scales
+from skalign.linear_model._target_scales import check_not_vanished
 from skalign.solvers import Design, FeatureMoments, Moments, cut_targets, gram_pays, target_blocks
 from skalign.utils import (
     Array,
     Doubles,
     Flags,
     Floats,
-    Indices,
     map_blocks,
     single_threaded_blas_if_small,
 )
@@ -73,15 +72,12 @@ class TargetsOfAllSamples(NamedTuple):
         Strengths of all candidates.
     is_empty : ndarray of bool, shape (n_candidates, n_block)
         Whether a fit to all samples is empty.
-    is_drowned : ndarray of bool, shape (n_block,)
-        Whether the spread of a target drowns in its mean.
     products : tuple of ndarray or None
         The targets' half of the moments; None where no Gram was taken.
     """
 
     alphas: Doubles
     is_empty: Flags
-    is_drowned: Flags
     products: Products | None
 
 
@@ -95,8 +91,6 @@ class CrossValidation:
         Strengths of all candidates.
     is_empty : ndarray of bool, shape (n_candidates, n_targets)
         Whether a fit to all samples is empty.
-    drowned : ndarray of int
-        Targets whose spread drowns in their mean.
     scores : CandidateScores
         Scores of all candidates, averaged over folds.
     features : FeatureMoments or None
@@ -109,7 +103,6 @@ class CrossValidation:
 
     alphas: Doubles
     is_empty: Flags
-    drowned: Indices
     scores: CandidateScores
     features: FeatureMoments | None
     products: list[Products]
@@ -241,7 +234,6 @@ def cross_validate(
     return CrossValidation(
         alphas=np.concatenate(alphas, axis=1),
         is_empty=np.concatenate([one.is_empty for one in of_blocks], axis=1),
-        drowned=np.flatnonzero(np.concatenate([one.is_drowned for one in of_blocks])),
         scores=averages.finish(),
         features=samples.features,
         products=[one.products for one in of_blocks if one.products is not None],
@@ -295,12 +287,10 @@ def _targets_of_all(
         q, means, squared_norms = products = design.moments(targets.Y, targets.numbers)
     else:
         q, means, squared_norms = design.moments(targets.Y, targets.numbers)
-    is_drowned = check_scales(
-        taken.Y, targets.numbers, means, squared_norms, design.total_weight, q.dtype
-    )
+    check_not_vanished(taken.Y, targets.numbers, means, squared_norms, q.dtype)
     alphas = grid.alphas_of_block(design, q, taken.block)
     is_empty = grid.empty_on_all(alphas, q, design.total_weight)
-    return TargetsOfAllSamples(alphas, is_empty, is_drowned, products)
+    return TargetsOfAllSamples(alphas, is_empty, products)
 
 
 def _at_alphas_of(

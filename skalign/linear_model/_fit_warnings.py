@@ -10,7 +10,7 @@ import warnings
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from skalign.linear_model._target_scales import DROWNED
+from skalign.linear_model._target_scales import DROWNED, find_drowned
 from skalign.solvers import Solution
 from skalign.utils import Array, Doubles, Indices
 
@@ -82,13 +82,15 @@ def warn_of_unconverged_folds(kkt_violation: Doubles, tol: float) -> None:
         )
 
 
-def warn_of_drowned(drowned: Indices, n_targets: int, dtype: np.dtype) -> None:
-    """Warn of targets whose spread drowns in their mean."""
+def warn_of_drowned(y: Array, dtype: np.dtype) -> None:
+    """Warn of targets whose spread drowns in their mean, in computations of that type."""
+    targets = y.reshape(len(y), -1)
+    drowned = find_drowned(targets, dtype)
     if drowned.size:
         warnings.warn(
-            f"{drowned.size} of {n_targets} targets have a mean of more than {DROWNED[dtype]:g} "
-            f"times their spread (targets {_first_of(drowned)}), of which few digits are left in "
-            f"{dtype}. Subtract the mean before.",
+            f"{drowned.size} of {targets.shape[1]} targets have a mean of more than "
+            f"{DROWNED[dtype]:g} times their spread (targets {_first_of(drowned)}), of which few "
+            f"digits are left in {dtype}. Subtract the mean before.",
             UserWarning,
             stacklevel=CALLER_OF_FIT,
         )
@@ -100,7 +102,7 @@ def warn_of_empty(empty: Indices, y: Array, *, alpha_per_target: bool) -> None:
         return
     targets = y.reshape(len(y), -1)
     columns = np.asarray(targets[:, empty])
-    n_constant = int((columns == columns[:1]).all(axis=0).sum())
+    n_constant = int((np.fmin.reduce(columns) == np.fmax.reduce(columns)).sum())  # but for NaN
     if n_constant == empty.size:
         why, remedy = "they are constant", "Drop them."
     else:

@@ -151,7 +151,6 @@ class _Merged:
         self._shape = grid.n_candidates, n_targets
         self._alphas = np.full(self._shape, np.nan)
         self._is_empty = np.zeros(self._shape, bool)
-        self._drowned: list[Indices] = []
         self._sums = np.zeros((n_folds, grid.n_candidates))
         self._counts = np.zeros(n_folds)
         self._tables = {
@@ -162,7 +161,6 @@ class _Merged:
     def add(self, targets: Indices, found: CrossValidation, folds: Indices) -> None:
         """Take in the targets of a pattern, whose folds have these numbers."""
         self._alphas[:, targets], self._is_empty[:, targets] = found.alphas, found.is_empty
-        self._drowned.append(targets[found.drowned])
         for name, table in self._tables.items():
             if name != "r_of_folds":
                 table[:, targets] = getattr(found.scores, name)
@@ -181,7 +179,6 @@ class _Merged:
         return CrossValidation(
             alphas=self._alphas,
             is_empty=self._is_empty,
-            drowned=np.sort(np.concatenate(self._drowned)),
             scores=CandidateScores(**self._tables),
             features=None,
             products=[],

@@ -17,7 +17,6 @@ from skalign.linear_model._fit_warnings import (
     warn_of_unconverged,
     warn_of_unobserved,
 )
-from skalign.linear_model._target_scales import find_drowned
 from skalign.metrics import check_target_names, fitted_target_names
 from skalign.solvers import Moments, Penalty, solve, solve_moments
 from skalign.utils import Array, Missing, check_missing, missing_explained
@@ -240,8 +239,7 @@ class SparsePositiveEncoder(LinearEncoder):
         if hasattr(self, "moments_"):
             del self.moments_  # of sessions before
         if self.fit_intercept:
-            drowned = find_drowned(y.reshape(len(y), -1), solution.coef.dtype)
-            warn_of_drowned(drowned, len(solution.coef), solution.coef.dtype)
+            warn_of_drowned(y, X.dtype)
         warn_of_unobserved(y, solution)
         warn_of_unconverged(solution, self.max_iter)
         end_fit(self, **data)

@@ -366,7 +366,8 @@ class SparsePositiveEncoderCV(LinearEncoder):
         warn_of_unscored(unscored, len(best))
         warn_of_unconverged(solution, max_iter)
         warn_of_unconverged_folds(found.scores.kkt_violation, tol)
-        warn_of_drowned(found.drowned, len(best), X.dtype)
+        if self.fit_intercept:
+            warn_of_drowned(y, X.dtype)
         empty = np.setdiff1d(self.empty_targets_, unscored)
         warn_of_empty(empty, y, alpha_per_target=grid.alpha_per_target)
         end_fit(self, **data)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from skalign.utils import Array, Doubles, Flags, Indices
+from skalign.utils import Array, Doubles, Indices
 
 N_READ = 2**22  # numbers of doubtful targets that are read at a time
 
@@ -12,15 +12,10 @@ N_READ = 2**22  # numbers of doubtful targets that are read at a time
 DROWNED = {np.dtype(np.float64): 1e12, np.dtype(np.float32): 1e6}
 
 
-def check_scales(
-    Y_block: Array,
-    numbers: Indices,
-    means: Doubles,
-    squared_norms: Doubles,
-    total_weight: float,
-    dtype: np.dtype,
-) -> Flags:
-    """Find the targets whose spread drowns in their mean; refuse those that vanish.
+def check_not_vanished(
+    Y_block: Array, numbers: Indices, means: Doubles, squared_norms: Doubles, dtype: np.dtype
+) -> None:
+    """Check that targets which are not constant are not zero in the type of the computation.
 
     Parameters
     ----------
@@ -30,34 +25,24 @@ def check_scales(
         Their numbers, for the error.
     means, squared_norms : ndarray of shape (n_block,)
         Their means; zeros without an intercept. Their squared norms, centered with an intercept.
-    total_weight : float
-        Sum of the sample weights.
     dtype : dtype
         Floating type of the computation.
-
-    Returns
-    -------
-    ndarray of bool, shape (n_block,)
-        Whether the mean of a target is 1e12 times its spread or more, 1e6 times in float32.
 
     Raises
     ------
     ValueError
         If a target is not constant, but zero in that floating type.
     """
-    spread = np.sqrt(squared_norms / total_weight)
-    is_drowned = np.abs(means) >= DROWNED[dtype] * spread
-    doubtful = np.flatnonzero(is_drowned)
-    if doubtful.size:  # a constant target is fine
-        columns = np.asarray(Y_block[:, doubtful])
-        is_drowned[doubtful] = (columns != columns[:1]).any(axis=0)
-    vanished = is_drowned & (means == 0)
-    if vanished.any():
+    is_zero = np.flatnonzero((means == 0) & (squared_norms == 0))
+    if not is_zero.size:
+        return
+    columns = np.asarray(Y_block[:, is_zero])
+    vanished = is_zero[(columns != columns[:1]).any(axis=0)]
+    if vanished.size:
         raise ValueError(
             f"y must have values that {dtype}, the type of X, can hold; got values too small in "
-            f"target {numbers[vanished][0]}. Scale y."
+            f"target {numbers[vanished[0]]}. Scale y."
         )
-    return is_drowned
 
 
 def find_drowned(Y: Array, dtype: np.dtype) -> Indices:

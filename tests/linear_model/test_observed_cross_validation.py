@@ -180,3 +180,12 @@ def test_targets_whose_spread_drowns_keep_their_number(data):
     y[:, 4] += 1e13
     with pytest.warns(UserWarning, match=r"1 of 6 targets have a mean .*\(targets? .?4"):
         SparsePositiveEncoderCV(cv=PredefinedSplit(fold), missing="mask").fit(X, y)
+
+
+def test_constant_targets_are_told_as_such_wherever_responses_are_missing(data):
+    X, y, fold = data
+    y[:, 3] = np.where(np.isnan(y[:, 3]), np.nan, 2.0)
+    y[0, 3] = np.nan
+    encoder = SparsePositiveEncoderCV(cv=PredefinedSplit(fold), missing="mask")
+    with pytest.warns(UserWarning, match="targets were left empty: .*constant"):
+        encoder.fit(X, y[:, 3:4])
