@@ -12,6 +12,7 @@ import pytest
 from threadpoolctl import threadpool_info
 
 from skalign.utils import _map_blocks, check_interrupt, map_blocks
+from skalign.utils._cluster import ClusterBlocks
 
 SECONDS_TO_ANSWER = 20  # the machine may be busy
 
@@ -204,3 +205,11 @@ def test_block_that_kills_every_worker_ends_in_an_error(backend, request, monkey
         with pytest.raises(Exception, match="excessive memory") as raised:
             list(map_blocks(deadly, [0, 1], None))
         assert type(raised.value).__name__ == "TerminatedWorkerError"
+
+
+def test_data_pass_the_scheduler_by_only_in_a_cluster_of_this_process(dask_client, cluster):
+    """Another client may have come through a tunnel, where all addresses look local."""
+    distributed = pytest.importorskip("distributed")
+    with distributed.Client(cluster.scheduler_address, set_as_default=False) as other:
+        directs = [ClusterBlocks(client, abs, 2).direct for client in (dask_client, other)]
+    assert directs == [True, None]
