@@ -20,8 +20,9 @@ from skalign.feature_extraction._torch import import_torch
 
 def layer_names(layer: str | Sequence[str]) -> list[str]:
     """Return the names of one layer or of several."""
-    is_several = isinstance(layer, Sequence | np.ndarray) and not isinstance(layer, str)
-    return [*layer] if is_several else [layer]  # type: ignore[list-item]
+    if isinstance(layer, str) or not isinstance(layer, Sequence | np.ndarray):
+        return [layer]
+    return [*layer]
 
 
 def check_arguments(extractor: Any) -> None:

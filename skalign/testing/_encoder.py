@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from numbers import Integral, Real
 from typing import Any
 
@@ -217,9 +218,7 @@ def parametrize_with_encoder_checks(
     ... def test_my_encoder(check):
     ...     check()
     """
-    options = {"penalty": penalty, "tol": tol, "min_images": min_images, "settings": settings}
-    return parametrize(
-        check
-        for estimator in estimators
-        for check in encoder_checks(estimator, **options)  # type: ignore[arg-type]
+    of_one = partial(
+        encoder_checks, penalty=penalty, tol=tol, min_images=min_images, settings=settings
     )
+    return parametrize(of_one, estimators)

@@ -213,4 +213,4 @@ def parametrize_with_measure_checks(
     ...     check()
     """
     of_kind = partial(measure_checks, kind, atol=atol, settings=settings)
-    return parametrize(check for measure in measures for check in of_kind(measure))
+    return parametrize(of_kind, measures)

@@ -119,14 +119,17 @@ def _run(
     test()
 
 
-def parametrize(checks: Iterable[PropertyCheck]) -> Any:
-    """The checks as parameters of a pytest test, one test each."""
+def parametrize(
+    checks_of: Callable[[Any], Iterable[PropertyCheck]], subjects: Iterable[Any]
+) -> Any:
+    """The checks of all subjects as parameters of a pytest test, one test each."""
     try:
         import pytest
     except ModuleNotFoundError as error:
         raise ImportError(f"One test per check needs pytest: {install_hint('test')}") from error
     return pytest.mark.parametrize(
-        "check", [pytest.param(check, id=str(check)) for check in checks]
+        "check",
+        [pytest.param(check, id=str(check)) for one in subjects for check in checks_of(one)],
     )
 
 

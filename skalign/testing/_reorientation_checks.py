@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from numbers import Real
 from typing import Any
 
@@ -135,8 +136,9 @@ def check_reorientation(
     ...     print(error)
     the measure must return one value per target, shape (1,); it returned shape ()
     """
-    options = {"center": center, "undefined": undefined, "atol": atol, "settings": settings}
-    for check in reorientation_checks(measure, **options):  # type: ignore[arg-type]
+    for check in reorientation_checks(
+        measure, center=center, undefined=undefined, atol=atol, settings=settings
+    ):
         check()
 
 
@@ -188,9 +190,7 @@ def parametrize_with_reorientation_checks(
     ... def test_my_measure(check):
     ...     check()
     """
-    options = {"center": center, "undefined": undefined, "atol": atol, "settings": settings}
-    return parametrize(
-        check
-        for measure in measures
-        for check in reorientation_checks(measure, **options)  # type: ignore[arg-type]
+    of_one = partial(
+        reorientation_checks, center=center, undefined=undefined, atol=atol, settings=settings
     )
+    return parametrize(of_one, measures)

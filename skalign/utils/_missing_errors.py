@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 
@@ -39,8 +39,7 @@ def check_missing(missing: Any) -> Missing:
     """
     if not isinstance(missing, str) or missing not in get_args(Missing):
         raise ValueError(f'missing must be "error" or "mask"; got {missing!r}.')
-    checked: Missing = missing  # type: ignore[assignment]
-    return checked
+    return cast(Missing, missing)
 
 
 def unmask(values: Any) -> Any:

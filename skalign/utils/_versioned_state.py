@@ -15,7 +15,7 @@ class VersionedState:
     """
 
     def __getstate__(self) -> dict[str, Any]:
-        state: dict[str, Any] = super().__getstate__()  # type: ignore[assignment]
+        state: dict[str, Any] = super().__getstate__()  # type: ignore[assignment]  # object says so
         return state | {_KEY: _version()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -29,7 +29,7 @@ class VersionedState:
                 UserWarning,
                 stacklevel=2,
             )
-        super().__setstate__(attributes)  # type: ignore[misc]
+        super().__setstate__(attributes)  # type: ignore[misc]  # BaseEstimator has it
 
 
 def _version() -> str:
