@@ -33,7 +33,8 @@ def map_blocks(
     function : callable
         Called with what belongs to one block; must release the GIL to gain from threads, and call
         :func:`check_interrupt` between steps that take long. What all blocks share belongs into
-        it, as a ``functools.partial`` does: it is sent to every worker once.
+        it, as a ``functools.partial`` does: it is sent to every worker once, as long as Dask keeps
+        it there.
     blocks : sequence
         The blocks.
     n_jobs : int or None

@@ -47,6 +47,15 @@ def test_results_come_in_order_from_other_processes(backend):
     assert len({pid for pid, _ in found} | {os.getpid()}) == 3
 
 
+@pytest.fixture
+def keeps_copies(dask_client, cluster):
+    """The memory manager of Dask drops no copy of a worker that has no block for a while."""
+    dask_client.amm.stop()
+    yield
+    dask_client.amm.start()
+
+
+@pytest.mark.usefixtures("keeps_copies")
 def test_what_blocks_share_is_sent_to_every_worker_once(cluster, tmp_path):
     class Shared:
         def __init__(self, array):
@@ -56,7 +65,7 @@ def test_what_blocks_share_is_sent_to_every_worker_once(cluster, tmp_path):
             return load, (self.array,)
 
         def __call__(self, block):
-            time.sleep(0.05)  # Dask drops a copy that too few blocks wait for
+            time.sleep(0.05)  # so that both workers get blocks
             return float(self.array[block])
 
     def load(array):
