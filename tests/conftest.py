@@ -27,3 +27,14 @@ def cluster(dask_client):
         two.scale(2)
         dask_client.wait_for_workers(2, timeout=60)
     return two
+
+
+@pytest.fixture
+def keeps_copies(dask_client, cluster):
+    """The memory manager of Dask drops no copy of a worker that has no block for a while.
+
+    It looks every two seconds: a copy is then sent again for the next block.
+    """
+    dask_client.amm.stop()
+    yield
+    dask_client.amm.start()

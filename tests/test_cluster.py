@@ -78,6 +78,7 @@ def test_null_refits_and_stability(on_cluster):
     assert abs(found.frequency - expected.frequency).max() == 0
 
 
+@pytest.mark.usefixtures("keeps_copies")
 def test_benchmark_sends_features_once(on_cluster, cluster, tmp_path):
     """Ten cells of one model: workers share them, and get its features and its regions once."""
 
@@ -140,6 +141,7 @@ def test_worker_that_is_killed_changes_nothing(cluster, encoder):
     np.testing.assert_allclose(found.coef_, expected.coef_, rtol=0, atol=1e-12)
 
 
+@pytest.mark.usefixtures("keeps_copies")
 def test_features_travel_once(cluster, monkeypatch):
     """Bytes that this process sends: those of client and scheduler, so that all pass twice."""
     from distributed.comm.tcp import TCP
