@@ -97,6 +97,7 @@ class BlockSolver:
         elif features is None and gram_pays(design, n_targets):
             features = FeatureMoments.of(design)
         self._features = features
+        self._through_columns = self._only_moments and features is None and not self._by_residuals
 
     def path(
         self,
@@ -181,10 +182,15 @@ class BlockSolver:
             for solution in self._solve_in_gram_space(targets, penalties, None):
                 yield self._in_numbers(targets, solution)
             return
-        coef = None
+        coef, sets = None, None
         for penalty in penalties:
             penalty = self._in_units(targets, penalty)
-            solution = self._solve(targets, penalty, None if coef is None else coef.copy())
+            if self._through_columns and not penalty.empty.any():
+                sets = sets or self._images.working_sets(targets, coef)
+                solution = self._images.through_columns(targets, penalty, sets)
+            else:
+                sets = None
+                solution = self._solve(targets, penalty, None if coef is None else coef.copy())
             coef = solution.coef
             yield self._in_numbers(targets, solution)
 
@@ -243,7 +249,8 @@ class BlockSolver:
                 return solution
             if self._by_residuals:
                 return self._images.through_residuals(targets, penalty, coef)
-            return self._images.through_columns(targets, penalty, coef)
+            sets = self._images.working_sets(targets, coef)
+            return self._images.through_columns(targets, penalty, sets)
         n_features, dtype = targets.q.shape[1], self._design.dtype
         merged = empty_solution(targets.means, n_features, dtype)
         for some in (closed, others):

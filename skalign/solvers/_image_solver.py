@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from functools import cached_property
+from dataclasses import fields, replace
+from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,9 @@ from skalign.solvers._least_squares import least_squares_solver
 from skalign.solvers._penalties import PenaltyStrengths
 from skalign.solvers._polish import polish
 from skalign.solvers._prepared_targets import PreparedTargets
+from skalign.solvers._screening import Screen
 from skalign.solvers._solution import Solution, put_better
-from skalign.solvers._working_set import solve_working_set
+from skalign.solvers._working_set import WorkingSets
 from skalign.utils import Doubles, Flags, Floats, Indices
 
 
@@ -76,39 +77,59 @@ class ImageSolver:
         solution = self._certified(targets, penalty, found, n_iter, residual)
         missed = np.flatnonzero(~solution.converged & (n_iter < self._max_iter))
         if missed.size:  # a penalty that is nothing beside the features
-            again = self.through_columns(
-                targets.take(missed), penalty.take(missed), solution.coef[missed]
-            )
+            some = targets.take(missed)
+            sets = self.working_sets(some, solution.coef[missed])
+            again = self.through_columns(some, penalty.take(missed), sets)
             put_better(solution, missed, again, self._tol)
         return solution
 
-    def through_columns(
-        self, targets: PreparedTargets, penalty: PenaltyStrengths, coef: Floats | None
-    ) -> Solution:
-        """Solve a block over the features that become active, without the Gram of the others."""
-        if coef is None:
-            coef = np.zeros(targets.q.shape, self._design.dtype)
-        n_iter = np.ones(len(coef), np.int32)
-        residual, gradient, pivot = solve_working_set(
-            self._design,
+    def working_sets(self, targets: PreparedTargets, coef: Floats | None) -> WorkingSets:
+        """What a block tries, starting with weights, and kept from one penalty to the next."""
+        return WorkingSets(
+            self._screen,
             targets.images,
-            targets.q,
             targets.squared_norms,
-            l1=penalty.l1,
-            l2=penalty.l2,
+            coef,
             positive=self._positive,
             tol=self._tol,
             max_iter=self._max_iter,
-            coef=coef,
-            n_iter=n_iter,
         )
-        solution = self._certified(targets, penalty, coef, n_iter, residual, gradient)
-        doubtful = coef.any(axis=1) & (n_iter < self._max_iter)
-        doubtful &= (pivot < NEARLY_DEPENDENT[coef.dtype]) | ~solution.converged
+
+    def through_columns(
+        self, targets: PreparedTargets, penalty: PenaltyStrengths, sets: WorkingSets
+    ) -> Solution:
+        """Solve a block over the features that become active, without the Gram of the others."""
+        sets.solve(penalty)
+        coef = np.zeros((len(targets.means), len(self._design.norms)), self._design.dtype)
+        parts = []
+        for target in range(len(coef)):
+            features, weights, gradient = sets.known(target)
+            coef[target, features] = weights
+            one = slice(target, target + 1)
+            part = self._certified(
+                targets.take(one),
+                penalty.take(one),
+                weights[np.newaxis],
+                sets.n_iter[one],
+                sets.residual[:, one],
+                features=features,
+                products=gradient[np.newaxis],
+            )
+            parts.append(part)
+        solution = Solution(
+            coef=coef,
+            **{
+                field.name: np.concatenate([getattr(part, field.name) for part in parts])
+                for field in fields(Solution)
+                if field.name != "coef"
+            },
+        )
+        doubtful = coef.any(axis=1) & (solution.n_iter < self._max_iter)
+        doubtful &= (sets.pivot < NEARLY_DEPENDENT[coef.dtype]) | ~solution.converged
         if doubtful.any():
             self.polish(targets, penalty, solution, doubtful)
         if (penalty.l2 == 0).any():
-            self._choose_minimizers(targets, penalty, solution, gradient, pivot)
+            self._choose_minimizers(targets, penalty, solution, sets, doubtful)
         return solution
 
     def _choose_minimizers(
@@ -116,31 +137,42 @@ class ImageSolver:
         targets: PreparedTargets,
         penalty: PenaltyStrengths,
         solution: Solution,
-        gradient: Floats,
-        pivot: Doubles,
+        sets: WorkingSets,
+        polished: Flags,
     ) -> None:
         """Replace minimizers by those of minimum norm where there are many."""
-        free = np.flatnonzero(penalty.l2 == 0)
-        chosen, solution.unique[free] = choose_minimizers(
-            self.columns,
-            gradient[free].astype(np.float64, copy=False),
-            solution.coef[free],
-            penalty.l1[free],
-            norms=self._design.norms,
-            sizes=np.sqrt(targets.squared_norms[free]),
-            independent=pivot[free] > 0,
-            positive=self._positive,
-            tol=self._tol,
-        )
-        changed = free[(chosen != solution.coef[free]).any(axis=1)]
-        if changed.size:
-            coef = chosen[np.isin(free, changed)]
-            residual = targets.images[:, changed] - self._design.predict(coef)
-            n_iter = solution.n_iter[changed]
-            part = self._certified(
-                targets.take(changed), penalty.take(changed), coef, n_iter, residual
+        changed, rows = [], []
+        for target in np.flatnonzero(penalty.l2 == 0).tolist():
+            one = slice(target, target + 1)
+            features, _, gradient = sets.known(target)
+            if polished[target]:  # others may have entered
+                features = np.arange(solution.coef.shape[1])
+                gradient = self._design.cross(sets.residual[:, one])[0]
+            given = solution.coef[target, features]
+            chosen, solution.unique[one] = choose_minimizers(
+                partial(self._columns_among, features),
+                gradient[np.newaxis].astype(np.float64, copy=False),
+                given[np.newaxis],
+                penalty.l1[one],
+                norms=self._design.norms[features],
+                sizes=np.sqrt(targets.squared_norms[one]),
+                independent=sets.pivot[one] > 0,
+                positive=self._positive,
+                tol=self._tol,
             )
-            put_better(solution, changed, part, self._tol)
+            if (chosen[0] != given).any():
+                row = np.zeros_like(solution.coef[target])
+                row[features] = chosen[0]
+                changed.append(target)
+                rows.append(row)
+        if changed:
+            others, coef = np.array(changed), np.array(rows)
+            residual = targets.images[:, others] - self._design.predict(coef)
+            n_iter = solution.n_iter[others]
+            part = self._certified(
+                targets.take(others), penalty.take(others), coef, n_iter, residual
+            )
+            put_better(solution, others, part, self._tol)
 
     def polish(
         self,
@@ -176,9 +208,16 @@ class ImageSolver:
     def _double_design(self) -> Design:
         return replace(self._design, X=self._design.X.astype(np.float64, copy=False))
 
+    @cached_property
+    def _screen(self) -> Screen:
+        return Screen(self._design)
+
     def columns(self, index: Indices) -> Doubles:
         """Columns of the prepared features in double precision."""
         return self._design.columns(index).astype(np.float64)
+
+    def _columns_among(self, features: Indices, index: Indices) -> Doubles:
+        return self.columns(features[index])
 
     def _certified(
         self,
@@ -187,10 +226,16 @@ class ImageSolver:
         coef: Floats,
         n_iter: NDArray[np.int32],
         residual: Floats,
+        *,
+        features: Indices | None = None,
         products: Floats | None = None,
     ) -> Solution:
+        """The solution of weights of some `features`, where all others are known to be optimal."""
+        design = self._design
+        if features is not None:
+            design = replace(design, norms=design.norms[features], mean=design.mean[features])
         certificate = certify_residual(
-            self._design,
+            design,
             residual,
             coef,
             penalty,
@@ -199,9 +244,9 @@ class ImageSolver:
             products=products,
         )
         kkt = certificate.kkt_violation
-        hidden = rounding_violation(self._design.norms, coef, targets.squared_norms)
+        hidden = rounding_violation(design.norms, coef, targets.squared_norms)
         kkt += np.where(hidden > 0.5 * self._tol, hidden, 0)
-        intercept = targets.means - coef @ self._design.mean
+        intercept = targets.means - coef @ design.mean
         return Solution(
             coef=coef,
             intercept=intercept.astype(coef.dtype),

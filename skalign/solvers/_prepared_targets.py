@@ -34,7 +34,7 @@ class PreparedTargets(NamedTuple):
     raw: Any = None
     exponents: Any = 0
 
-    def take(self, targets: Flags | Indices) -> PreparedTargets:
+    def take(self, targets: Flags | Indices | slice) -> PreparedTargets:
         """Some of the targets."""
         return PreparedTargets(
             self.q[targets],

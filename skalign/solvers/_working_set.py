@@ -1,126 +1,223 @@
 """Wide designs: the full Gram is never formed; every target has the one of the features it tries.
 
-Gradients over all features are taken for all targets of a block in one product, and only once a
-target is solved on the features it tries.
+A target is solved to the end on the features it tries, before others are judged. For that, products
+of all features with the residuals of many targets are taken at once, in single precision. As a
+residual moves, a gradient changes by no more than the norm of its feature times that of the move.
+So most features stay dismissed without another product, and the gradients of those that are left
+are taken in double precision.
 """
 
-import numpy as np
+from __future__ import annotations
 
-from skalign.solvers._design import Design
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
 from skalign.solvers._gram import gram_of
 from skalign.solvers._kernel import solve_block
-from skalign.utils import Array, Indices, check_interrupt
+from skalign.solvers._least_norm import TIED
+from skalign.solvers._penalties import PenaltyStrengths
+from skalign.solvers._screening import Screen
+from skalign.utils import Array, Doubles, Floats, Indices, check_interrupt
 
 ENTER_TOGETHER = 64  # features that a target may bring in a round, or as many as it has already
-GRAM_BYTES = 2**26  # of all targets of a block, kept from one round to the next
+FEW = 1024  # features whose own products cost less than those of all in single precision
+GRAM_BYTES = 2**27  # of all targets of a block, kept from one round to the next
 
 
-def solve_working_set(
-    design: Design,
-    prepared: Array,
-    q: Array,
-    squared_norms: Array,
-    *,
-    l1: Array,
-    l2: Array,
-    positive: bool,
-    tol: float,
-    max_iter: int,
-    coef: Array,
-    n_iter: Array,
-) -> tuple[Array, Array, Array]:
-    """Solve a block of targets, each over its own growing set of features.
+class WorkingSets:
+    """A block of targets, each over its own growing set of features.
+
+    What is known of the other features is kept from one penalty to the next.
 
     Parameters
     ----------
-    design : Design
-        Prepared features.
-    prepared : ndarray of shape (n_samples, n_targets)
+    screen : Screen
+        The features.
+    images : ndarray of shape (n_samples, n_targets)
         Prepared targets.
-    q : ndarray of shape (n_targets, n_features)
-        Features times prepared targets.
     squared_norms : ndarray of shape (n_targets,)
-        Squared norms of the prepared targets.
-    l1, l2 : ndarray of shape (n_targets,)
-        Penalties in the scale of the residual sum of squares.
+        Their squared norms.
+    coef : ndarray of shape (n_targets, n_features) or None
+        Weights to start from.
     positive : bool
         Whether weights must not be negative.
     tol : float
         Bound on the KKT violation.
     max_iter : int
         Bound on the iterations of every target.
-    coef : ndarray of shape (n_targets, n_features)
-        The start on entry, the solution on return.
-    n_iter : ndarray of shape (n_targets,)
-        Written: iterations of every target.
 
-    Returns
-    -------
+    Attributes
+    ----------
     residual : ndarray of shape (n_samples, n_targets)
-        The residual, computed from the weights.
+        The residuals, computed from the weights.
+    n_iter : ndarray of shape (n_targets,)
+        Iterations of every target.
     pivot : ndarray of shape (n_targets,)
         Least squared sine between an active feature and those before it.
     """
-    n_targets = q.shape[0]
-    dtype = design.dtype
-    allowed = 0.5 * tol * np.sqrt(squared_norms)
-    inverse = np.zeros_like(design.norms)
-    np.divide(1, design.norms, out=inverse, where=design.norms > 0)
-    inverse = inverse.astype(dtype)
-    kkt, gap, sine = np.ones((3, 1, 1))
-    pivot = np.ones(n_targets)
-    spent, ties = np.empty((2, 1, 1), np.int32)
-    n_iter[:] = 0
-    residual = np.array(prepared, order="F")
-    tried = [np.flatnonzero(weights) for weights in coef]
-    grams: dict[int, Array] = {}
-    started = np.array([features.size > 0 for features in tried])
-    gradient, unsolved = np.array(q), np.arange(n_targets)
-    while unsolved.size:
-        again = []
-        for target in unsolved.tolist():
+
+    def __init__(
+        self,
+        screen: Screen,
+        images: Array,
+        squared_norms: Doubles,
+        coef: Floats | None,
+        *,
+        positive: bool,
+        tol: float,
+        max_iter: int,
+    ) -> None:
+        design = screen.design
+        self._design, self._screen = design, screen
+        self._images, self._squared_norms = images, squared_norms
+        self._positive, self._tol, self._max_iter = positive, tol, max_iter
+        self._sizes = np.sqrt(squared_norms)
+        n_targets = len(squared_norms)
+        self.residual = np.array(images, order="F")
+        self.n_iter: NDArray[np.int32] = np.zeros(n_targets, np.int32)
+        self.pivot = np.ones(n_targets)
+        none: Any = np.empty(0, np.intp)
+        self._tried: list[Indices] = [none] * n_targets
+        self._weights: list[Floats] = [np.empty(0, design.dtype)] * n_targets
+        self._q: list[Floats] = list(self._weights)
+        self._gradient: list[Floats] = list(self._weights)  # of what is tried
+        self._others: list[tuple[Indices, Floats]] = [(none, np.empty(0, design.dtype))] * n_targets
+        self._grams: dict[int, Array] = {}
+        # Correlations of all features with earlier residuals, and those residuals.
+        self._correlations = np.empty((n_targets, design.X.shape[1]), np.float32)
+        self._judged = np.empty_like(self.residual)
+        self._is_judged = np.zeros(n_targets, bool)
+        for target, weights in enumerate(() if coef is None else coef):
+            tried = self._tried[target] = np.flatnonzero(weights)
+            self._weights[target] = weights[tried]
+
+    def solve(self, penalty: PenaltyStrengths) -> None:
+        """Solve all targets, from the weights they have.
+
+        Parameters
+        ----------
+        penalty : PenaltyStrengths
+            Strengths.
+        """
+        self.n_iter[:] = 0
+        n_targets = len(self._tried)
+        for target in range(n_targets):
+            if self._tried[target].size:
+                check_interrupt()
+                self._fit(target, penalty)
+        unsolved: Indices = np.arange(n_targets)
+        while unsolved.size:
+            unsolved = unsolved[[self._advance(target, penalty) for target in unsolved.tolist()]]
+            if unsolved.size:
+                residual = self.residual[:, unsolved]
+                self._screen.correlate(residual, self._correlations, unsolved)
+                self._judged[:, unsolved], self._is_judged[unsolved] = residual, True
+        np.maximum(self.n_iter, 1, out=self.n_iter)
+
+    def known(self, target: int) -> tuple[Indices, Floats, Floats]:
+        """Features of a target that may be active or out of bounds, their weights and gradients.
+
+        The gradients of all other features are within their bounds, rounding errors included.
+        """
+        others, gradient = self._others[target]
+        features = np.concatenate([self._tried[target], others])
+        weights = np.zeros(features.size, self._design.dtype)
+        weights[: self._weights[target].size] = self._weights[target]
+        return features, weights, np.concatenate([self._gradient[target], gradient])
+
+    def _advance(self, target: int, penalty: PenaltyStrengths) -> bool:
+        """Go on until the target is solved, or needs correlations with its residual."""
+        while True:
             check_interrupt()
-            if not started[target]:
-                slope = gradient[target]
-                excess = ((slope if positive else np.abs(slope)) - dtype.type(l1[target])) * inverse
-                excess[tried[target]] = 0
-                entering = _worst(excess, allowed[target], max(ENTER_TOGETHER, tried[target].size))
-                if not entering.size or n_iter[target] >= max_iter:
-                    continue
-                tried[target] = np.concatenate([tried[target], entering])
-            started[target] = False
-            again.append(target)
-            columns = design.columns(tried[target])
-            gram = gram_of(columns, grams.pop(target, None))
-            weights = coef[np.newaxis, np.newaxis, target, tried[target]]
-            solve_block(
-                gram,
-                q[np.newaxis, target, tried[target]],
-                squared_norms[target : target + 1],
-                design.rounding,
-                l1[np.newaxis, target : target + 1],
-                l2[np.newaxis, target : target + 1],
-                positive,
-                tol,
-                max_iter - n_iter[target : target + 1],
-                weights,
-                spent,
-                kkt,
-                gap,
-                sine,
-                ties,
+            entering = self._entering(target, penalty.l1[target])
+            if entering is None:
+                return True
+            if not entering.size:
+                return False
+            self._tried[target] = np.concatenate([self._tried[target], entering])
+            self._fit(target, penalty)
+
+    def _entering(self, target: int, l1: float) -> Indices | None:
+        """Features to be tried next, none where all others are within their bounds.
+
+        None where the correlations at hand are too old to tell.
+        """
+        if not self._is_judged[target]:
+            return None
+        screen, tried, size = self._screen, self._tried[target], self._sizes[target]
+        ended = self.n_iter[target] >= self._max_iter
+        judged = self._judged[:, target].astype(np.float64, copy=False)
+        length = float(np.linalg.norm(judged))
+        moved = float(np.linalg.norm(judged - self.residual[:, target]))
+        sure = screen.error * length + moved
+        weights = self._weights[target]
+        rounding = self._design.rounding + np.finfo(self._design.dtype).eps * weights.size
+        reach = size + np.abs(weights).astype(np.float64) @ self._design.norms[tried]
+        margin = (sure + rounding * reach + TIED * self._tol * size) * (1 + 1e-6)
+        correlations = self._correlations[target]
+        survives = screen.survivors(correlations, l1, length, margin, positive=self._positive)
+        survives[tried] = False
+        others = np.flatnonzero(survives)
+        most = max(ENTER_TOGETHER, tried.size)
+        if moved > 0 and (ended or others.size > FEW):
+            return None
+        if moved == 0 and not ended:
+            excess = screen.excess(
+                length * screen.gradients(correlations, others), others, l1, positive=self._positive
             )
-            pivot[target] = sine[0, 0]
-            n_iter[target] += spent[0, 0]
-            coef[target, tried[target]] = weights[0, 0]
-            residual[:, target] = prepared[:, target] - columns @ weights[0, 0]
-            if sum(kept.nbytes for kept in grams.values()) + gram.nbytes <= GRAM_BYTES:
-                grams[target] = gram
-        unsolved = np.array(again, dtype=int)
-        if unsolved.size:
-            gradient[unsolved] = design.cross(residual[:, unsolved])
-    np.maximum(n_iter, 1, out=n_iter)
-    return residual, gradient, pivot
+            certain = _worst(excess, sure, most)
+            if certain.size:
+                return others[certain]
+        gradient = self._gradient_of(others, target)
+        self._others[target] = others, gradient
+        excess = screen.excess(gradient, others, l1, positive=self._positive)
+        return others[[] if ended else _worst(excess, 0.5 * self._tol * size, most)]
+
+    def _gradient_of(self, features: Indices, target: int) -> Floats:
+        residual = self.residual[:, target]
+        if features.size > self._design.X.shape[1] // 8:
+            return self._design.cross(residual[:, None])[0, features]
+        found: Floats = residual @ self._design.columns(features)
+        return found
+
+    def _fit(self, target: int, penalty: PenaltyStrengths) -> None:
+        """Solve a target over the features it tries."""
+        design, tried, image = self._design, self._tried[target], self._images[:, target]
+        columns = design.columns(tried)
+        gram = gram_of(columns, self._grams.pop(target, None))
+        known = self._q[target]
+        q = self._q[target] = np.concatenate([known, image @ columns[:, known.size :]])
+        weights = np.zeros((1, 1, tried.size), design.dtype)
+        weights[0, 0, : self._weights[target].size] = self._weights[target]
+        one = slice(target, target + 1)
+        kkt, gap, sine = np.ones((3, 1, 1))
+        spent, ties = np.empty((2, 1, 1), np.int32)
+        solve_block(
+            gram,
+            q[None],
+            self._squared_norms[one],
+            design.rounding,
+            penalty.l1[None, one],
+            penalty.l2[None, one],
+            self._positive,
+            self._tol,
+            np.maximum(self._max_iter - self.n_iter[one], 0),
+            weights,
+            spent,
+            kkt,
+            gap,
+            sine,
+            ties,
+        )
+        self._weights[target] = weights[0, 0]
+        self.pivot[target] = sine[0, 0]
+        self.n_iter[target] += spent[0, 0]
+        self.residual[:, target] = image - columns @ weights[0, 0]
+        self._gradient[target] = self.residual[:, target] @ columns
+        if sum(kept.nbytes for kept in self._grams.values()) + gram.nbytes <= GRAM_BYTES:
+            self._grams[target] = gram
 
 
 def _worst(excess: Array, allowed: float, most: int) -> Indices:

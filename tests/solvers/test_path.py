@@ -27,7 +27,7 @@ def taken(monkeypatch):
         monkeypatch.setattr(module, name, watched)
 
     monkeypatch.setattr(_blocks, "CALLS", 0)  # for designs as small as here
-    watch(_image_solver, "solve_working_set")
+    watch(_image_solver, "WorkingSets")
     for name in ["_through_cholesky", "_through_spectrum", "_through_svd", "_through_lsqr"]:
         watch(_least_squares, name)
     return taken
@@ -57,10 +57,10 @@ def test_wide_designs_need_no_gram(taken, monkeypatch, penalty, positive, fit_in
         "fit_intercept": fit_intercept,
     }
     through_working_set = solve(form(X), Y, **settings)
-    assert taken == ["solve_working_set"]
+    assert taken == ["WorkingSets"]
     monkeypatch.setattr(_blocks, "GRAM_FEATURES", X.shape[1])
     through_gram = solve(X, Y, **settings)
-    assert taken == ["solve_working_set"]
+    assert taken == ["WorkingSets"]
     for solution in [through_working_set, through_gram]:
         assert solution.converged.all()
         assert certify(X, Y, solution.coef, **settings).kkt_violation.max() < 1e-7
@@ -84,7 +84,7 @@ def test_working_set_on_every_design(taken, name, penalty, positive, dtype):
     Y = np.c_[noisy_targets(rng, X), np.zeros(X.shape[0]), np.ones(X.shape[0])].astype(dtype)
     settings = {"penalty": penalty, "alpha": ALPHA[penalty], "positive": positive}
     solution = solve(X, Y, **settings)
-    assert taken == ["solve_working_set"]
+    assert taken == ["WorkingSets"]
     certificate = certify(X.astype(float), Y.astype(float), solution.coef, **settings)
     assert certificate.kkt_violation.max() <= (1e-7 if dtype == np.float64 else 1e-3)
     assert solution.converged.all()
