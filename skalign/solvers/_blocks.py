@@ -53,6 +53,11 @@ class BlockSolver:
     features : FeatureMoments, default=None
         Moments of the design, if they are known. Else they are taken where a Gram pays.
 
+    Attributes
+    ----------
+    through_columns : bool
+        Whether all targets are solved over the features that become active, which are few.
+
     Examples
     --------
     >>> import numpy as np
@@ -97,7 +102,7 @@ class BlockSolver:
         elif features is None and gram_pays(design, n_targets):
             features = FeatureMoments.of(design)
         self._features = features
-        self._through_columns = self._only_moments and features is None and not self._by_residuals
+        self.through_columns = self._only_moments and features is None and not self._by_residuals
 
     def path(
         self,
@@ -129,8 +134,10 @@ class BlockSolver:
         """
         yield from self.path_of(self.prepare(Y_block, numbers), penalties)
 
-    def prepare(self, Y_block: Array, numbers: Indices | None) -> PreparedTargets:
-        """Multiply a block of targets with the features.
+    def prepare(
+        self, Y_block: Array, numbers: Indices | None, *, needs_products: bool = False
+    ) -> PreparedTargets:
+        """Center and weight a block of targets, and multiply it with the features if need be.
 
         Parameters
         ----------
@@ -138,26 +145,31 @@ class BlockSolver:
             Targets.
         numbers : ndarray of int of shape (n_block,) or None
             Numbers of the targets, for errors.
+        needs_products : bool, default=False
+            Whether the products are asked for even if the way to a solution does without them.
 
         Returns
         -------
         PreparedTargets
             All that the block is solved from.
         """
+        products = needs_products or not self.through_columns
         try:
-            return self._prepare(Y_block, numbers)
+            return self._prepare(Y_block, numbers, products)
         except OutOfRangeError:
             if not np.isfinite(Y_block).all():
                 raise
             Y_block, exponents = targets_in_range(Y_block)
-            return self._prepare(Y_block, numbers)._replace(exponents=exponents)
+            return self._prepare(Y_block, numbers, products)._replace(exponents=exponents)
 
-    def _prepare(self, Y_block: Array, numbers: Indices | None) -> PreparedTargets:
+    def _prepare(self, Y_block: Array, numbers: Indices | None, products: bool) -> PreparedTargets:
         design = self._design
         if self._features is not None and self._only_moments:
             return PreparedTargets(*design.moments(Y_block, numbers), raw=Y_block)
         images, means, squared_norms = design.targets(Y_block, numbers)
-        q, _ = design.correlate(images, squared_norms)
+        q = np.empty((len(means), 0), design.dtype)
+        if products:
+            q, _ = design.correlate(images, squared_norms)
         return PreparedTargets(q, means, squared_norms, images)
 
     def path_of(
@@ -185,7 +197,7 @@ class BlockSolver:
         coef, sets = None, None
         for penalty in penalties:
             penalty = self._in_units(targets, penalty)
-            if self._through_columns and not penalty.empty.any():
+            if self.through_columns and not penalty.empty.any():
                 sets = sets or self._images.working_sets(targets, coef)
                 solution = self._images.through_columns(targets, penalty, sets)
             else:
@@ -251,7 +263,7 @@ class BlockSolver:
                 return self._images.through_residuals(targets, penalty, coef)
             sets = self._images.working_sets(targets, coef)
             return self._images.through_columns(targets, penalty, sets)
-        n_features, dtype = targets.q.shape[1], self._design.dtype
+        n_features, dtype = len(self._design.norms), self._design.dtype
         merged = empty_solution(targets.means, n_features, dtype)
         for some in (closed, others):
             if some.any():

@@ -226,7 +226,6 @@ class PathProblem:
             grid = np.ldexp(l2_alphas(grid, design, self.penalty), 2 * design.exponent)
         some = np.ones((1, 1)) if isinstance(grid, int) else grid
         n_alphas = grid if isinstance(grid, int) else len(grid)
-        blocks = list(target_blocks(design, n_targets, n_copies=n_alphas))
         solver = BlockSolver(
             design,
             self.strengths(some.ravel(), total),
@@ -236,6 +235,8 @@ class PathProblem:
             max_iter=self.max_iter,
             features=part.features,
         )
+        wide = solver.through_columns
+        blocks = list(target_blocks(design, n_targets, n_alphas, through_columns=wide))
 
         whole = grid if isinstance(grid, int) else np.broadcast_to(grid, (n_alphas, n_targets))
 
@@ -255,7 +256,8 @@ def _solve_block(
     item: tuple[Array, Indices, int | Doubles],
 ) -> PathBlock:
     Y_block, numbers, grid = item
-    targets, total = solver.prepare(Y_block, numbers), design.total_weight
+    targets = solver.prepare(Y_block, numbers, needs_products=isinstance(grid, int))
+    total = design.total_weight
     if isinstance(grid, int):
         alphas = l1_alphas(
             grid,

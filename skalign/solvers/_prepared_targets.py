@@ -15,7 +15,7 @@ class PreparedTargets(NamedTuple):
     Attributes
     ----------
     q : ndarray of shape (n_targets, n_features)
-        Features times targets.
+        Features times targets; of no features where the way to a solution does without them.
     means, squared_norms : ndarray of shape (n_targets,)
         Means of the targets; squared norms when centered and weighted.
     images : ndarray of shape (n_samples, n_targets) or None

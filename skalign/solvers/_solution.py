@@ -135,9 +135,14 @@ def empty_solution(means: Doubles, n_features: int, dtype: np.dtype[Any]) -> Sol
 
 
 def put_solution(whole: Solution, targets: Any, part: Solution) -> None:
-    """Write the solution of some of the targets."""
+    """Write the solution of some of the targets, over zeros where its weights are sparse."""
     for field in fields(whole):
-        getattr(whole, field.name)[targets] = getattr(part, field.name)
+        given, found = getattr(whole, field.name), getattr(part, field.name)
+        if sparse.issparse(found):  # the memory of other weights is not touched
+            weights = found.tocoo()
+            given[np.arange(len(given))[targets][weights.row], weights.col] = weights.data
+        else:
+            given[targets] = found
 
 
 def put_better(whole: Solution, targets: Indices, part: Solution, tol: float) -> None:

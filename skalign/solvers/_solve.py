@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -195,9 +196,9 @@ def _solve_part(
     """Solve targets that have no missing responses, block by block."""
     design, Y = part.design, part.Y
     n_targets, n_features = Y.shape[1], design.X.shape[1]
-    blocks = list(target_blocks(design, n_targets))
     solution = empty_solution(np.zeros(n_targets), n_features, design.dtype)
     solver = BlockSolver(design, strengths, n_targets, features=part.features, **settings)
+    blocks = list(target_blocks(design, n_targets, through_columns=solver.through_columns))
 
     def take(block: slice) -> tuple[Array, Indices, PenaltyStrengths, Floats | None]:
         start = None if coef_init is None else coef_init[block]
@@ -219,4 +220,7 @@ def _solve_block(
     start = None
     if coef_init is not None:
         start = np.array(coef_init, dtype=targets.q.dtype, order="C")
-    return solver.solve(targets, strengths, start)
+    solution = solver.solve(targets, strengths, start)
+    if solver.through_columns:
+        return replace(solution, coef=sparse.csr_array(solution.coef))
+    return solution

@@ -11,7 +11,9 @@ BLOCK_TARGETS = 64  # but no finer than this
 BLOCK_BYTES = 2**25  # and no coarser: bounds the working memory of a worker
 
 
-def target_blocks(design: Design, n_targets: int, n_copies: int = 1) -> Iterator[slice]:
+def target_blocks(
+    design: Design, n_targets: int, n_copies: int = 1, *, through_columns: bool = False
+) -> Iterator[slice]:
     """Cut targets into blocks, the same for any number of workers, so that results are too.
 
     Up to rounding: BLAS splits a product by its own number of threads.
@@ -24,6 +26,8 @@ def target_blocks(design: Design, n_targets: int, n_copies: int = 1) -> Iterator
         Number of targets.
     n_copies : int, default=1
         Number of sets of weights that a worker holds at a time.
+    through_columns : bool, default=False
+        Whether targets are solved over the few features that become active.
 
     Yields
     ------
@@ -40,6 +44,9 @@ def target_blocks(design: Design, n_targets: int, n_copies: int = 1) -> Iterator
     """
     n_samples, n_features = design.X.shape
     numbers_each = 3 * n_samples + (2 + n_copies) * n_features
+    if through_columns:
+        # Correlations in single precision; the zeros of one set of weights are never written.
+        numbers_each = 3 * n_samples + n_copies * n_features - n_features // 2
     yield from cut_targets(n_targets, numbers_each * design.dtype.itemsize)
 
 

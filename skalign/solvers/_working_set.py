@@ -88,7 +88,7 @@ class WorkingSets:
         # Correlations of all features with earlier residuals, and those residuals.
         self._correlations = np.empty((n_targets, design.X.shape[1]), np.float32)
         self._judged = np.empty_like(self.residual)
-        self._is_judged = np.zeros(n_targets, bool)
+        self._is_judged, self._is_orthogonal = np.zeros((2, n_targets), bool)
         for target, weights in enumerate(() if coef is None else coef):
             tried = self._tried[target] = np.flatnonzero(weights)
             self._weights[target] = weights[tried]
@@ -108,13 +108,32 @@ class WorkingSets:
                 check_interrupt()
                 self._fit(target, penalty)
         unsolved: Indices = np.arange(n_targets)
-        while unsolved.size:
+        while True:
             unsolved = unsolved[[self._advance(target, penalty) for target in unsolved.tolist()]]
-            if unsolved.size:
-                residual = self.residual[:, unsolved]
-                self._screen.correlate(residual, self._correlations, unsolved)
-                self._judged[:, unsolved], self._is_judged[unsolved] = residual, True
+            if not unsolved.size:
+                break
+            self._judge(unsolved)
         np.maximum(self.n_iter, 1, out=self.n_iter)
+
+    def _judge(self, targets: Indices) -> None:
+        """Correlate residuals with all features."""
+        first = targets[~self._is_judged[targets]]
+        residual = self.residual[:, targets]
+        self._screen.correlate(residual, self._correlations, targets)
+        self._judged[:, targets], self._is_judged[targets] = residual, True
+        for target in first.tolist():
+            if np.abs(self._correlations[target]).max(initial=0) <= 2 * self._screen.error:
+                self._empty_if_orthogonal(target)
+
+    def _empty_if_orthogonal(self, target: int) -> None:
+        """Leave a target without weights whose products with all features are rounding errors."""
+        one, none = slice(target, target + 1), np.empty(0, self._design.dtype)
+        products, _ = self._design.correlate(self._images[:, one], self._squared_norms[one])
+        if not products.any():
+            self._is_orthogonal[target] = True
+            self.residual[:, target] = self._images[:, target]
+            self._tried[target] = np.empty(0, np.intp)
+            self._weights[target] = self._q[target] = self._gradient[target] = none
 
     def known(self, target: int) -> tuple[Indices, Floats, Floats]:
         """Features of a target that may be active or out of bounds, their weights and gradients.
@@ -129,7 +148,7 @@ class WorkingSets:
 
     def _advance(self, target: int, penalty: PenaltyStrengths) -> bool:
         """Go on until the target is solved, or needs correlations with its residual."""
-        while True:
+        while not self._is_orthogonal[target]:
             check_interrupt()
             entering = self._entering(target, penalty.l1[target])
             if entering is None:
@@ -138,6 +157,7 @@ class WorkingSets:
                 return False
             self._tried[target] = np.concatenate([self._tried[target], entering])
             self._fit(target, penalty)
+        return False
 
     def _entering(self, target: int, l1: float) -> Indices | None:
         """Features to be tried next, none where all others are within their bounds.
