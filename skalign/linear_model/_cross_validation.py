@@ -183,7 +183,9 @@ def cross_validate(
             bytes_each = RIDGE_COPIES * design.X.shape[0] * 8
             blocks = list(cut_targets(problem.n_targets, bytes_each))
         else:
-            blocks = list(target_blocks(design, problem.n_targets, n_copies=4 + grid.n_steps))
+            wide = grid.has_l1_penalty and not gram_pays(design, problem.n_targets)
+            n_copies = 2 if wide else 4 + grid.n_steps  # those of few active features are sparse
+            blocks = list(target_blocks(design, problem.n_targets, n_copies, through_columns=wide))
         shared = problem.without_targets()
         known: list[TargetsOfAllSamples | None] = [None] * len(blocks)
         if grid.needs_all_targets:

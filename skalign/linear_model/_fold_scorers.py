@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+from scipy import sparse
+from sklearn.utils.extmath import safe_sparse_dot
 
 from skalign.linear_model._candidates import CandidateGrid
 from skalign.linear_model._cross_validation_problem import CrossValidationProblem, Split
@@ -178,6 +180,8 @@ class FittedFold:
         self._problem, self._grid, self._with_error = problem, grid, with_error
         self._train, self._test = split
         self._X_test = problem.X[self._test]
+        if not sparse.issparse(self._X_test):
+            self._X_test = np.asfortranarray(self._X_test)  # a feature's images lie together
         design = problem.design(self._train)
         self._total_weight = design.total_weight
         # Closed forms are factorized for all of their alphas, which are known by now.
@@ -215,39 +219,55 @@ class FittedFold:
         found = []
         for k, l1_ratio in enumerate(self._grid.l1_ratios):
             penalties = [self._strengths(of_step, l1_ratio) for of_step in alphas[:, k]]
-            of_steps, errors, violations = [], [], []
+            coefs: list[Any] = []
+            predictions, errors, violations = [], [], []
             for solution in self._solver.path_of(prepared, penalties):
-                predicted = self._X_test @ solution.coef.T + solution.intercept
-                of_steps.append(self._score_images(Y_test, predicted, solution.coef))
+                coef = solution.coef
+                if self._solver.through_columns:
+                    coef = sparse.csr_array(coef)
+                predicted = self._predict(coef) + solution.intercept
+                coefs.append(coef)
+                predictions.append(predicted)
                 violations.append(solution.kkt_violation)
                 if self._with_error:
                     errors.append(pearson_r_standard_error(Y_test, predicted, sample_weight=weight))
+            of_steps = self._score_images(Y_test, predictions, coefs)
             found.append(_table(of_steps, violations, errors))
         return _merged(found)
 
+    def _predict(self, coef: Any) -> Floats:
+        predicted: Floats
+        if sparse.issparse(coef) and not sparse.issparse(self._X_test):
+            predicted = (coef @ self._X_test.T).T  # the few rows that are needed
+        else:
+            predicted = safe_sparse_dot(self._X_test, coef.T, dense_output=True)
+        return predicted
+
     def _score_images(
-        self,
-        Y_test: Floats,
-        predicted: Floats,
-        coef: Floats,
-    ) -> MomentScores:
-        weight = self._problem.weight_of(self._test)
+        self, Y_test: Floats, predictions: Sequence[Floats], coefs: list[Any]
+    ) -> list[MomentScores]:
+        """Score all steps at once, which share the directions of the features."""
+        weight, n_steps = self._problem.weight_of(self._test), len(coefs)
+        predicted, observed = np.hstack(predictions), np.tile(Y_test, n_steps)
+        coef = sparse.vstack(coefs) if sparse.issparse(coefs[0]) else np.concatenate(coefs)
         found = alignment_of_maps(
-            [LinearMap(self._X_test, predicted, Y_test, coef)],
-            pearson_r(Y_test, predicted, sample_weight=weight),
+            [LinearMap(self._X_test, predicted, observed, coef)],
+            pearson_r(observed, predicted, sample_weight=weight),
             center=self._problem.center,
             sample_weight=weight,
             target_names=None,
         )
-        return MomentScores(
+        of_all = MomentScores(
             n_active=found.n_active,
             r=found.r,
-            r2=_r2(Y_test, predicted, weight),
+            r2=_r2(observed, predicted, weight),
             theta=found.theta,
             theta_observed=found.theta_observed,
             n_effective=found.n_effective,
             theta_floor=found.theta_floor,
         )
+        steps = zip(*(np.split(scores, n_steps) for scores in of_all), strict=True)
+        return [MomentScores(*of_step) for of_step in steps]
 
 
 def _r2(Y: Floats, predicted: Floats, weight: Doubles | None) -> Doubles:

@@ -91,7 +91,9 @@ class Design:
                 if center:
                     prepared, offset = center_full_columns(X, mean, weight, total)
             elif center:
-                prepared = X - mean.astype(dtype)
+                # Of many features, few are taken at a time: columns that lie together.
+                order: Any = "F" if n_features > n_samples else "K"
+                prepared = np.subtract(X, mean.astype(dtype), order=order)
             if root is not None:
                 prepared = prepared * root[:, None]
                 prepared = prepared.tocsr() if sparse.issparse(X) else prepared

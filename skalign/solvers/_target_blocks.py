@@ -47,6 +47,11 @@ def target_blocks(
     if through_columns:
         # Correlations in single precision; the zeros of one set of weights are never written.
         numbers_each = 3 * n_samples + n_copies * n_features - n_features // 2
+        n_blocks = len(list(cut_targets(n_targets, numbers_each * design.dtype.itemsize)))
+        # They take long: an even number of equal ones keeps two workers busy to the end.
+        size = -(-n_targets // (n_blocks + (n_blocks > 1) * (n_blocks % 2)))
+        yield from (slice(k, min(k + size, n_targets)) for k in range(0, n_targets, size))
+        return
     yield from cut_targets(n_targets, numbers_each * design.dtype.itemsize)
 
 

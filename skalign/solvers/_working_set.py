@@ -22,7 +22,7 @@ from skalign.solvers._screening import Screen
 from skalign.utils import Array, Doubles, Floats, Indices, check_interrupt
 
 ENTER_TOGETHER = 64  # features that a target may bring in a round, or as many as it has already
-FEW = 1024  # features whose own products cost less than those of all in single precision
+FEW = 1 / 64  # of the features, whose own products cost less than those of all in single precision
 GRAM_BYTES = 2**27  # of all targets of a block, kept from one round to the next
 
 
@@ -85,6 +85,7 @@ class WorkingSets:
         self._gradient: list[Floats] = list(self._weights)  # of what is tried
         self._others: list[tuple[Indices, Floats]] = [(none, np.empty(0, design.dtype))] * n_targets
         self._grams: dict[int, Array] = {}
+        self._kept_bytes = 0
         # Correlations of all features with earlier residuals, and those residuals.
         self._correlations = np.empty((n_targets, design.X.shape[1]), np.float32)
         self._judged = np.empty_like(self.residual)
@@ -181,7 +182,7 @@ class WorkingSets:
         survives[tried] = False
         others = np.flatnonzero(survives)
         most = max(ENTER_TOGETHER, tried.size)
-        if moved > 0 and (ended or others.size > FEW):
+        if moved > 0 and (ended or others.size > FEW * self._design.X.shape[1]):
             return None
         if moved == 0 and not ended:
             excess = screen.excess(
@@ -206,7 +207,10 @@ class WorkingSets:
         """Solve a target over the features it tries."""
         design, tried, image = self._design, self._tried[target], self._images[:, target]
         columns = design.columns(tried)
-        gram = gram_of(columns, self._grams.pop(target, None))
+        gram = self._grams.pop(target, None)
+        self._kept_bytes -= 0 if gram is None else gram.nbytes
+        if gram is None or len(gram) < tried.size:
+            gram = gram_of(columns, gram)
         known = self._q[target]
         q = self._q[target] = np.concatenate([known, image @ columns[:, known.size :]])
         weights = np.zeros((1, 1, tried.size), design.dtype)
@@ -236,8 +240,9 @@ class WorkingSets:
         self.n_iter[target] += spent[0, 0]
         self.residual[:, target] = image - columns @ weights[0, 0]
         self._gradient[target] = self.residual[:, target] @ columns
-        if sum(kept.nbytes for kept in self._grams.values()) + gram.nbytes <= GRAM_BYTES:
+        if self._kept_bytes + gram.nbytes <= GRAM_BYTES:
             self._grams[target] = gram
+            self._kept_bytes += gram.nbytes
 
 
 def _worst(excess: Array, allowed: float, most: int) -> Indices:

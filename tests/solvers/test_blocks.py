@@ -1,5 +1,7 @@
 """`BlockSolver`: what it is asked block by block is what `solve_path` finds at once."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -11,6 +13,7 @@ from skalign.solvers import (
     gram_pays,
     penalty_strengths,
     solve_path,
+    target_blocks,
 )
 from tests.designs import noisy_targets
 from tests.reference import ENCODERS
@@ -97,3 +100,16 @@ def test_a_gram_pays_as_measured(n_samples, n_features, n_targets, pays):
     X = np.broadcast_to(0.0, (n_samples, n_features))
     design = Design(X, np.zeros(0), None, float(n_samples), False, np.zeros(0), None)
     assert gram_pays(design, n_targets) is pays
+
+
+@pytest.mark.parametrize("n_targets", [1, 40, 64, 65, 130, 300, 500, 5000])
+def test_blocks_of_wide_layers_are_even_in_number_and_equal(n_targets):
+    design = Design.prepare(np.ones((2, 10_000)), sample_weight=None, center=True)
+    blocks = list(target_blocks(design, n_targets, through_columns=True))
+    sizes = np.array([block.stop - block.start for block in blocks])
+    assert blocks[0].start == 0
+    assert blocks[-1].stop == n_targets
+    assert all(a.stop == b.start for a, b in pairwise(blocks))
+    assert len(blocks) == 1 or len(blocks) % 2 == 0
+    assert np.ptp(sizes[:-1]) == 0 if len(sizes) > 1 else sizes[0] <= 64
+    assert sizes[0] - len(sizes) <= sizes[-1] <= sizes[0]

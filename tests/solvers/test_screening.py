@@ -93,7 +93,7 @@ def no_gram(monkeypatch):
 
 
 @pytest.mark.usefixtures("no_gram")
-@pytest.mark.parametrize("few", [0, 10**6])
+@pytest.mark.parametrize("few", [0, 1])
 @pytest.mark.parametrize("kind", ["C", "Fortran", "sparse"])
 def test_products_of_all_features_and_of_few_lead_to_the_same(monkeypatch, kind, few):
     X = features(kind)
