@@ -114,16 +114,10 @@ class LeaveOneOutFold:
         n_samples = design.X.shape[0]
         root = design.root_weight
         self._root = np.ones(n_samples) if root is None else root.astype(np.float64)
-        # The hat matrix is factor diag(gain / (eigenvalues + l2)) factor', and that of the mean.
-        if spectrum.is_dual:
-            self._factor, self._gain = spectrum.vectors, spectrum.eigenvalues
-        else:
-            X = design.X.astype(np.float64, copy=False)
-            self._factor, self._gain = X @ spectrum.vectors, np.ones(len(spectrum.eigenvalues))
+        self._factor = spectrum.vectors
+        if not spectrum.is_dual:
+            self._factor = design.X.astype(np.float64, copy=False) @ spectrum.vectors
         self._squares = self._factor**2
-        self._least_leverage = np.zeros(n_samples)
-        if problem.fit_intercept:
-            self._least_leverage = self._root**2 / design.total_weight
 
     def score(self, targets: BlockOfTargets, alphas: Doubles) -> FoldScores:
         """Score a block of targets at alphas (n_steps, n_l1_ratios, n_block)."""
@@ -137,15 +131,16 @@ class LeaveOneOutFold:
         for of_step in alphas[:, 0]:
             l2 = l2_of_alphas(self._problem, self._design, of_step)
             distinct, place = np.unique(l2, return_inverse=True)
-            gain = self._gain[:, np.newaxis]
-            leverage = self._squares @ shrunk(gain, spectrum.eigenvalues, distinct)
-            left_out = 1 - self._least_leverage[:, np.newaxis] - leverage
-            left_out = (left_out * self._root[:, np.newaxis])[kept]
+            left_out = (self._left_out(distinct) * self._root[:, np.newaxis])[kept]
             if distinct.size > 1:
                 left_out = left_out[:, place]
-            predicted = self._factor @ shrunk(gain * z, spectrum.eigenvalues, l2)
             # In place: these tables take longer to pass over than the product to compute.
-            residual = np.subtract(prepared, predicted, out=predicted)[kept]
+            if spectrum.is_dual:
+                residual = self._factor @ (z * shrinkage(spectrum.eigenvalues, l2))
+            else:
+                predicted = self._factor @ shrunk(z, spectrum.eigenvalues, l2)
+                residual = np.subtract(prepared, predicted, out=predicted)
+            residual = residual[kept]
             with np.errstate(divide="ignore", invalid="ignore"):
                 residual /= left_out
             predicted = np.subtract(observed, residual, out=residual)
@@ -153,6 +148,20 @@ class LeaveOneOutFold:
             # That of normal data: a bootstrap would take longer than all fits together.
             tables.r_se.append((1 - tables.last_r**2) / np.sqrt(len(observed) - 1))
         return tables.finish(z, alphas, self._n_units)
+
+    def _left_out(self, l2: Doubles) -> Doubles:
+        """One minus the leverage of samples, (n_samples, n_strengths).
+
+        With XX', this and the residuals are times one factor for a strength, without a difference
+        that loses digits: their ratio counts, which interpolating fits have as well.
+        """
+        eigenvalues = self._spectrum.eigenvalues
+        if self._spectrum.is_dual:
+            return self._squares @ shrinkage(eigenvalues, l2)
+        leverage = self._squares @ shrunk(np.ones((len(eigenvalues), 1)), eigenvalues, l2)
+        if self._design.centered:
+            leverage += (self._root**2 / self._design.total_weight)[:, np.newaxis]
+        return 1 - leverage
 
 
 class PredictionScores:
@@ -312,3 +321,10 @@ def l2_of_alphas(problem: CrossValidationProblem, design: Design, alphas: Double
 def shrunk(z: Doubles, eigenvalues: Doubles, l2: Doubles) -> Doubles:
     """Coordinates over eigenvalues plus l2; 0 at an infinite strength."""
     return z / (eigenvalues[:, np.newaxis] + l2)
+
+
+def shrinkage(eigenvalues: Doubles, l2: Doubles) -> Doubles:
+    """Shares that a ridge leaves of coordinates, over the share of the first."""
+    with np.errstate(invalid="ignore"):
+        shares = (eigenvalues[0] + l2) / (eigenvalues[:, np.newaxis] + l2)
+    return np.where(np.isinf(l2), 1.0, shares)

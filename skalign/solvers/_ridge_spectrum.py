@@ -1,7 +1,7 @@
 """Ridge without sign constraints at many strengths: one eigendecomposition for all of them.
 
-With fewer images than features it is that of ``K = XX'``, else that of ``G = X'X``. All strengths
-share it; a strength costs one product per target. What it misses of the matrix
+With no more images than features it is that of ``K = XX'``, else that of ``G = X'X``. All strengths
+share it; a strength costs one product per target. What every eigenvector misses
 bounds the violation of the optimality conditions, for every target at once.
 """
 
@@ -28,13 +28,15 @@ class RidgeSpectrum:
     is_dual : bool
         Whether the matrix is XX', (n_samples, n_samples).
     eigenvalues : ndarray of shape (n_eigenvalues,)
-        In ascending order, not negative.
+        In ascending order, not negative. XX' of centered features has one less than samples: its
+        null vector of constants, to which centered targets are orthogonal, is left out.
     vectors : ndarray of shape (n_samples or n_features, n_eigenvalues)
         Eigenvectors.
-    residual : float
-        Frobenius norm of what the decomposition misses of the matrix.
+    residuals : ndarray of shape (n_eigenvalues,)
+        Norms of the matrix times every eigenvector, minus the eigenvalue times that vector.
     deviation : float
-        Frobenius norm of the difference of ``vectors' vectors`` and the identity.
+        Frobenius norm of the difference of ``vectors' vectors`` and the identity, constants among
+        the vectors.
 
     Notes
     -----
@@ -54,7 +56,7 @@ class RidgeSpectrum:
     is_dual: bool
     eigenvalues: Doubles
     vectors: Doubles
-    residual: float
+    residuals: Doubles
     deviation: float
 
     @classmethod
@@ -74,23 +76,29 @@ class RidgeSpectrum:
             The decomposition.
         """
         n_samples, n_features = design.X.shape
-        is_dual = n_samples < n_features
+        is_dual = n_samples <= n_features
         if is_dual and kernel is not None:
             matrix = kernel
         else:
             X = design.X.astype(np.float64, copy=False)
             matrix = gram_of(X.T if is_dual else X)
-        eigenvalues, vectors = call_interruptibly(eigh, matrix, driver="evd", check_finite=False)
-        eigenvalues = np.maximum(eigenvalues, 0)
-        missed = matrix - (vectors * eigenvalues) @ vectors.T
-        off = vectors.T @ vectors
+        shifted, constant = matrix, np.empty((n_samples, 0))
+        if is_dual and design.centered:
+            constant = _constant_direction(design)
+            matrix, shifted = _apart_from(matrix, constant)
+        eigenvalues, vectors = call_interruptibly(eigh, shifted, driver="evd", check_finite=False)
+        kept = slice(len(eigenvalues) - constant.shape[1] if is_dual else None)
+        eigenvalues, vectors = np.maximum(eigenvalues[kept], 0), vectors[:, kept]
+        missed = matrix @ vectors - vectors * eigenvalues
+        basis = np.hstack([vectors, constant]) if is_dual else vectors
+        off = basis.T @ basis
         off[np.diag_indices_from(off)] -= 1
         return cls(
             design,
             is_dual,
             eigenvalues,
             vectors,
-            float(np.linalg.norm(missed)),
+            np.linalg.norm(missed, axis=0),
             float(np.linalg.norm(off)),
         )
 
@@ -105,13 +113,14 @@ class RidgeSpectrum:
         Returns
         -------
         ndarray of the shape of `l2`
-            Upper bounds for weights in double precision, from what the decomposition misses;
+            Upper bounds for weights in double precision, from what the eigenvectors miss;
             infinite without any penalty on singular features.
         """
-        weakest = self.eigenvalues[0] + l2
-        with np.errstate(divide="ignore"):
-            growth = self.eigenvalues[-1] / weakest
-            bound = self.deviation * (1 + growth) + self.residual / weakest
+        # Of y - (K + l2) U (z / (eigenvalues + l2)), or the same of X'y and X'X.
+        with np.errstate(divide="ignore", invalid="ignore"):
+            shares = self.residuals / (self.eigenvalues + np.expand_dims(l2, -1))
+        shares[np.isnan(shares)] = np.inf
+        bound = self.deviation + np.linalg.norm(shares, axis=-1)
         if self.is_dual:
             return bound
         norms = self.design.norms
@@ -169,3 +178,18 @@ class RidgeSpectrum:
         if self.is_dual:  # in double: products in single precision would miss the tolerance
             coefficients = coefficients @ self.design.X.astype(np.float64, copy=False)
         return np.ascontiguousarray(coefficients.astype(self.design.dtype, copy=False))
+
+
+def _constant_direction(design: Design) -> Doubles:
+    """Direction of the intercept, (n_samples, 1)."""
+    root = design.root_weight
+    constant = np.ones(design.X.shape[0]) if root is None else root.astype(np.float64)
+    return (constant / np.linalg.norm(constant))[:, np.newaxis]
+
+
+def _apart_from(matrix: Doubles, constant: Doubles) -> tuple[Doubles, Doubles]:
+    """XX' without what rounding left of a null vector; and with that as its largest eigenvector."""
+    left = matrix @ constant
+    left -= 0.5 * (constant.T @ left) * constant
+    clean = matrix - left @ constant.T - constant @ left.T
+    return clean, clean + 2 * np.linalg.norm(clean) * (constant @ constant.T)

@@ -161,12 +161,15 @@ def test_ill_conditioned_folds_are_fitted_through_their_images(decomposed):
 def test_ols_with_more_features_than_images_keeps_its_minimum_norm(decomposed):
     X, Y, _ = make_data(40, 90)
     encoder = SparsePositiveEncoderCV("ols", positive=False, cv=KFold(3)).fit(X, Y)
-    assert decomposed == [False] * 3
+    assert decomposed == [True] * 3
     expected = [
         pearson_r(Y[test], LinearRegression().fit(X[train], Y[train]).predict(X[test]))
         for train, test in KFold(3).split(X)
     ]
     assert_allclose(encoder.cv_results_["mean_test_r"][0], np.mean(expected, axis=0), atol=1e-8)
+    X[1] = X[0]  # no fit interpolates both
+    SparsePositiveEncoderCV("ols", positive=False, cv=KFold(3)).fit(X, Y)
+    assert decomposed[3:] == [True, False, False]
 
 
 def test_sparse_features_are_fitted_as_before(decomposed):
@@ -245,10 +248,22 @@ def test_leave_one_out_equals_a_loop(shape, fit_intercept, weighted):
         model = Ridge(alpha, fit_intercept=fit_intercept)
         predicted = left_out_predictions(model, X, Y, weight)
         r = pearson_r(Y, predicted, sample_weight=weight)
-        assert_allclose(encoder.cv_results_["mean_test_r"][k], np.nan_to_num(r), atol=1e-9)
+        assert_allclose(encoder.cv_results_["mean_test_r"][k], np.nan_to_num(r), atol=1e-12)
         r2 = r2_score(Y, predicted, multioutput="raw_values", sample_weight=weight)
-        assert_allclose(encoder.cv_results_["mean_test_r2"][k], r2, atol=1e-9)
+        assert_allclose(encoder.cv_results_["mean_test_r2"][k], r2, atol=1e-12)
     assert (encoder.cv_results_["se_test_r"] > 0).all()
+
+
+@pytest.mark.parametrize("fit_intercept", [False, True])
+@pytest.mark.parametrize(("penalty", "alpha"), [("ridge", 1e-4), ("ridge", 1e-10), ("ols", 1.0)])
+def test_leave_one_out_of_fits_that_interpolate(penalty, alpha, fit_intercept):
+    """Residuals and what leverages leave of one are both next to nothing; their ratio is not."""
+    X, Y, _ = make_data(20, 45)
+    model = SparsePositiveEncoder(penalty, alpha, positive=False, fit_intercept=fit_intercept)
+    encoder = ridge_cv([np.inf, alpha], cv=LeaveOneOut(), fit_intercept=fit_intercept)
+    r = encoder.set_params(penalty=penalty).fit(X, Y).cv_results_["mean_test_r"]
+    expected = pearson_r(Y, left_out_predictions(model, X, Y))
+    assert_allclose(r[-1], expected, atol=1e-12 if penalty == "ridge" else 1e-10)
 
 
 def test_leave_one_out_of_ols_and_of_weights_zero():
@@ -294,6 +309,7 @@ def test_leave_one_out_of_sparse_features():
 
 def test_leave_one_out_refuses_what_its_closed_form_loses():
     X, Y, _ = make_data(20, 45)
+    X[1] = X[0]
     with pytest.raises(ValueError, match=r"alphas must be large enough for cv=LeaveOneOut\(\)"):
         SparsePositiveEncoderCV("ols", positive=False, cv=LeaveOneOut()).fit(X, Y)
 
