@@ -123,26 +123,28 @@ class LeaveOneOutFold:
         """Score a block of targets at alphas (n_steps, n_l1_ratios, n_block)."""
         spectrum = self._spectrum
         kept = slice(None) if self._root.all() else self._root > 0
-        prepared, _, _ = self._design.targets(targets.Y)
+        # All tables in one order: they take longer to pass over than the products to compute.
+        Y = np.asfortranarray(targets.Y)
+        prepared, _, _ = self._design.targets(Y)
         z = spectrum.coordinates(prepared)
-        observed, weight = targets.Y[kept], self._problem.weight_of(kept)
+        observed, weight = Y[kept], self._problem.weight_of(kept)
         scores = PredictionScores(observed, weight)
         tables = ScoreTables()
         for of_step in alphas[:, 0]:
             l2 = l2_of_alphas(self._problem, self._design, of_step)
             distinct, place = np.unique(l2, return_inverse=True)
-            left_out = (self._left_out(distinct) * self._root[:, np.newaxis])[kept]
-            if distinct.size > 1:
-                left_out = left_out[:, place]
-            # In place: these tables take longer to pass over than the product to compute.
+            columns = slice(None) if distinct.size == 1 else place
+            left_out = (self._left_out(distinct) * self._root[:, np.newaxis])[kept][:, columns]
             if spectrum.is_dual:
-                residual = self._factor @ (z * shrinkage(spectrum.eigenvalues, l2))
+                scaled = z * shrinkage(spectrum.eigenvalues, distinct)[:, columns]
             else:
-                predicted = self._factor @ shrunk(z, spectrum.eigenvalues, l2)
-                residual = np.subtract(prepared, predicted, out=predicted)
+                scaled = z / (spectrum.eigenvalues[:, np.newaxis] + distinct)[:, columns]
+            residual = (scaled.T @ self._factor.T).T
+            if not spectrum.is_dual:
+                np.subtract(prepared, residual, out=residual)
             residual = residual[kept]
             with np.errstate(divide="ignore", invalid="ignore"):
-                residual /= left_out
+                residual *= 1 / left_out
             predicted = np.subtract(observed, residual, out=residual)
             tables.add(scores, predicted, np.zeros(len(l2)), spectrum.violation(l2))
             # That of normal data: a bootstrap would take longer than all fits together.
@@ -178,20 +180,22 @@ class PredictionScores:
     def __init__(self, observed: Floats, weight: Doubles | None) -> None:
         space = ImageSpace(len(observed), weight, center=True)
         self._images, self._weight = space.images, space.weight
-        self._root = np.sqrt(space.weight)[:, np.newaxis]
-        self._directions, self._is_varied = space.directions(observed, "y")
+        directions, self._is_varied = space.directions(observed, "y")
+        directions *= np.sqrt(space.weight)[:, np.newaxis]
+        self._directions = directions
         kept = np.asarray(observed[space.images], dtype=np.float64)
         self._mean = space.weight @ kept
-        self._spread = np.sqrt(np.einsum("i,ij->j", space.weight, (kept - self._mean) ** 2))
+        kept = kept - self._mean
+        self._spread = np.sqrt(np.einsum("i,ij,ij->j", space.weight, kept, kept))
 
     def of(self, predicted: Floats, offset: Doubles) -> tuple[Doubles, Doubles]:
         """R and R2 (n_targets,) of predictions to which `offset` (n_targets,) is still added."""
         kept = np.asarray(predicted[self._images], dtype=np.float64)
         mean = self._weight @ kept
         kept = kept - mean
-        kept *= self._root
-        spread = np.sqrt(np.einsum("ij,ij->j", kept, kept))
         covariance = np.einsum("ij,ij->j", self._directions, kept)
+        kept *= kept
+        spread = np.sqrt(self._weight @ kept)
         is_varied = self._is_varied & (spread > 0)
         r, r2 = np.full((2, len(mean)), np.nan)
         np.divide(covariance, spread, out=r, where=is_varied)

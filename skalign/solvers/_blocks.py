@@ -94,15 +94,18 @@ class BlockSolver:
             design, strengths.l2[closed], positive=positive, tol=tol, max_iter=max_iter
         )
         self._only_moments = not closed.any()
+        is_closed = bool((closed | strengths.empty).all())
         l1, l2 = strengths.l1[~strengths.empty], strengths.l2[~strengths.empty]
         is_ridge = positive and bool((l1 == 0).all() and (l2 > 0).all())
         self._by_residuals = is_ridge and _residuals_pay(design)
-        if (closed | strengths.empty).all() or self._by_residuals:
+        if is_closed or self._by_residuals:
             features = None
         elif features is None and gram_pays(design, n_targets):
             features = FeatureMoments.of(design)
         self._features = features
         self.through_columns = self._only_moments and features is None and not self._by_residuals
+        is_combined = is_closed and not self._images.needs_products
+        self._needs_products = not (self.through_columns or is_combined)
 
     def path(
         self,
@@ -153,7 +156,7 @@ class BlockSolver:
         PreparedTargets
             All that the block is solved from.
         """
-        products = needs_products or not self.through_columns
+        products = needs_products or self._needs_products
         try:
             return self._prepare(Y_block, numbers, products)
         except OutOfRangeError:
@@ -218,16 +221,18 @@ class BlockSolver:
         penalty : PenaltyStrengths
             Its strengths.
         coef : ndarray of shape (n_block, n_features) or None
-            Weights to start from, which may be overwritten.
+            Weights to start from.
 
         Returns
         -------
         Solution
             Weights of the block.
         """
-        if coef is not None and self._units_matter(targets):
-            shift = self._design.exponent - np.broadcast_to(targets.exponents, len(coef))
-            coef = np.nan_to_num(np.ldexp(coef, shift[:, None]))
+        if coef is not None:
+            coef = np.array(coef, dtype=self._design.dtype, order="C")
+            if self._units_matter(targets):
+                shift = self._design.exponent - np.broadcast_to(targets.exponents, len(coef))
+                coef = np.nan_to_num(np.ldexp(coef, shift[:, None]))
         solution = self._solve(targets, self._in_units(targets, penalty), coef)
         return self._in_numbers(targets, solution)
 
@@ -239,13 +244,13 @@ class BlockSolver:
     def _in_units(self, targets: PreparedTargets, penalty: PenaltyStrengths) -> PenaltyStrengths:
         if not self._units_matter(targets):
             return penalty
-        of_targets = np.broadcast_to(targets.exponents, len(targets.q))
+        of_targets = np.broadcast_to(targets.exponents, len(targets.means))
         return strengths_in_units(penalty, self._design.exponent, of_targets)
 
     def _in_numbers(self, targets: PreparedTargets, solution: Solution) -> Solution:
         if not self._units_matter(targets):
             return solution
-        of_targets = np.broadcast_to(targets.exponents, len(targets.q))
+        of_targets = np.broadcast_to(targets.exponents, len(targets.means))
         return solution_in_units(solution, self._design.exponent, of_targets)
 
     def _solve(

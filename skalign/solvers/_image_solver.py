@@ -8,9 +8,10 @@ from functools import cached_property, partial
 import numpy as np
 from numpy.typing import NDArray
 
-from skalign.solvers._certificate import certify_residual, rounding_violation
+from skalign.solvers._certificate import Certificate, certify_residual, rounding_violation
 from skalign.solvers._design import Design
 from skalign.solvers._dual_newton import solve_by_residual
+from skalign.solvers._dual_ridge import certify_combination, weights_of_images
 from skalign.solvers._kernel_fits import NEARLY_DEPENDENT
 from skalign.solvers._least_norm import choose_minimizers
 from skalign.solvers._least_squares import least_squares_solver
@@ -47,15 +48,38 @@ class ImageSolver:
         self._positive, self._tol, self._max_iter = positive, tol, max_iter
         self._least_squares = least_squares_solver(design, closed_l2) if closed_l2.size else None
 
+    @property
+    def needs_products(self) -> bool:
+        """Whether closed forms are found from products of targets and features."""
+        return self._least_squares is None or not self._least_squares.is_dual
+
     def least_squares(self, targets: PreparedTargets, penalty: PenaltyStrengths) -> Solution:
         """Solve a block that has a closed form."""
         assert self._least_squares is not None
+        if self._least_squares.is_dual:
+            return self._combination_of_images(targets, penalty)
         coef = self._least_squares.solve(targets.images, targets.q, penalty.l2)
         coef[~targets.q.any(axis=1)] = 0
         coef[:, self._design.norms == 0] = 0
         residual = targets.images - self._design.predict(coef)
         n_iter = np.ones(len(coef), np.int32)
         solution = self._certified(targets, penalty, coef, n_iter, residual)
+        solution.unique[:] = (penalty.l2 > 0) | self._least_squares.full_rank
+        return solution
+
+    def _combination_of_images(
+        self, targets: PreparedTargets, penalty: PenaltyStrengths
+    ) -> Solution:
+        assert self._least_squares is not None
+        design, images, squared_norms = self._design, targets.images, targets.squared_norms
+        coefficients = self._least_squares.solve(images, penalty.l2)
+        coef = weights_of_images(design, images, squared_norms, coefficients, penalty.l2)
+        residual = images - design.predict(coef)
+        found = certify_combination(design, residual, coef, coefficients, penalty, squared_norms)
+        if (found.kkt_violation > self._tol).any():  # a bound: the products may tell of less
+            found = None
+        n_iter = np.ones(len(coef), np.int32)
+        solution = self._certified(targets, penalty, coef, n_iter, residual, certificate=found)
         solution.unique[:] = (penalty.l2 > 0) | self._least_squares.full_rank
         return solution
 
@@ -229,20 +253,22 @@ class ImageSolver:
         *,
         features: Indices | None = None,
         products: Floats | None = None,
+        certificate: Certificate | None = None,
     ) -> Solution:
         """The solution of weights of some `features`, where all others are known to be optimal."""
         design = self._design
         if features is not None:
             design = replace(design, norms=design.norms[features], mean=design.mean[features])
-        certificate = certify_residual(
-            design,
-            residual,
-            coef,
-            penalty,
-            targets.squared_norms,
-            self._positive,
-            products=products,
-        )
+        if certificate is None:
+            certificate = certify_residual(
+                design,
+                residual,
+                coef,
+                penalty,
+                targets.squared_norms,
+                self._positive,
+                products=products,
+            )
         kkt = certificate.kkt_violation
         hidden = rounding_violation(design.norms, coef, targets.squared_norms)
         kkt += np.where(hidden > 0.5 * self._tol, hidden, 0)

@@ -39,13 +39,16 @@ class Solver(NamedTuple):
     ----------
     solve : callable
         Maps prepared targets (n_samples, n_block), their products with the features (n_block,
-        n_features) and their penalties (n_block,) to weights (n_block, n_features).
+        n_features) and their penalties (n_block,) to weights (n_block, n_features). With
+        `is_dual`, maps targets and penalties to the coefficients (n_samples, n_block) of the images
+        whose combinations the weights are.
     full_rank : bool
         Whether no feature is known to depend on others, so that no other weights do as well.
     """
 
-    solve: Callable[[Array, Array, Array], Array]
+    solve: Callable[..., Array]
     full_rank: bool
+    is_dual: bool = False
 
 
 def least_squares_solver(design: Design, l2: Array) -> Solver:
@@ -114,6 +117,13 @@ def _through_cholesky(
         refined = reciprocal * REFINED < 1
         factors[strength] = (factor, lower), units[:, None], refined, orthogonal
 
+    def solve_dual(prepared: Array, l2: Array) -> Array:
+        coefficients = np.empty(prepared.shape, design.dtype, order="F")
+        for strength in np.unique(l2):
+            some, (factor, units, _, _) = l2 == strength, factors[strength]
+            coefficients[:, some] = units * cho_solve(factor, units * prepared[:, some])
+        return coefficients
+
     def solve(prepared: Array, q: Array, l2: Array) -> Array:
         coef = np.empty((prepared.shape[1], design.X.shape[1]), design.dtype)
         for strength in np.unique(l2):
@@ -127,15 +137,14 @@ def _through_cholesky(
             def inverse(right: Array, factor: Any = factor, units: Any = units) -> Array:
                 return units * cho_solve(factor, units * right)
 
-            if dual:
-                coef[some] = design.cross(inverse(prepared[:, some]))
-                continue
             coef[some] = inverse(q[some].T).T
             if refined and design.dtype == np.float64:
                 gradient = design.cross(prepared[:, some] - design.predict(coef[some]))
                 coef[some] += inverse((gradient - strength * coef[some]).T).T
         return coef
 
+    if dual:
+        return Solver(solve_dual, full_rank=True, is_dual=True)
     return Solver(solve, full_rank=True)
 
 
@@ -145,13 +154,24 @@ def _through_spectrum(design: Design, strengths: Array) -> Solver | None:
     if not spectrum.violation(strengths[:1]) <= 0.1 * TOL[design.dtype]:
         return None
 
-    def solve(prepared: Array, q: Array, l2: Array) -> Array:
-        z = spectrum.coordinates(prepared)
-        return spectrum.weights(z / (spectrum.eigenvalues[:, None] + l2))
-
     values = spectrum.eigenvalues
     above_rounding = values > len(values) * np.finfo(design.dtype).eps * values.max(initial=0)
-    return Solver(solve, full_rank=above_rounding.sum() == np.count_nonzero(design.norms))
+    full_rank = above_rounding.sum() == np.count_nonzero(design.norms)
+
+    def coordinates(prepared: Array, l2: Array) -> Array:
+        return spectrum.coordinates(prepared) / (values[:, None] + l2)
+
+    if spectrum.is_dual:  # in double: products in single precision would miss the tolerance
+
+        def solve_dual(prepared: Array, l2: Array) -> Array:
+            return spectrum.vectors @ coordinates(prepared, l2)
+
+        return Solver(solve_dual, full_rank=full_rank, is_dual=True)
+
+    def solve(prepared: Array, q: Array, l2: Array) -> Array:
+        return spectrum.weights(coordinates(prepared, l2))
+
+    return Solver(solve, full_rank=full_rank)
 
 
 def powers_of_two(norms: Array) -> Doubles:

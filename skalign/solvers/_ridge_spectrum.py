@@ -117,10 +117,11 @@ class RidgeSpectrum:
             infinite without any penalty on singular features.
         """
         # Of y - (K + l2) U (z / (eigenvalues + l2)), or the same of X'y and X'X.
+        distinct, place = np.unique(l2, return_inverse=True)
         with np.errstate(divide="ignore", invalid="ignore"):
-            shares = self.residuals / (self.eigenvalues + np.expand_dims(l2, -1))
+            shares = self.residuals / (self.eigenvalues + distinct[:, np.newaxis])
         shares[np.isnan(shares)] = np.inf
-        bound = self.deviation + np.linalg.norm(shares, axis=-1)
+        bound = (self.deviation + np.linalg.norm(shares, axis=1))[place]
         if self.is_dual:
             return bound
         norms = self.design.norms

@@ -217,10 +217,7 @@ def _solve_block(
 ) -> Solution:
     Y_block, numbers, strengths, coef_init = item
     targets = solver.prepare(Y_block, numbers)
-    start = None
-    if coef_init is not None:
-        start = np.array(coef_init, dtype=targets.q.dtype, order="C")
-    solution = solver.solve(targets, strengths, start)
+    solution = solver.solve(targets, strengths, coef_init)
     if solver.through_columns:
         return replace(solution, coef=sparse.csr_array(solution.coef))
     return solution
