@@ -75,9 +75,9 @@ class ImageSolver:
         coefficients = self._least_squares.solve(images, penalty.l2)
         coef = weights_of_images(design, images, squared_norms, coefficients, penalty.l2)
         residual = images - design.predict(coef)
-        found = certify_combination(design, residual, coef, coefficients, penalty, squared_norms)
-        if (found.kkt_violation > self._tol).any():  # a bound: the products may tell of less
-            found = None
+        bounds = certify_combination(design, residual, coef, coefficients, penalty, squared_norms)
+        # Where the bound is not enough, the products may tell of less.
+        found = bounds if (bounds.kkt_violation <= self._tol).all() else None
         n_iter = np.ones(len(coef), np.int32)
         solution = self._certified(targets, penalty, coef, n_iter, residual, certificate=found)
         solution.unique[:] = (penalty.l2 > 0) | self._least_squares.full_rank
