@@ -11,7 +11,7 @@ from cython cimport floating
 from libc.float cimport FLT_MAX
 from libc.math cimport fabs
 from libc.stdlib cimport free, malloc
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memmove
 
 from skalign.solvers._loops cimport (
     LANES, add_rows, any_nonzero, find_above, largest_excess, steepest,
@@ -19,6 +19,7 @@ from skalign.solvers._loops cimport (
 
 cdef enum:
     COPIED_TOGETHER = 8  # columns of the sub-Gram: a cache line
+    MANY = 16  # numbers from where on a call copies them faster than a loop
     WORK_BETWEEN_CHECKS = 100_000_000  # multiplications: about a tenth of a second
 
 
@@ -135,31 +136,51 @@ cdef inline void activate(Workspace* ws, const floating* G, int count, floating*
 
 cdef inline void drop_zeros(Workspace* ws, floating* tag) noexcept nogil:
     """Take the features whose weight is zero out of the active set; the factor stays valid up to the first."""
-    cdef int i, j, m, kept = 0, k = ws.k, ld = ws.ld, first = k
+    cdef int i, j, m, n_runs = 0, kept = 0, k = ws.k, ld = ws.ld, first = k
     cdef floating* H = <floating*> ws.H
     cdef floating* w = <floating*> ws.w
     cdef floating* r = <floating*> ws.r
     cdef int* place = <int*> ws.step  # free between Newton steps, and at least as wide as int
+    cdef int* runs = <int*> ws.Hstep  # where features that stay start to lie together
     for i in range(k):
         if w[i] == 0:
             (<floating*> ws.g)[ws.active[i]] = r[i]
             if first == k:
                 first = i
         else:
+            if kept == 0 or place[kept - 1] != i - 1:
+                runs[n_runs] = kept
+                n_runs += 1
             place[kept] = i
             kept += 1
     if kept == k:
         return
+    runs[n_runs] = kept
     for i in range(kept):
         j = place[i]
         ws.active[i] = ws.active[j]
         w[i] = w[j]
         r[i] = r[j]
-        for m in range(kept):
-            H[<size_t> i * ld + m] = H[<size_t> j * ld + place[m]]
+        for m in range(n_runs):
+            move_back(
+                H + <size_t> i * ld + runs[m], H + <size_t> j * ld + place[runs[m]],
+                runs[m + 1] - runs[m],
+            )
     ws.k = kept
     if ws.n_factored > first:
         ws.n_factored = first
+
+
+cdef inline void move_back(floating* target, floating* source, int count) noexcept nogil:
+    """Copy numbers to where they were or before."""
+    cdef int i
+    if source == target:
+        return
+    if count >= MANY:
+        memmove(target, source, count * sizeof(floating))
+        return
+    for i in range(count):
+        target[i] = source[i]
 
 
 cdef inline void refresh(Workspace* ws, const floating* G, const floating* q) noexcept nogil:
