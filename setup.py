@@ -21,7 +21,11 @@ kernel = Extension(
     "skalign.solvers._kernel",
     ["skalign/solvers/_kernel.pyx"],
     include_dirs=["skalign/solvers"],
-    depends=["skalign/solvers/_loops.h", "skalign/solvers/_loops_body.h"],
+    depends=[
+        "skalign/solvers/_loops.h",
+        "skalign/solvers/_loops_body.h",
+        "skalign/solvers/_factor_loops.h",
+    ],
 )
 
 setup(

@@ -1,82 +1,19 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # cython: initializedcheck=False
-"""The active set of one target: its features, weights, gradient and sub-Gram.
+"""The active set of one target: features enter and leave it, its sub-Gram and its factor."""
 
-The arrays of a Workspace have no type of their own. Where no argument tells whether they are float
-or double, a pointer `tag`, never looked at, does.
-"""
-
-from cpython.ref cimport PyObject
 from cython cimport floating
-from libc.float cimport FLT_MAX
-from libc.math cimport fabs
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memmove
 
-from skalign.solvers._loops cimport (
-    LANES, add_rows, any_nonzero, find_above, largest_excess, steepest,
-)
+from skalign.solvers._gradients cimport refresh, refresh_active
+from skalign.solvers._loops cimport LANES, any_nonzero, leave_factor
+from skalign.solvers._workspace cimport Workspace, hidden, larger_int, smaller_int
 
 cdef enum:
     COPIED_TOGETHER = 8  # columns of the sub-Gram: a cache line
     MANY = 16  # numbers from where on a call copies them faster than a loop
-    WORK_BETWEEN_CHECKS = 100_000_000  # multiplications: about a tenth of a second
-
-
-cdef struct Workspace:
-    int p  # features
-    int ld  # row stride of H and L, and how many rows they have room for
-    int k  # active features
-    int n_factored  # leading rows of L that are up to date
-    int flat  # features without variance
-    bint positive
-    double l1
-    double l2
-    int* active  # (k,) their indices
-    int* entering  # (p,) room for indices of features that enter
-    void* norms  # (p,) |x_j|, the square roots of the diagonal of G
-    void* inverse  # (p,) 1 / |x_j|; 0 for features without variance, which never enter
-    void* g  # (p,) q - Hw, refreshed once a round; of active features out of sight, see `hidden`
-    void* w  # (k,) active weights
-    void* r  # (k,) q - Hw over active features, kept up to date by coordinate descent
-    void* step  # (k,) direction of the weights
-    void* Hstep  # (k,) H step
-    void* bounded  # (k,) a step that stops where weights reach zero
-    void* H  # (k, k) sub-Gram
-    void* L  # (k, k) its Cholesky factor, lower; behind it room for LANES numbers a row
-    PyObject* check_interrupt  # called now and then; may raise
-    double work  # multiplications since
-
-
-cdef inline int count_work(Workspace* ws, double work) except -1 nogil:
-    """Count multiplications, and after many of them give an interrupt the chance to end it all."""
-    ws.work += work
-    if ws.work > WORK_BETWEEN_CHECKS:
-        ws.work = 0
-        with gil:
-            (<object> ws.check_interrupt)()
-    return 0
-
-
-cdef inline double larger(double a, double b) noexcept nogil:
-    return a if a > b else b  # fmax would be a call, for the sake of NaN
-
-
-cdef inline int larger_int(int a, int b) noexcept nogil:
-    return a if a > b else b
-
-
-cdef inline int smaller_int(int a, int b) noexcept nogil:
-    return a if a < b else b
-
-
-cdef inline double smaller(double a, double b) noexcept nogil:
-    return a if a < b else b
-
-
-cdef inline floating hidden(Workspace* ws, floating* tag) noexcept nogil:
-    """What stands in g for active features, so that a search for violators passes them over."""
-    return -FLT_MAX if ws.positive else 0
+    ROTATION = 16  # multiplications of a factorization in the time of one rotation
 
 
 cdef inline int reserve(Workspace* ws, int k, floating* tag) except -1 nogil:
@@ -135,7 +72,7 @@ cdef inline void activate(Workspace* ws, const floating* G, int count, floating*
 
 
 cdef inline void drop_zeros(Workspace* ws, floating* tag) noexcept nogil:
-    """Take the features whose weight is zero out of the active set; the factor stays valid up to the first."""
+    """Take the features whose weight is zero out of the active set, and out of the factor."""
     cdef int i, j, m, n_runs = 0, kept = 0, k = ws.k, ld = ws.ld, first = k
     cdef floating* H = <floating*> ws.H
     cdef floating* w = <floating*> ws.w
@@ -155,6 +92,7 @@ cdef inline void drop_zeros(Workspace* ws, floating* tag) noexcept nogil:
             kept += 1
     if kept == k:
         return
+    drop_from_factor(ws, first, tag)
     runs[n_runs] = kept
     for i in range(kept):
         j = place[i]
@@ -167,8 +105,27 @@ cdef inline void drop_zeros(Workspace* ws, floating* tag) noexcept nogil:
                 runs[m + 1] - runs[m],
             )
     ws.k = kept
-    if ws.n_factored > first:
+
+
+cdef inline void drop_from_factor(Workspace* ws, int first, floating* tag) noexcept nogil:
+    """Take the features whose weight is zero, from `first` on, out of the factor; or cut it there,
+    where they are so many that to compute it again costs less."""
+    cdef int i, n = ws.n_factored
+    cdef floating* w = <floating*> ws.w
+    cdef double work = 0
+    for i in range(first, n):
+        if w[i] == 0:
+            work += <double> (n - i) * (n - i)
+    if n > first and ROTATION * work > <double> n * n * n - <double> first * first * first:
         ws.n_factored = first
+        return
+    for i in range(n - 1, first - 1, -1):
+        if w[i] == 0:
+            leave_factor(
+                ws.n_factored, i, <floating*> ws.L, ws.ld,
+                <floating*> ws.L + <size_t> ws.ld * ws.ld
+            )
+            ws.n_factored -= 1
 
 
 cdef inline void move_back(floating* target, floating* source, int count) noexcept nogil:
@@ -181,20 +138,6 @@ cdef inline void move_back(floating* target, floating* source, int count) noexce
         return
     for i in range(count):
         target[i] = source[i]
-
-
-cdef inline void refresh(Workspace* ws, const floating* G, const floating* q) noexcept nogil:
-    """g = q - Hw from scratch, over all features; r is its active part."""
-    cdef int i, j, p = ws.p
-    cdef floating* g = <floating*> ws.g
-    cdef floating* w = <floating*> ws.w
-    cdef floating* r = <floating*> ws.r
-    memcpy(g, q, p * sizeof(floating))
-    add_rows(p, ws.k, G, p, ws.active, w, -1, g)
-    for i in range(ws.k):
-        j = ws.active[i]
-        r[i] = g[j] - <floating> ws.l2 * w[i]
-        g[j] = hidden(ws, w)
 
 
 cdef inline void change_l2(Workspace* ws, const floating* G, double l2) noexcept nogil:
@@ -212,75 +155,9 @@ cdef inline void change_l2(Workspace* ws, const floating* G, double l2) noexcept
     ws.n_factored = 0
 
 
-cdef inline double worst_excess(Workspace* ws, floating* tag) noexcept nogil:
-    """How far gradients of inactive features lie outside their bounds at most, over |x_j|."""
-    return largest_excess(
-        ws.p, <floating*> ws.g, <floating*> ws.inverse, <floating> ws.l1, ws.positive
-    )
-
-
-cdef inline double largest_pull(Workspace* ws, const floating* q) noexcept nogil:
-    """The largest |q_j| / |x_j|."""
-    return largest_excess(ws.p, q, <floating*> ws.inverse, <floating> 0, False)
-
-
-cdef inline double steepest_slope(Workspace* ws, floating slip, floating* tag) noexcept nogil:
-    """The largest gradient of an inactive feature, each known up to slip |x_j|."""
-    return steepest(ws.p, <floating*> ws.g, <floating*> ws.norms, slip, ws.positive)
-
-
-cdef inline double excess(Workspace* ws, int j, floating* tag) noexcept nogil:
-    """How far the gradient of an inactive feature lies outside its bounds, over |x_j|."""
-    cdef floating g = (<floating*> ws.g)[j]
-    return ((g if ws.positive else <floating> fabs(g)) - <floating> ws.l1) * (<floating*> ws.inverse)[j]
-
-
-cdef inline int violators(Workspace* ws, floating bar, floating* tag) noexcept nogil:
-    """The number of inactive features whose gradient is outside its bounds by more than bar |x_j|;
-    they are listed in `ws.entering`."""
-    return find_above(
-        ws.p, <floating*> ws.g, <floating*> ws.inverse, <floating> ws.l1, bar, ws.positive,
-        ws.entering
-    )
-
-
-cdef inline int count_ties(Workspace* ws, floating bar, floating* tag) noexcept nogil:
-    """How many inactive features have a gradient above bar |x_j| below its bound, bar negative."""
-    cdef int i, found = violators(ws, bar, tag) - ws.flat
-    if not ws.positive:
-        for i in range(ws.k):  # their g is hidden as 0
-            found -= -ws.l1 * (<floating*> ws.inverse)[ws.active[i]] > bar
-    return found
-
-
-cdef inline double active_residual(Workspace* ws, floating* tag) noexcept nogil:
-    """The largest departure of an active feature's gradient from its bound, over |x_j|."""
-    cdef int i
-    cdef double worst = 0
-    cdef floating* w = <floating*> ws.w
-    cdef floating* inverse = <floating*> ws.inverse
-    for i in range(ws.k):
-        if w[i] != 0:
-            worst = larger(
-                worst,
-                fabs((<floating*> ws.r)[i] - (ws.l1 if w[i] > 0 else -ws.l1)) * inverse[ws.active[i]],
-            )
-    return worst
-
-
-cdef inline double objective(Workspace* ws, const floating* q, floating* tag) noexcept nogil:
-    """1/2 w'Hw - q'w + l1 |w|_1 for r up to date."""
-    cdef int i
-    cdef double total = 0
-    cdef floating* r = <floating*> ws.r
-    cdef floating* w = <floating*> ws.w
-    for i in range(ws.k):
-        total += ws.l1 * fabs(w[i]) - 0.5 * w[i] * (<double> q[ws.active[i]] + r[i])
-    return total
-
-
 cdef inline int start(Workspace* ws, const floating* G, const floating* q, floating* w_full) except -1 nogil:
-    """Make the admissible weights of w_full the active ones, and w_full zero."""
+    """Make the admissible weights of w_full the active ones, and w_full zero. Where there are any,
+    the gradient of the other features is left to `refresh`."""
     cdef int j, k = 0
     ws.k = 0
     ws.n_factored = 0
@@ -296,9 +173,11 @@ cdef inline int start(Workspace* ws, const floating* G, const floating* q, float
         activate(ws, G, k, w_full)
         for j in range(k):
             (<floating*> ws.w)[j] = w_full[ws.active[j]]
+        refresh_active(ws, q)
         for j in range(ws.p):
             w_full[j] = 0
-    refresh(ws, G, q)
+    if k == 0:
+        refresh(ws, G, q)
     return 0
 
 

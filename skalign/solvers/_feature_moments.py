@@ -24,12 +24,16 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 from scipy.linalg import eigh
 
 from skalign.solvers._combination import Combination, check_digits, nothing
 from skalign.solvers._design import Design
 from skalign.utils import Doubles, Floats, Indices, call_interruptibly, check_sample_weight
+
+ROUGH_FEATURES = 256  # a Gram of fewer is read as fast in double precision
+ROUGH_RANGE = 1e-9  # the least norm over the largest whose products are left in single precision
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +94,21 @@ class FeatureMoments:
         """Eigenvalues (n_features,), none negative, and eigenvectors, in columns, of the Gram."""
         values, vectors = call_interruptibly(eigh, self.gram.astype(np.float64), check_finite=False)
         return np.maximum(values, 0), vectors
+
+    @cached_property
+    def rough_gram(self) -> tuple[NDArray[np.float32], float] | None:
+        """The Gram in single precision, for guesses, and the power of four that it is multiplied by
+        to be in range; None where it is small, in single precision itself, or of a wide range."""
+        if len(self.gram) < ROUGH_FEATURES or self.gram.dtype == np.float32:
+            return None
+        largest = self.norms.max()
+        _, exponent = np.frexp(largest)
+        if ((self.norms > 0) & (self.norms < ROUGH_RANGE * largest)).any() or exponent < -500:
+            return None
+        unit = float(np.ldexp(1.0, -2 * int(exponent)))
+        rough = np.empty(self.gram.shape, np.float32)
+        np.multiply(self.gram, unit, out=rough, casting="same_kind")
+        return rough, unit
 
     def take(self, index: Any) -> FeatureMoments:
         """Choose features.

@@ -24,6 +24,8 @@ def solve_block(
     gap: Doubles,
     pivot: Doubles,
     ties: NDArray[np.int32],
+    rough: NDArray[np.float32] | None = None,
+    rough_unit: float = 1,
 ) -> None: ...
 def quadratic_block(
     G: Array,

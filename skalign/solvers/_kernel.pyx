@@ -20,17 +20,22 @@ interrupt raises.
 
 from cpython.ref cimport PyObject
 from cython cimport floating
-from libc.float cimport DBL_EPSILON, FLT_EPSILON
-from libc.math cimport HUGE_VAL, NAN, fabs, sqrt
+from libc.float cimport DBL_EPSILON, DBL_MIN, FLT_EPSILON
+from libc.math cimport HUGE_VAL, NAN, fabs, frexp, ldexp, sqrt
 from libc.stdlib cimport free, malloc
 
 from skalign.solvers._active_set cimport (
-    Workspace, activate, active_residual, change_l2, count_ties, count_work, drop_zeros, excess, keep,
-    larger, larger_int, largest_pull, objective, refresh, reserve, smaller, smaller_int, start,
-    steepest_slope, violators, worst_excess,
+    activate, change_l2, drop_zeros, keep, reserve, start,
+)
+from skalign.solvers._gradients cimport (
+    active_residual, count_ties, excess, largest_pull, objective, refresh, refresh_active,
+    refresh_roughly, steepest_slope, violators, worst_excess,
 )
 from skalign.solvers._loops cimport choose_loops, squared_excess
 from skalign.solvers._steps cimport coordinate_descent, factorize, newton
+from skalign.solvers._workspace cimport (
+    Workspace, count_work, larger, larger_int, smaller, smaller_int,
+)
 
 from skalign.utils import check_interrupt
 
@@ -96,12 +101,15 @@ cdef int solve_target(
         start(ws, G, q, w_full)
     if ws.k:  # first let them settle among themselves, before others are judged by their gradient
         n_iter += newton(ws, tight, noise, max_iter if max_iter < RESUMED_STEPS else RESUMED_STEPS, w)
-        refresh(ws, G, q)
+        refresh_roughly(ws, G, q, HUGE_VAL)
     exact = True
     while n_iter < max_iter:
         n_iter += 1
         count_work(ws, <double> p * (ws.k + 1))
         worst = worst_excess(ws, w)
+        if worst <= ws.slip:  # to be known better
+            refresh(ws, G, q)
+            worst = worst_excess(ws, w)
         if exact:
             violation = larger(worst, active_residual(ws, w))
             solved = violation <= tight
@@ -124,13 +132,19 @@ cdef int solve_target(
         coordinate_descent(ws, CD_PASSES, larger(LOOSE * worst, tight), w)
         exact = ws.k <= SMALL_SUPPORT or worst <= SETTLED * pull
         if exact:
+            if ws.slip:  # the r of features that entered is no better
+                drop_zeros(ws, w)
+                refresh_active(ws, q)
             n_iter += newton(ws, tight, noise, max_iter - n_iter, w)
         else:
             drop_zeros(ws, w)
-        refresh(ws, G, q)
+        refresh_roughly(ws, G, q, worst)
     drop_zeros(ws, w)
+    if ws.slip:
+        refresh(ws, G, q)
     if not solved and larger(worst_excess(ws, w), active_residual(ws, w)) > least:
         start(ws, G, q, w_full)  # an earlier round was better
+        refresh(ws, G, q)
     keep(ws, w_full)
     return n_iter
 
@@ -234,6 +248,8 @@ def solve_block(
     double[:, ::1] gap,  # OUT (n_alphas, n_targets) in the units of 1/2 |y - Xw|^2
     double[:, ::1] pivot,  # OUT (n_alphas, n_targets) least squared sine of an active feature
     int[:, ::1] ties,  # OUT (n_alphas, n_targets) inactive features with gradients at their bound
+    const float[:, ::1] rough=None,  # IN (n_features, n_features) G times rough_unit
+    double rough_unit=1,  # IN a power of four
 ):
     """Solve every target of a block at every alpha, each from the one before, without the GIL.
 
@@ -242,6 +258,7 @@ def solve_block(
     cdef Workspace ws
     cdef int v, a, j, p = G.shape[0], n_targets = Q.shape[0], n_alphas = W.shape[0]
     cdef size_t item = sizeof(floating)
+    cdef int exponent
     cdef double scale, pull
     cdef floating* norms
     cdef floating* inverse
@@ -257,8 +274,16 @@ def solve_block(
     ws.entering = ws.active + p
     ws.g = malloc(8 * p * item)
     ws.H = ws.L = NULL
+    ws.slip = 0
+    ws.rough = NULL
+    ws.rough_w = NULL
+    if floating is double and rough is not None:
+        ws.rough = &rough[0, 0]
+        ws.rough_w = <float*> malloc(2 * p * sizeof(float))
+        ws.rough_g = ws.rough_w + p
+    ws.rough_unit = rough_unit
     try:
-        if not (ws.active and ws.g):
+        if not (ws.active and ws.g and (ws.rough_w or not ws.rough)):
             raise MemoryError(f"no room for the working memory of a problem with {p} features")
         ws.w = <floating*> ws.g + p
         ws.r = <floating*> ws.g + 2 * p
@@ -276,6 +301,8 @@ def solve_block(
             for v in range(n_targets):
                 pull = largest_pull(&ws, &Q[v, 0])
                 scale = larger(sqrt(larger(yy[v], 0)), pull)  # equal but for rounding, or |y|
+                frexp(scale, &exponent)
+                ws.rough_scale = larger(ldexp(sqrt(rough_unit), -exponent), DBL_MIN)
                 for a in range(n_alphas):
                     if a == 0:
                         ws.l2 = l2[a, v]
@@ -295,6 +322,7 @@ def solve_block(
         free(ws.g)
         free(ws.H)
         free(ws.L)
+        free(ws.rough_w)
 
 
 def quadratic_block(

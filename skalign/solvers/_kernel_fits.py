@@ -134,6 +134,7 @@ def _through_kernel(
     kkt, gap, pivot = np.empty((3, *shape))
     n_iter, ties = np.empty((2, *shape), np.int32)
     finite = [penalty.finite(q) for penalty in penalties]
+    rough, rough_unit = features.rough_gram or (None, 1.0)
     solve_block(
         features.gram,
         q,
@@ -150,6 +151,8 @@ def _through_kernel(
         gap,
         pivot,
         ties,
+        rough,
+        rough_unit,
     )
     fits = []
     for k, penalty in enumerate(penalties):

@@ -9,6 +9,7 @@ AVX2 and for AVX-512. All other compilers and processors get the first kind only
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #if defined(_MSC_VER) && !defined(__clang__)
 #define RESTRICT __restrict
@@ -68,9 +69,10 @@ static inline FloatLanes minus_float(FloatLanes value, float factor, FloatLanes 
         double (*descend)(                                                                         \
             int, const REAL*, size_t, const REAL*, const REAL*, REAL, int, REAL*, REAL*            \
         );                                                                                         \
-        int (*factorize)(int, int, const REAL*, REAL*, size_t, REAL, REAL*);                              \
+        int (*factorize)(int, int, const REAL*, REAL*, size_t, REAL, REAL*);                       \
         void (*solve_lower)(int, int, const REAL*, size_t, REAL*);                                 \
         void (*solve_upper)(int, const REAL*, size_t, REAL*);                                      \
+        void (*leave_factor)(int, int, REAL*, size_t, REAL*);                                      \
     } TYPE;
 
 DECLARE_LOOPS(double, DoubleLoops)
@@ -97,6 +99,8 @@ static inline int lowest_bit(uint64_t bits) {
 #define JOIN(a, b) a##b
 #define EXPAND(a, b) JOIN(a, b)
 
+/* Columns of a factor that are taken together: as many as there are registers for. */
+#define COLUMNS 4
 #define ATTRIBUTES
 #define REAL double
 #define LANE_VECTOR DoubleLanes
@@ -132,6 +136,8 @@ static inline int lowest_bit(uint64_t bits) {
 #include "_loops_body.h"
 #undef ATTRIBUTES
 
+#undef COLUMNS
+#define COLUMNS 8
 #define ATTRIBUTES __attribute__((target(WIDE)))
 #define REAL double
 #define LANE_VECTOR DoubleLanes

@@ -28,6 +28,7 @@ cdef extern from "_loops.h" nogil:
         ) noexcept nogil
         void (*solve_lower)(int, int, const double*, size_t, double*) noexcept nogil
         void (*solve_upper)(int, const double*, size_t, double*) noexcept nogil
+        void (*leave_factor)(int, int, double*, size_t, double*) noexcept nogil
 
     ctypedef struct FloatLoops:
         void (*axpy)(int, float, const float*, float*) noexcept nogil
@@ -48,6 +49,7 @@ cdef extern from "_loops.h" nogil:
         int (*factorize)(int, int, const float*, float*, size_t, float, float*) noexcept nogil
         void (*solve_lower)(int, int, const float*, size_t, float*) noexcept nogil
         void (*solve_upper)(int, const float*, size_t, float*) noexcept nogil
+        void (*leave_factor)(int, int, float*, size_t, float*) noexcept nogil
 
     DoubleLoops double_loops
     FloatLoops float_loops
@@ -172,3 +174,12 @@ cdef inline void solve_upper(
         double_loops.solve_upper(n, L, stride, x)
     else:
         float_loops.solve_upper(n, L, stride, x)
+
+
+cdef inline void leave_factor(
+    int n, int gone, floating* L, size_t stride, floating* room
+) noexcept nogil:
+    if floating is double:
+        double_loops.leave_factor(n, gone, L, stride, room)
+    else:
+        float_loops.leave_factor(n, gone, L, stride, room)

@@ -6,10 +6,11 @@ from cython cimport floating
 from libc.float cimport DBL_EPSILON, FLT_EPSILON
 from libc.math cimport HUGE_VAL, fabs, sqrt
 
-from skalign.solvers._active_set cimport Workspace, count_work, drop_zeros, larger, smaller
+from skalign.solvers._active_set cimport drop_zeros
 from skalign.solvers._loops cimport (
     add_rows, axpy, cholesky, descend, dot, solve_lower, solve_upper,
 )
+from skalign.solvers._workspace cimport Workspace, count_work, larger, smaller
 
 cdef enum:
     FACTORED_TOGETHER = 256  # rows of the factor between looks at interrupts
