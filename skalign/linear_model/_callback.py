@@ -19,7 +19,12 @@ def with_callbacks(fit: Fit) -> Fit:
 
 
 def begin_tasks(
-    estimator: Any, results: Iterable[Result], *, total: int, **data: Any
+    estimator: Any,
+    results: Iterable[Result],
+    *,
+    total: int,
+    task_name: str = "block of targets",
+    **data: Any,
 ) -> Iterator[Result]:
     """Pass `results` on; every one of the `total` is a task of the estimator's callbacks.
 
@@ -31,6 +36,8 @@ def begin_tasks(
         Whose items are computed when asked for.
     total : int
         How many there are.
+    task_name : str, default="block of targets"
+        What one of them is.
     **data : dict
         ``X``, ``y`` and ``metadata`` of the fit.
 
@@ -43,7 +50,7 @@ def begin_tasks(
     context.call_on_fit_task_begin(estimator=estimator, **data)
     items = iter(results)
     for _ in range(total):
-        task = context.subcontext(task_name="block of targets")
+        task = context.subcontext(task_name=task_name)
         task.call_on_fit_task_begin(estimator=estimator)
         yield next(items)
         task.call_on_fit_task_end(estimator=estimator)

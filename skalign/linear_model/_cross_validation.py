@@ -16,14 +16,9 @@ from skalign.linear_model._cross_validation_problem import (
     Split,
     TakenTargets,
 )
-from skalign.linear_model._fold_scorers import (
-    BlockOfTargets,
-    FittedFold,
-    FoldScorer,
-    FoldScores,
-    SubtractedFold,
-)
-from skalign.linear_model._ridge_fold import LeaveOneOutFold, RidgeFold, shared_kernel
+from skalign.linear_model._fold_scorers import BlockOfTargets, FoldScorer, FoldScores
+from skalign.linear_model._folds import AllSamples, can_subtract, fold_scorer, groups_of_folds
+from skalign.linear_model._ridge_fold import shared_kernel
 from skalign.linear_model._score_averages import CandidateScores, ScoreAverages
 from skalign.linear_model._target_scales import check_not_vanished
 from skalign.solvers import Design, FeatureMoments, Moments, cut_targets, gram_pays, target_blocks
@@ -33,34 +28,15 @@ from skalign.utils import (
     Flags,
     Floats,
     map_blocks,
+    map_steps,
+    on_cluster,
     single_threaded_blas_if_small,
 )
 
 RIDGE_COPIES = 6  # arrays over samples that a fold of a ridge holds for each target
-FOLD_BYTES = 2**31  # of Grams and held-out features of folds that share a pass through targets
 
 Products = tuple[Floats, Doubles, Doubles]  # with the features, means and squared norms of targets
-
-
-class AllSamples(NamedTuple):
-    """Features over all samples, which every block of targets shares.
-
-    Attributes
-    ----------
-    design : Design
-        The features, prepared.
-    features : FeatureMoments or None
-        Their moments; None where a Gram does not serve.
-    kernel : ndarray of shape (n_samples, n_samples) or None
-        Products of their rows, where folds of a ridge share them.
-    is_ridge : bool
-        Whether folds are decomposed, so that no products of targets and features are needed.
-    """
-
-    design: Design
-    features: FeatureMoments | None = None
-    kernel: Doubles | None = None
-    is_ridge: bool = False
+ScoredBlock = Generator[tuple["TargetsOfAllSamples", list[FoldScores]] | None, None, None]
 
 
 class TargetsOfAllSamples(NamedTuple):
@@ -157,7 +133,8 @@ def cross_validate(
     n_jobs : int or None
         Number of threads over blocks of targets.
     progress : callable
-        Called as ``progress(blocks, total=n_blocks)``; yields what it is given.
+        Called as ``progress(steps, total=n_blocks * n_splits)``; yields what it is given. A step is
+        one block of targets in one fold.
 
     Returns
     -------
@@ -197,39 +174,44 @@ def cross_validate(
                 _at_alphas_of(grid, block, one, design)
                 for block, one in zip(blocks, prepared, strict=True)
             ]
-        by_subtraction = _can_subtract(problem, samples, splits)
-        groups = _groups_of_folds(samples, splits, by_subtraction=by_subtraction)
+        by_subtraction = can_subtract(problem, samples, splits)
+        groups = groups_of_folds(samples, splits, by_subtraction=by_subtraction)
         averages = ScoreAverages(len(splits), grid.n_candidates, problem.n_targets)
-
-        def fold_scorer(split: Split) -> FoldScorer:
-            if leaves_one_out:
-                return LeaveOneOutFold(shared, grid, design)
-            if by_subtraction and samples.features is not None:
-                return SubtractedFold(shared, grid, split, samples.features)
-            if samples.is_ridge:
-                fold = RidgeFold(
-                    shared, grid, split, kernel=samples.kernel, with_error=len(splits) == 1
-                )
-                if fold.is_accurate():
-                    return fold
-            return FittedFold(shared, grid, split, with_error=len(splits) == 1)
 
         def take(k: int) -> tuple[TakenTargets, TargetsOfAllSamples | None]:
             return problem.take(blocks[k]), known[k]
 
         def score_all() -> Generator[None, None, None]:
             for numbers in groups:
-                folds = [fold_scorer(splits[number]) for number in numbers]
+                folds = [
+                    fold_scorer(
+                        shared,
+                        samples,
+                        grid,
+                        splits[number],
+                        leaves_one_out=leaves_one_out,
+                        by_subtraction=by_subtraction,
+                        with_error=len(splits) == 1,
+                        sent=on_cluster(len(blocks), n_jobs),
+                    )
+                    for number in numbers
+                ]
                 score = partial(_score_block, shared, samples, grid, folds)
-                with closing(map_blocks(score, range(len(blocks)), n_jobs, take=take)) as results:
-                    for k, (of_all, of_folds) in enumerate(results):
-                        known[k] = of_all
-                        for number, scores in zip(numbers, of_folds, strict=True):
-                            averages.add(number, blocks[k], scores)
+                steps = map_steps(
+                    score, range(len(blocks)), n_jobs, take=take, n_steps=len(numbers)
+                )
+                left = iter(range(len(blocks)))
+                with closing(steps):
+                    for result in steps:
+                        if result is not None:
+                            k = next(left)
+                            known[k], of_folds = result
+                            for number, scores in zip(numbers, of_folds, strict=True):
+                                averages.add(number, blocks[k], scores)
                         yield
 
         results = stack.enter_context(closing(score_all()))
-        for _ in progress(results, total=len(groups) * len(blocks)):
+        for _ in progress(results, total=len(splits) * len(blocks)):
             pass
     of_blocks = [one for one in known if one is not None]
     alphas = [one.alphas.reshape(grid.n_candidates, -1) for one in of_blocks]
@@ -249,7 +231,8 @@ def _score_block(
     grid: CandidateGrid,
     folds: Sequence[FoldScorer],
     item: tuple[TakenTargets, TargetsOfAllSamples | None],
-) -> tuple[TargetsOfAllSamples, list[FoldScores]]:
+) -> ScoredBlock:
+    """Score a block in one fold after the other, of which each is a step."""
     taken, known = item
     targets = _read(samples.design, taken)
     if known is None:
@@ -257,7 +240,12 @@ def _score_block(
     if known.products is not None:
         assert samples.features is not None
         targets = targets._replace(moments=Moments(samples.features, *known.products))
-    return known, [fold.score(targets, known.alphas) for fold in folds]
+    scores: list[FoldScores] = []
+    for fold in folds:
+        if scores:
+            yield None
+        scores.append(fold.score(targets, known.alphas))
+    yield known, scores
 
 
 def prepare_block(
@@ -305,38 +293,3 @@ def _at_alphas_of(
     alphas = grid.alphas_of_block(design, q, block)
     is_empty = grid.empty_on_all(alphas, q, design.total_weight)
     return known._replace(alphas=alphas, is_empty=is_empty)
-
-
-def _can_subtract(
-    problem: CrossValidationProblem, samples: AllSamples, splits: Sequence[Split]
-) -> bool:
-    """Whether every training part is the complement of its held-out part, and a Gram serves."""
-    return (
-        len(splits) > 1
-        and samples.features is not None
-        and not samples.design.is_sparse
-        and all(
-            (np.bincount(np.concatenate(split), minlength=problem.X.shape[0]) == 1).all()
-            for split in splits
-        )
-    )
-
-
-def _groups_of_folds(
-    samples: AllSamples, splits: Sequence[Split], *, by_subtraction: bool
-) -> list[range]:
-    """Numbers of the folds that pass through the targets together.
-
-    Folds by subtraction, and those that share a kernel: as many as fit in memory. Others: one at a
-    time, for each holds a copy of its images.
-    """
-    size = 1
-    n_samples, n_features = samples.design.X.shape
-    if by_subtraction:
-        n_held_out = max(len(test) for _, test in splits)
-        numbers_each = n_features * (2 * n_features + n_held_out)
-        size = max(1, FOLD_BYTES // (numbers_each * samples.design.dtype.itemsize))
-    elif samples.is_ridge:
-        numbers_each = 3 * n_samples * min(n_samples, n_features) + n_samples * n_features
-        size = max(1, FOLD_BYTES // (8 * numbers_each))
-    return [range(k, min(k + size, len(splits))) for k in range(0, len(splits), size)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -82,7 +82,7 @@ class SubtractedFold:
 
     The moments of the training part are those of all samples less those of the held-out part, and
     the scores come from the moments of the latter: no image is needed. Features and targets that
-    keep too few digits are computed from the training images.
+    keep too few digits are computed from the training images. It must be prepared where it scores.
 
     Parameters
     ----------
@@ -105,20 +105,25 @@ class SubtractedFold:
     ) -> None:
         self._problem, self._grid, self._whole = problem, grid, features
         self._train, self._test = split
+
+    def prepared(self) -> SubtractedFold:
+        """The same fold, with its moments."""
+        problem = self._problem
         # Pearson's r needs centered moments, whether an intercept is fitted or not.
         self._design = problem.design(self._test, center=True)
         self._held_out = FeatureMoments.of(self._design)
         self._cosine = mean_cosine_of_moments(self._held_out, center=problem.center)
-        self._features = features - self._held_out
+        self._features = self._whole - self._held_out
         if self._features.lost.size:
             self._features = self._features.recomputed(
                 problem.X[self._train], problem.weight_of(self._train)
             )
+        return self
 
-    def recipe(self) -> tuple[type, tuple[Any, ...]]:
+    def recipe(self) -> tuple[Callable[..., SubtractedFold], tuple[Any, ...]]:
         """How a worker of a cluster makes the same fold: two Grams take longer to send."""
         split = self._train, self._test
-        return SubtractedFold, (self._problem, self._grid, split, self._whole)
+        return _prepared_fold, (self._problem, self._grid, split, self._whole)
 
     def score(self, targets: BlockOfTargets, alphas: Doubles) -> FoldScores:
         """Score a block of targets at alphas (n_steps, n_l1_ratios, n_block)."""
@@ -152,6 +157,10 @@ class SubtractedFold:
             ]
             found.append(_table(of_steps, path.kkt_violation))
         return _merged(found)
+
+
+def _prepared_fold(*args: Any) -> SubtractedFold:
+    return SubtractedFold(*args).prepared()
 
 
 class FittedFold:

@@ -12,13 +12,12 @@ import numpy as np
 
 from skalign.linear_model._candidates import CandidateGrid
 from skalign.linear_model._cross_validation import (
-    FOLD_BYTES,
-    AllSamples,
     CrossValidation,
     cross_validate,
     prepare_block,
 )
 from skalign.linear_model._cross_validation_problem import CrossValidationProblem, Split
+from skalign.linear_model._folds import FOLD_BYTES, AllSamples
 from skalign.linear_model._ridge_fold import LEAST_LEFT_OUT
 from skalign.linear_model._score_averages import CandidateScores
 from skalign.solvers import target_blocks

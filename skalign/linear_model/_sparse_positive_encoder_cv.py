@@ -180,6 +180,9 @@ class SparsePositiveEncoderCV(LinearEncoder):
     are computed from the training samples. Other splitters and sparse `X` are fitted
     fold by fold.
 
+    ``set_callbacks(sklearn.callback.ProgressBar())`` shows progress, with a task for every block of
+    targets in every fold.
+
     A ridge or OLS without signs takes one eigendecomposition for each fold, of ``XX'`` or ``X'X``,
     which all alphas and targets share. Predictions come from it without weights; those are computed
     once, at the chosen alpha. The largest violation of the optimality conditions is then a bound,
@@ -330,7 +333,7 @@ class SparsePositiveEncoderCV(LinearEncoder):
             "needs_theta": needs_theta,
             "leaves_one_out": leaves_one_out,
             "n_jobs": self.n_jobs,
-            "progress": partial(begin_tasks, self, **data),
+            "progress": partial(begin_tasks, self, task_name="block of targets in a fold", **data),
         }
         if patterns is not None and patterns.any_missing:
             found = cross_validate_observed(problem, splits, grid, patterns, **settings)

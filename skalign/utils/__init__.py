@@ -9,7 +9,7 @@ from skalign.utils._checks import (
     check_sample_weight,
 )
 from skalign.utils._documentation_link import DocumentationLink
-from skalign.utils._map_blocks import map_blocks, map_unordered
+from skalign.utils._map_blocks import map_blocks, map_steps, map_unordered, on_cluster
 from skalign.utils._missing import MissingPatterns, ObservedResponses, PatternOfTargets
 from skalign.utils._missing_errors import (
     Missing,
@@ -55,8 +55,10 @@ __all__ = [
     "import_pyplot",
     "install_hint",
     "map_blocks",
+    "map_steps",
     "map_unordered",
     "missing_explained",
+    "on_cluster",
     "refuse_missing",
     "single_threaded_blas",
     "single_threaded_blas_if_small",

@@ -11,9 +11,11 @@ from threading import get_ident, local
 from typing import Any, Generic, Protocol, TypeVar
 
 from skalign.utils._start_thread import start_thread
+from skalign.utils._steps import compute_steps
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Found = TypeVar("Found")
 Outcome = SimpleQueue[tuple[Any, BaseException | None]]  # one result or error
 
 SECONDS_DEAF = 0.5  # where a waiting thread hears no interrupt (Windows), it waits no longer
@@ -94,8 +96,11 @@ def call_interruptibly(function: Callable[..., Result], *args: Any, **kwargs: An
             outcome.put((None, error))
 
     start_thread(call)
-    result: Result = _result(outcome)
-    return result
+    result, error = _get(outcome)
+    if error is not None:
+        raise error
+    found: Result = result
+    return found
 
 
 class Workers(Generic[Item, Result]):
@@ -106,27 +111,44 @@ class Workers(Generic[Item, Result]):
     break. Here the calling thread does nothing but put into queues and wait for them.
     """
 
-    def __init__(self, function: Callable[[Item], Result], n_workers: int) -> None:
-        self.function, self.n_workers = function, n_workers
+    def __init__(self, function: Callable[[Item], Any], n_workers: int, n_steps: int = 1) -> None:
+        self.function, self.n_workers, self.n_steps = function, n_workers, n_steps
         self.outer = _own_crew()
         self.dismissed = False
-        self.tasks: SimpleQueue[tuple[Item, Outcome] | None] = SimpleQueue()
+        self.tasks: SimpleQueue[_Task[Item] | None] = SimpleQueue()
+        self.events: SimpleQueue[_Task[Item]] = SimpleQueue()  # of each step and result
         self.present: set[int] = set()  # idents of threads
         self.gone: SimpleQueue[None] = SimpleQueue()
 
-    def map(self, blocks: Sequence[Item]) -> Generator[Result, None, None]:
-        """Results in order; at most two a worker wait in memory until they are asked for."""
+    def map(self, blocks: Sequence[Item]) -> Generator[Result | None, None, None]:
+        """Results in order; at most two a worker wait in memory until they are asked for.
+
+        Before a result, None comes for every step of its block but the last.
+        """
         for _ in range(self.n_workers):
             start_thread(self.work)
-        running: deque[Outcome] = deque()
+        running: deque[_Task[Item]] = deque()
         for block in blocks:
             if len(running) == 2 * self.n_workers:
-                yield _result(running.popleft())
-            outcome: Outcome = SimpleQueue()
-            self.tasks.put((block, outcome))
-            running.append(outcome)
+                yield from self.until_done(running.popleft())
+            running.append(_Task(block))
+            self.tasks.put(running[-1])
         while running:
-            yield _result(running.popleft())
+            yield from self.until_done(running.popleft())
+
+    def until_done(self, task: _Task[Item]) -> Generator[Result | None, None, None]:
+        """Wait for the result of a task; pass on the steps of all tasks meanwhile."""
+        while task.outcome is None:
+            stepped = _get(self.events)
+            if stepped.n_noted < min(stepped.n_done, self.n_steps - 1):
+                stepped.n_noted += 1
+                yield None
+        result, error = task.outcome
+        if error is not None:
+            raise error
+        yield from [None] * (self.n_steps - 1 - task.n_noted)
+        task.n_noted = self.n_steps
+        yield result
 
     def work(self) -> None:
         """Compute blocks until dismissed."""
@@ -134,18 +156,23 @@ class Workers(Generic[Item, Result]):
         _of_this_thread.crew = self
         try:
             while (task := self.tasks.get()) is not None and not self.dismissed:
-                block, outcome = task
-                outcome.put(self.outcome(block))
+                self.compute(task)
+                self.events.put(task)
         finally:
             self.present.discard(get_ident())
             self.gone.put(None)
 
-    def outcome(self, block: Item) -> tuple[Result | None, BaseException | None]:
-        """The result of a block, or what it raised."""
+    def compute(self, task: _Task[Item]) -> None:
+        """Note the result of a block, or what it raised."""
+
+        def on_step() -> None:
+            task.n_done += 1
+            self.events.put(task)
+
         try:
-            return self.function(block), None
+            task.outcome = compute_steps(self.function, task.block, on_step), None
         except BaseException as error:
-            return None, error
+            task.outcome = None, error
 
     def dismiss(self) -> None:
         """End what is going on, and wait until all have left; may be repeated."""
@@ -157,13 +184,18 @@ class Workers(Generic[Item, Result]):
                 self.gone.get(timeout=SECONDS_DEAF)
 
 
-def _result(outcome: Outcome) -> Any:
+class _Task(Generic[Item]):
+    """A block on its way through a worker."""
+
+    def __init__(self, block: Item) -> None:
+        self.block = block
+        self.n_done = self.n_noted = 0  # steps: taken, and told to the caller
+        self.outcome: tuple[Any, BaseException | None] | None = None
+
+
+def _get(queue: SimpleQueue[Found]) -> Found:
+    """Wait for what comes next, and hear interrupts meanwhile."""
     while True:
-        try:
-            result, error = outcome.get(timeout=SECONDS_DEAF)
-            break
-        except Empty:
-            check_interrupt()
-    if error is not None:
-        raise error
-    return result
+        with suppress(Empty):
+            return queue.get(timeout=SECONDS_DEAF)
+        check_interrupt()

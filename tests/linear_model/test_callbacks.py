@@ -1,14 +1,16 @@
-"""Progress through scikit-learn's callbacks: one task per block of targets."""
+"""Progress through scikit-learn's callbacks: one task per block of targets, in CV of every fold."""
 
 import numpy as np
 import pytest
+from joblib import parallel_config
+from sklearn.base import clone
 from sklearn.callback import ProgressBar, ScoringMonitor
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_info
 
-from skalign import SparsePositiveEncoder
+from skalign import SparsePositiveEncoder, SparsePositiveEncoderCV
 
 
 class Recorder:
@@ -61,6 +63,32 @@ def test_every_block_of_targets_is_a_task(data, n_jobs, penalty, positive):
         *3 * [("begin", block, 0), ("end", block, 0)],
         ("end", "fit", 3),
         ("teardown", "fit", 3),
+    ]
+
+
+@pytest.mark.parametrize(
+    "encoder",
+    [
+        SparsePositiveEncoderCV("lasso", 3, cv=5),
+        SparsePositiveEncoderCV("ridge", 3, cv=5, positive=False),
+        SparsePositiveEncoderCV("lasso", 3, cv=5, alpha_per_target=False, refit="all"),
+        SparsePositiveEncoderCV("lasso", 3, cv=[(np.arange(20), np.arange(20, 30))] * 5),
+    ],
+    ids=["subtracted", "ridge", "shared", "fitted"],
+)
+@pytest.mark.filterwarnings("ignore:.*left empty:UserWarning")  # targets are noise
+@pytest.mark.parametrize(("backend", "n_jobs"), [("threading", 1), ("threading", 2), ("loky", 2)])
+def test_every_block_in_every_fold_is_a_task(data, encoder, backend, n_jobs):
+    recorder = Recorder()
+    with parallel_config(backend, n_jobs=n_jobs):
+        clone(encoder).set_callbacks(recorder).fit(*data)
+    step = "block of targets in a fold"
+    assert recorder.events == [
+        ("setup", "fit", 3 * 5),
+        ("begin", "fit", 3 * 5),
+        *3 * 5 * [("begin", step, 0), ("end", step, 0)],
+        ("end", "fit", 3 * 5),
+        ("teardown", "fit", 3 * 5),
     ]
 
 

@@ -15,7 +15,7 @@ from sklearn.model_selection import (
 )
 
 from skalign import SparsePositiveEncoder, SparsePositiveEncoderCV
-from skalign.linear_model import _cross_validation
+from skalign.linear_model import _folds
 from skalign.metrics import pearson_r_standard_error
 from skalign.model_selection import choose
 from skalign.solvers import _blocks, certify
@@ -94,7 +94,7 @@ def test_inputs(data, kind, monkeypatch):
     expected = fit_quietly(SparsePositiveEncoderCV(alphas=[0.3, 0.1, 0.03]), X, Y)
     given = {"sparse": sparse.csr_array, "float32": np.float32, "frame": pd.DataFrame}
     if kind == "memory limit":
-        monkeypatch.setattr(_cross_validation, "FOLD_BYTES", 0)  # one fold at a time
+        monkeypatch.setattr(_folds, "FOLD_BYTES", 0)  # one fold at a time
     if kind == "wide":
         monkeypatch.setattr(_blocks, "GRAM_FEATURES", 0)
         monkeypatch.setattr(_blocks, "GRAM_BYTES", 0)

@@ -16,7 +16,7 @@ from sklearn.model_selection import (
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skalign import SparsePositiveEncoder, SparsePositiveEncoderCV
-from skalign.linear_model import _cross_validation, _ridge_fold
+from skalign.linear_model import _cross_validation, _folds, _ridge_fold
 from skalign.metrics import pearson_r
 from skalign.solvers import Design, RidgeSpectrum, certify, solve
 
@@ -68,7 +68,7 @@ def decomposed(monkeypatch):
             folds.append(super().is_accurate())
             return folds[-1]
 
-    monkeypatch.setattr(_cross_validation, "RidgeFold", Counted)
+    monkeypatch.setattr(_folds, "RidgeFold", Counted)
     return folds
 
 

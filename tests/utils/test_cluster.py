@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
 
-from skalign.utils import _map_blocks, check_interrupt, map_blocks
+from skalign.utils import _map_blocks, check_interrupt, map_blocks, map_steps
 from skalign.utils._cluster import ClusterBlocks
 
 SECONDS_TO_ANSWER = 20  # the machine may be busy
@@ -147,6 +147,72 @@ def test_blocks_in_flight_end_when_nobody_waits_for_them(cluster, tmp_path):
     wait_for(lambda: len(list(tmp_path.glob("ended*"))) == 2)
     wait_for(lambda: not cluster.scheduler.tasks)
     assert len(list(tmp_path.glob("started*"))) == 2  # the third never began
+
+
+def steps_and_results(blocks, function):
+    """All that `map_steps` yields for blocks of three steps."""
+    with closing(map_steps(function, blocks, None, n_steps=3)) as found:
+        return list(found)
+
+
+@pytest.mark.parametrize(("kind", "n_jobs"), [("threading", 1), ("threading", 2), ("dask", 2)])
+def test_steps_are_told_before_the_block_is_done(kind, n_jobs, request, tmp_path):
+    if kind == "dask":
+        request.getfixturevalue("cluster")
+    flag = tmp_path / "the step was told"
+
+    def waiting(block):
+        yield None
+        wait_for(flag.exists)
+        yield None
+        yield block
+
+    with (
+        joblib.parallel_config(kind, n_jobs=n_jobs),
+        closing(map_steps(waiting, [1, 2, 3], None, n_steps=3)) as found,
+    ):
+        seen = [next(found)]
+        flag.touch()
+        seen += found
+    assert seen[0] is None
+    assert len(seen) == 9
+    assert [result for result in seen if result is not None] == [1, 2, 3]
+    assert seen[-1] == 3  # a bar is not full before all is done
+
+
+@pytest.mark.parametrize("kind", ["threading", "loky", "dask"])
+def test_total_of_steps_is_kept_by_blocks_that_tell_too_few_or_too_many(kind, request):
+    if kind == "dask":
+        request.getfixturevalue("cluster")
+
+    def careless(block):
+        for _ in range(block):
+            yield None
+        yield -block
+
+    with joblib.parallel_config(kind, n_jobs=2):
+        found = steps_and_results([2, 0, 5, 1], careless)
+    assert [result for result in found if result is not None] == [-2, 0, -5, -1]
+    assert len(found) == 4 * 3
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this system")
+def test_block_that_is_repeated_repeats_no_step(backend, tmp_path):
+    flag = tmp_path / "killed"
+
+    def dangerous(block):
+        yield None
+        yield None
+        time.sleep(0.7)  # until the steps were told
+        if block == 1 and not flag.exists():
+            flag.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        yield block
+
+    found = steps_and_results([0, 1, 2], dangerous)
+    assert flag.exists()
+    assert [result for result in found if result is not None] == [0, 1, 2]
+    assert len(found) == 3 * 3
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this system")
