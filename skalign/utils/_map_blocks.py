@@ -83,7 +83,11 @@ def map_steps(
     function : callable
         Called with what belongs to one block; yields None after each step but the last, and then
         the result.
-    blocks, n_jobs, take
+    blocks : sequence
+        The blocks.
+    n_jobs : int or None
+        As for :func:`map_blocks`.
+    take : callable, default=None
         As for :func:`map_blocks`.
     n_steps : int
         Number of steps of every block.
