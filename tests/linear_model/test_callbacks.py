@@ -45,7 +45,7 @@ class Stopper(Recorder):
 @pytest.fixture
 def data():
     rng = np.random.default_rng(0)
-    return rng.standard_normal((30, 4)), rng.standard_normal((30, 150))  # three blocks
+    return rng.standard_normal((30, 4)), rng.standard_normal((30, 150))  # four blocks
 
 
 @pytest.mark.parametrize(("penalty", "positive"), [("lasso", True), ("ridge", False)])
@@ -58,11 +58,11 @@ def test_every_block_of_targets_is_a_task(data, n_jobs, penalty, positive):
     encoder.fit(*data)
     block = "block of targets"
     assert recorder.events == [
-        ("setup", "fit", 3),
-        ("begin", "fit", 3),
-        *3 * [("begin", block, 0), ("end", block, 0)],
-        ("end", "fit", 3),
-        ("teardown", "fit", 3),
+        ("setup", "fit", 4),
+        ("begin", "fit", 4),
+        *4 * [("begin", block, 0), ("end", block, 0)],
+        ("end", "fit", 4),
+        ("teardown", "fit", 4),
     ]
 
 
@@ -84,11 +84,11 @@ def test_every_block_in_every_fold_is_a_task(data, encoder, backend, n_jobs):
         clone(encoder).set_callbacks(recorder).fit(*data)
     step = "block of targets in a fold"
     assert recorder.events == [
-        ("setup", "fit", 3 * 5),
-        ("begin", "fit", 3 * 5),
-        *3 * 5 * [("begin", step, 0), ("end", step, 0)],
-        ("end", "fit", 3 * 5),
-        ("teardown", "fit", 3 * 5),
+        ("setup", "fit", 4 * 5),
+        ("begin", "fit", 4 * 5),
+        *4 * 5 * [("begin", step, 0), ("end", step, 0)],
+        ("end", "fit", 4 * 5),
+        ("teardown", "fit", 4 * 5),
     ]
 
 
@@ -119,7 +119,7 @@ def test_callback_that_raises_leaves_nothing_behind(data, n_jobs):
         encoder.fit(*data)
     assert held.traceback
     assert blas_threads() == before
-    assert stopper.events[-1] == ("teardown", "fit", 3)
+    assert stopper.events[-1] == ("teardown", "fit", 4)
     assert not hasattr(encoder, "coef_")
     assert not hasattr(encoder, "n_features_in_")
 
@@ -149,7 +149,7 @@ def test_recorder_inside_pipeline_and_search(data):
     piped = make_pipeline(StandardScaler(), SparsePositiveEncoder().set_callbacks(recorder))
     GridSearchCV(piped, {"sparsepositiveencoder__alpha": [0.01, 0.1]}, cv=2).fit(*data)
     blocks = [event for event in recorder.events if event[:2] == ("end", "block of targets")]
-    assert len(blocks) == 3 * (2 * 2 + 1)
+    assert len(blocks) == 4 * (2 * 2 + 1)
 
 
 def test_progress_bar_of_scikit_learn(data, capsys):
