@@ -16,6 +16,8 @@ from skalign.solvers._gram import gram_of, sparse_gram_of
 from skalign.solvers._range import SMALLEST_SQUARE, UNDERFLOWED, check_finite, check_range
 from skalign.utils import Array
 
+ROUNDED_MEAN = 64  # roundings that may be left of the mean of a centered column, over its size
+
 
 @dataclass(frozen=True, eq=False)
 class Design:
@@ -80,8 +82,7 @@ class Design:
         ValueError
             If `X` is not finite. An OutOfRangeError if its squares overflow or underflow.
         """
-        n_samples, n_features = X.shape
-        weight, dtype = sample_weight, X.dtype
+        (n_samples, n_features), weight, dtype = X.shape, sample_weight, X.dtype
         total = float(n_samples if weight is None else weight.sum())
         root = None if weight is None else np.sqrt(weight).astype(dtype)
         with np.errstate(over="ignore", invalid="ignore"):
@@ -90,8 +91,10 @@ class Design:
             if sparse.issparse(X):
                 if center:
                     prepared, offset = center_full_columns(X, mean, weight, total)
-            elif center:
-                # Of many features, few are taken at a time: columns that lie together.
+            elif center and root is None and _is_standardized(X, mean):
+                prepared = X.view()
+                prepared.flags.writeable = False
+            elif center:  # of many features, few are taken at a time: columns that lie together
                 order: Any = "F" if n_features > n_samples else "K"
                 prepared = np.subtract(X, mean.astype(dtype), order=order)
             if root is not None:
@@ -102,7 +105,10 @@ class Design:
                 squares = np.maximum(squares - total * offset**2, 0)
             elif center:
                 constant = constant_columns(X, squares, mean, total, weight)
-                prepared[:, constant], squares[constant] = 0, 0
+                if prepared[:, constant].any():
+                    prepared = prepared if prepared.flags.writeable else prepared.copy("F")
+                    prepared[:, constant] = 0
+                squares[constant] = 0
         check_range(squares, prepared)
         left = column_sums(prepared) if center and root is None and offset is None else None
         return cls(prepared, mean, root, total, center, np.sqrt(squares), left, offset)
@@ -329,3 +335,16 @@ class Design:
         return (
             np.ones(self.X.shape[0], self.dtype) if self.root_weight is None else self.root_weight
         )
+
+
+def _is_standardized(X: Array, mean: Array) -> bool:
+    """Whether only roundings are left of the means of a wide layer, so that no copy is needed.
+
+    Zeroing the memory of a copy would take longer than all else that is done once. Such means
+    matter in the second order only, and singular values do not tell so few roundings apart.
+    """
+    n_samples, n_features = X.shape
+    if not (X.flags.f_contiguous and n_features > max(n_samples, ROUNDED_MEAN * n_samples**0.5)):
+        return False
+    allowed = ROUNDED_MEAN * np.finfo(X.dtype).eps
+    return bool((n_samples * mean**2 <= allowed**2 * column_squares(X)).all())

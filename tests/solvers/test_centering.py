@@ -90,3 +90,43 @@ def test_sparse_features_equal_dense_ones_in_many_cases(dtype):
         assert (np.abs(found.coef - dense.coef) * size <= tol * largest).all(), case
         zero = ~dense.coef.any(axis=0) & (units.norms == 0)
         assert not found.coef[:, zero].any(), case
+
+
+def standardized(n_samples=60, n_features=900):
+    rng = np.random.default_rng(0)
+    X = rng.random((n_samples, n_features)) + 1
+    X = np.asfortranarray((X - X.mean(axis=0)) / X.std(axis=0))
+    return X, X[:, :3] + rng.standard_normal((n_samples, 3))
+
+
+def test_a_standardized_wide_layer_is_not_copied():
+    X, Y = standardized()
+    X[:, 5] = 0  # a unit that is never active
+    given = X.copy("F")
+    design = Design.prepare(X, sample_weight=None, center=True)
+    assert np.shares_memory(design.X, X)
+    assert not design.X.flags.writeable
+    for penalty, positive in [("lasso", True), ("lasso", False), ("ridge", False), ("ols", False)]:
+        found = solve(X, Y, penalty, 0.05, positive=positive)
+        copied = solve(np.ascontiguousarray(X), Y, penalty, 0.05, positive=positive)
+        np.testing.assert_allclose(found.coef, copied.coef, atol=1e-13)
+        np.testing.assert_allclose(found.intercept, copied.intercept, atol=1e-14)
+        assert (found.coef[:, 5] == 0).all()
+    np.testing.assert_array_equal(X, given)
+
+
+@pytest.mark.parametrize("change", ["mean", "constant", "weights", "rows first", "few features"])
+def test_other_features_are_copied_and_stay_as_they_are(change):
+    X, _ = standardized(n_features=400 if change == "few features" else 900)
+    weight = np.linspace(1, 2, len(X)) if change == "weights" else None
+    if change == "mean":
+        X[:, 7] += 1e-12
+    if change == "constant":
+        X[:, 7] = 1e-170  # whose square underflows
+    X = np.ascontiguousarray(X) if change == "rows first" else X
+    given = X.copy("K")
+    design = Design.prepare(X, sample_weight=weight, center=True)
+    assert not np.shares_memory(design.X, X)
+    np.testing.assert_array_equal(X, given)
+    ones = np.ones(len(X)) if weight is None else design.root_weight
+    assert np.abs(design.cross(ones[:, np.newaxis])).max() < 1e-12
