@@ -202,15 +202,23 @@ ATTRIBUTES static double NAME(descend)(
         const REAL* rows = H + stride * (size_t)i;
         REAL change[4];
         int n_changes = 0;
-        for (int m = 0; m < 4; m++) {
+        for (int m = 0; m < 4; m++) { /* without branches, which nobody could predict */
             const REAL* row = rows + stride * (size_t)m + i;
-            REAL old = w[i + m], z = left[m] + row[m] * old;
-            /* without branches, which nobody could predict */
-            REAL above = z - l1 > 0 ? z - l1 : 0, below = !positive && z + l1 < 0 ? z + l1 : 0;
-            REAL best = inverse[i + m] == 0 ? old : (above + below) * inverse[i + m];
-            change[m] = best - old;
-            w[i + m] = best;
+            REAL old = w[i + m];
+            if (positive) { /* known before, and the shortest way from left to change */
+                REAL best = (left[m] - l1) * inverse[i + m];
+                change[m] = best > -old ? best : -old;
+                w[i + m] = old + change[m];
+            } else {
+                REAL z = left[m] + row[m] * old;
+                REAL above = z - l1 > 0 ? z - l1 : 0, below = z + l1 < 0 ? z + l1 : 0;
+                REAL best = inverse[i + m] == 0 ? old : (above + below) * inverse[i + m];
+                change[m] = best - old;
+                w[i + m] = best;
+            }
             for (int s = m + 1; s < 4; s++) left[s] -= change[m] * row[s];
+        }
+        for (int m = 0; m < 4; m++) {
             REAL moved = (change[m] < 0 ? -change[m] : change[m]) * reach[i + m];
             largest = moved > largest ? moved : largest;
             n_changes += change[m] != 0;
