@@ -14,6 +14,7 @@ cdef enum:
     COPIED_TOGETHER = 8  # columns of the sub-Gram: a cache line
     MANY = 16  # numbers from where on a call copies them faster than a loop
     ROTATION = 16  # multiplications of a factorization in the time of one rotation
+    ROOTS = 32  # rotations in the time of a square root and two divisions
 
 
 cdef inline int reserve(Workspace* ws, int k, floating* tag) except -1 nogil:
@@ -99,6 +100,10 @@ cdef inline void drop_zeros(Workspace* ws, floating* tag) noexcept nogil:
         ws.active[i] = ws.active[j]
         w[i] = w[j]
         r[i] = r[j]
+        if kept < MANY:
+            for m in range(kept):
+                H[<size_t> i * ld + m] = H[<size_t> j * ld + place[m]]
+            continue
         for m in range(n_runs):
             move_back(
                 H + <size_t> i * ld + runs[m], H + <size_t> j * ld + place[runs[m]],
@@ -115,7 +120,7 @@ cdef inline void drop_from_factor(Workspace* ws, int first, floating* tag) noexc
     cdef double work = 0
     for i in range(first, n):
         if w[i] == 0:
-            work += <double> (n - i) * (n - i)
+            work += <double> (n - i) * (n - i + ROOTS)
     if n > first and ROTATION * work > <double> n * n * n - <double> first * first * first:
         ws.n_factored = first
         return
