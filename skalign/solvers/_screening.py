@@ -13,7 +13,7 @@ import numpy as np
 from skalign.solvers._design import Design
 from skalign.utils import Array, Doubles, Flags, Indices, check_interrupt
 
-TILE = 512  # features that are converted at a time: few enough for the cache
+TILE = 2**19  # numbers that are converted at a time: few enough for the cache
 PLAIN_NORMS = 1e-12, 1e12  # norms between need no scaling before they are converted
 FARTHEST = 1e30  # of a norm below the largest, that single precision is to hold
 EPS = float(np.finfo(np.float32).eps)
@@ -70,11 +70,12 @@ class Screen:
             return
         of_rows = np.ascontiguousarray(unit.T, dtype=np.float32)
         order: Any = "F" if X.flags.f_contiguous else "C"
-        converted = np.empty((X.shape[0], TILE), np.float32, order=order)
+        width = min(max(1, TILE // len(X)), X.shape[1])
+        converted = np.empty((len(X), width), np.float32, order=order)
         inverse = self._inverse.astype(np.float32) if self._is_plain else None
-        for start in range(0, X.shape[1], TILE):
+        for start in range(0, X.shape[1], width):
             check_interrupt()
-            tile = slice(start, min(start + TILE, X.shape[1]))
+            tile = slice(start, min(start + width, X.shape[1]))
             columns = converted[:, : tile.stop - start]
             if inverse is None:
                 columns[...] = X[:, tile] * self._inverse[tile]
