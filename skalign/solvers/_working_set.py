@@ -74,6 +74,7 @@ class WorkingSets:
         self._images, self._squared_norms = images, squared_norms
         self._positive, self._tol, self._max_iter = positive, tol, max_iter
         self._sizes = np.sqrt(squared_norms)
+        self._rounding, self._eps = design.rounding, float(np.finfo(design.dtype).eps)
         n_targets = len(squared_norms)
         self.residual = np.array(images, order="F")
         self.n_iter: NDArray[np.int32] = np.zeros(n_targets, np.int32)
@@ -170,11 +171,11 @@ class WorkingSets:
         screen, tried, size = self._screen, self._tried[target], self._sizes[target]
         ended = self.n_iter[target] >= self._max_iter
         judged = self._judged[:, target].astype(np.float64, copy=False)
-        length = float(np.linalg.norm(judged))
-        moved = float(np.linalg.norm(judged - self.residual[:, target]))
+        step = judged - self.residual[:, target]
+        length, moved = float(np.sqrt(judged @ judged)), float(np.sqrt(step @ step))
         sure = screen.error * length + moved
         weights = self._weights[target]
-        rounding = self._design.rounding + np.finfo(self._design.dtype).eps * weights.size
+        rounding = self._rounding + self._eps * weights.size
         reach = size + np.abs(weights).astype(np.float64) @ self._design.norms[tried]
         margin = (sure + rounding * reach + TIED * self._tol * size) * (1 + 1e-6)
         correlations = self._correlations[target]
@@ -222,7 +223,7 @@ class WorkingSets:
             gram,
             q[None],
             self._squared_norms[one],
-            design.rounding,
+            self._rounding,
             penalty.l1[None, one],
             penalty.l2[None, one],
             self._positive,
