@@ -12,8 +12,10 @@ from skalign import SparsePositiveEncoder, SparsePositiveEncoderCV
 from skalign.benchmark import ModelFeatures, RegionResponses, run_benchmark
 from skalign.inference import alignment_null, refit_intervals, selection_stability
 from skalign.linear_model import sparse_positive_path
+from skalign.utils._cluster import ClusterBlocks
 
-assert_frame_equal = pytest.importorskip("pandas").testing.assert_frame_equal
+pandas = pytest.importorskip("pandas")
+assert_frame_equal, DataFrame = pandas.testing.assert_frame_equal, pandas.DataFrame
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((80, 40))
@@ -139,6 +141,56 @@ def test_worker_that_is_killed_changes_nothing(cluster, encoder):
         found = clone(encoder).set_callbacks(killer).fit(X, many)
     assert killer.n_blocks > 10
     np.testing.assert_allclose(found.coef_, expected.coef_, rtol=0, atol=1e-12)
+
+
+@pytest.fixture
+def killed_after_two_results(cluster, monkeypatch):
+    """Numbers of results that a call had when one of its two workers was killed."""
+    next_result, killed = ClusterBlocks.next_result, []
+
+    def killing(blocks, in_order):
+        for result in next_result(blocks, in_order):
+            blocks.n_results = getattr(blocks, "n_results", 0) + (result is not None)
+            if blocks.n_results == 2 and not killed:
+                killed.append(blocks.n_results)
+                os.kill(next(iter(cluster.workers.values())).pid, signal.SIGKILL)
+            yield result
+
+    monkeypatch.setattr(ClusterBlocks, "next_result", killing)
+    return killed
+
+
+def null_table(encoder):
+    data = X[:60], Y[:60, :4], X[60:], Y[60:, :4]
+    return alignment_null(encoder, *data, n_resamples=20, random_state=0).to_frame()
+
+
+def refit_table(encoder):
+    data = X[:60], Y[:60, :4], X[60:], Y[60:, :4]
+    return refit_intervals(encoder, *data, n_resamples=20, random_state=0).to_frame()
+
+
+def stability_table(encoder):
+    found = selection_stability(encoder, X, Y[:, :4], n_resamples=20, random_state=0)
+    return DataFrame(found.frequency.toarray())
+
+
+def benchmark_table(encoder):
+    regions = [
+        RegionResponses("s1", name, train=Y[:60, :3], test=Y[60:, :3]) for name in ("V1", "V4")
+    ]
+    encoders = {f"lasso {k}": clone(encoder).set_params(alpha=0.1 * k) for k in range(1, 6)}
+    table = run_benchmark([ModelFeatures("net", train=X[:60], test=X[60:])], regions, encoders)
+    assert table["error"].isna().all()
+    return table.drop(columns="seconds")
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this system")
+@pytest.mark.parametrize("table", [null_table, refit_table, stability_table, benchmark_table])
+def test_worker_that_is_killed_changes_no_table(on_cluster, killed_after_two_results, table):
+    found, expected = on_cluster(lambda: table(SparsePositiveEncoder("lasso", 0.5)))
+    assert killed_after_two_results == [2]
+    assert_frame_equal(found, expected, rtol=0, atol=1e-12)
 
 
 @pytest.mark.usefixtures("keeps_copies")
