@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import fields
 from functools import partial
@@ -36,6 +36,7 @@ def fit_chosen(
     train: Indices | None,
     missing: Missing,
     n_jobs: int | None,
+    progress: Callable[..., Iterable[Any]],
 ) -> Solution:
     """Fit every target at its own alpha.
 
@@ -53,6 +54,8 @@ def fit_chosen(
         What is done about missing responses.
     n_jobs : int or None
         Number of threads over blocks of targets.
+    progress : callable
+        Called as ``progress(blocks, total=n_blocks)``; yields what it is given.
 
     Returns
     -------
@@ -71,7 +74,7 @@ def fit_chosen(
         ]
         found.products.clear()
         fit_block = partial(_fit_block, found.features, problem.penalty, settings)
-        return _fit_blocks(problem, found.blocks, items, fit_block, n_jobs)
+        return _fit_blocks(problem, found.blocks, items, fit_block, n_jobs, progress)
     weight = problem.sample_weight
     if train is not None:  # by weights, so that targets are still read block by block
         times = np.bincount(train, minlength=problem.Y.shape[0]).astype(np.float64)
@@ -86,6 +89,7 @@ def fit_chosen(
         sample_weight=weight,
         missing=missing,
         n_jobs=n_jobs,
+        progress=progress,
         **settings,
     )
 
@@ -96,6 +100,7 @@ def _fit_blocks(
     items: list[Any],
     fit_block: Callable[[Any], Solution],
     n_jobs: int | None,
+    progress: Callable[..., Iterable[Any]],
 ) -> Solution:
     """Fit block by block; products, which are as large as the weights, are let go one by one."""
     n_targets, dtype = problem.n_targets, problem.X.dtype
@@ -109,7 +114,7 @@ def _fit_blocks(
         unique=np.empty(n_targets, bool),
     )
     with closing(map_blocks(fit_block, items, n_jobs)) as parts:
-        for k, part in enumerate(parts):
+        for k, part in enumerate(progress(parts, total=len(items))):
             for field in fields(part):
                 getattr(whole, field.name)[blocks[k]] = getattr(part, field.name)
             items[k] = None

@@ -11,7 +11,7 @@ from sklearn.model_selection import LeaveOneOut
 from sklearn.utils.validation import check_is_fitted
 
 from skalign.linear_model._base import LinearEncoder
-from skalign.linear_model._callback import begin_tasks, end_fit, with_callbacks
+from skalign.linear_model._callback import TasksOfChoice, begin_tasks, end_fit, with_callbacks
 from skalign.linear_model._candidates import CandidateGrid
 from skalign.linear_model._chosen_candidates import choose_candidates
 from skalign.linear_model._cross_validation import CrossValidation, cross_validate
@@ -181,7 +181,7 @@ class SparsePositiveEncoderCV(LinearEncoder):
     fold by fold.
 
     ``set_callbacks(sklearn.callback.ProgressBar())`` shows progress, with a task for every block of
-    targets in every fold.
+    targets in every fold. The final fit counts as one more fold.
 
     A ridge or OLS without signs takes one eigendecomposition for each fold, of ``XX'`` or ``X'X``,
     which all alphas and targets share. Predictions come from it without weights; those are computed
@@ -328,12 +328,14 @@ class SparsePositiveEncoderCV(LinearEncoder):
             numbers=np.arange(Y.shape[1]),
         )
         data = {"X": X, "y": y, "metadata": {"sample_weight": weight, "groups": groups}}
+        begin = partial(begin_tasks, self, task_name="block of targets in a fold", **data)
+        tasks = TasksOfChoice(begin, len(splits))
         settings: dict[str, Any] = {
             "keep_moments": self.refit == "all",
             "needs_theta": needs_theta,
             "leaves_one_out": leaves_one_out,
             "n_jobs": self.n_jobs,
-            "progress": partial(begin_tasks, self, task_name="block of targets in a fold", **data),
+            "progress": tasks.of_folds,
         }
         if patterns is not None and patterns.any_missing:
             found = cross_validate_observed(problem, splits, grid, patterns, **settings)
@@ -359,7 +361,9 @@ class SparsePositiveEncoderCV(LinearEncoder):
             train=train,
             missing=self.missing,
             n_jobs=self.n_jobs,
+            progress=tasks.of_final_fit,
         )
+        tasks.finish()
         self._keep_names(given_X, given_y)
         self._keep(y, solution)
         best = np.where(solution.coef.any(axis=1), best, -1)
