@@ -44,7 +44,7 @@ ROWS = [
         "elasticnet",
         (1000, 400, 500),
         0.1,
-        floors={"scikit-learn": 5, PRODUCTS: 1 / 2.5},
+        floors={PRODUCTS: 1 / 2.5},
         n_few=50,
     ),
     fit_row(

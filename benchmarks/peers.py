@@ -5,7 +5,7 @@ choose some. ``--quick`` takes a tenth of the targets: a look, whose floors do n
 ``--csv doc/guide/peers.csv`` replaces the measured rows in the table that the documentation draws.
 
 All contenders of a row run in turn, in one process, on the same data and from X and Y: a Gram or an
-eigendecomposition is part of the work. Times are the least of up to five runs. Peers are given
+eigendecomposition is part of the work. Times are the least of up to fifteen runs. Peers are given
 centered data and fit no intercept; skalign validates, centers and fits one. It exits with 1 if a
 floor was missed.
 """

@@ -207,7 +207,7 @@ def _note_step(event: tuple[float, Any]) -> None:
 
 
 def _compute_in_task(function: Parcel, block: Parcel) -> Any:
-    task = _Task()
+    task = _WorkerTask()
     with working_for(task), kept_heap():
         return compute(_compute_parcel, (function, block), task.note_step)
 
@@ -217,7 +217,7 @@ def _compute_parcel(parcels: tuple[Parcel, Parcel]) -> Any:
     return function.open()(block.open())
 
 
-class _Task:
+class _WorkerTask:
     """The task of this thread of a Dask worker, which ends when nobody waits for it any more."""
 
     outer = None
