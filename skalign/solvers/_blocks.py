@@ -103,6 +103,8 @@ class BlockSolver:
         elif features is None and gram_pays(design, n_targets):
             features = FeatureMoments.of(design)
         self._features = features
+        if features is not None:
+            features.rough_gram  # noqa: B018 - made once, before workers ask for it together
         self.through_columns = self._only_moments and features is None and not self._by_residuals
         is_combined = is_closed and not self._images.needs_products
         self._needs_products = not (self.through_columns or is_combined)

@@ -83,7 +83,7 @@ def certify_combination(
     Returns
     -------
     Certificate
-        Objective, and upper bounds of KKT violation and duality gap.
+        Objective, and upper bounds of KKT violation (up to rounding) and duality gap.
     """
     norms, l2 = np.sqrt(squared_norms), penalty.l2
     missed = np.linalg.norm(residual - l2 * coefficients, axis=0)
@@ -91,9 +91,11 @@ def certify_combination(
     eps = np.finfo(design.dtype).eps
     reach = norms + np.abs(coef).astype(np.float64, copy=False) @ design.norms
     slip = (design.rounding + eps * design.X.shape[1]) * reach
+    # Of l2 c, which is about as large as y, where c may be out of range.
     moved = (design.rounding + eps) * np.linalg.norm(design.norms)
-    moved = moved * np.linalg.norm(coefficients, axis=0)
-    gap = 0.5 * (missed + slip) ** 2 + 0.5 * l2 * moved**2
+    moved = moved * np.linalg.norm(l2 * coefficients, axis=0)
+    squares = np.divide(moved**2, l2, out=np.zeros(len(l2)), where=l2 > 0)
+    gap = 0.5 * (missed + slip) ** 2 + 0.5 * squares
     rr = np.einsum("ij,ij->j", residual, residual, dtype=np.float64)
     paid = 0.5 * l2 * np.einsum("ij,ij->i", coef, coef, dtype=np.float64)
     gap[l2 == 0] = np.nan

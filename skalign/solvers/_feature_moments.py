@@ -89,6 +89,10 @@ class FeatureMoments:
             rounding=design.rounding,
         )
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What is saved and sent: a copy in single precision is made again where it is needed."""
+        return {name: value for name, value in vars(self).items() if name != "rough_gram"}
+
     @cached_property
     def spectrum(self) -> tuple[Doubles, Doubles]:
         """Eigenvalues (n_features,), none negative, and eigenvectors, in columns, of the Gram."""

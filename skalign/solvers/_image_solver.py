@@ -76,10 +76,18 @@ class ImageSolver:
         coef = weights_of_images(design, images, squared_norms, coefficients, penalty.l2)
         residual = images - design.predict(coef)
         bounds = certify_combination(design, residual, coef, coefficients, penalty, squared_norms)
-        # Where the bound is not enough, the products may tell of less.
-        found = bounds if (bounds.kkt_violation <= self._tol).all() else None
         n_iter = np.ones(len(coef), np.int32)
-        solution = self._certified(targets, penalty, coef, n_iter, residual, certificate=found)
+        solution = self._certified(targets, penalty, coef, n_iter, residual, certificate=bounds)
+        loose = np.flatnonzero(~solution.converged)
+        if loose.size:  # where the bound is not enough, the products may tell of less
+            part = self._certified(
+                targets.take(loose),
+                penalty.take(loose),
+                coef[loose],
+                n_iter[loose],
+                residual[:, loose],
+            )
+            put_better(solution, loose, part, self._tol)
         solution.unique[:] = (penalty.l2 > 0) | self._least_squares.full_rank
         return solution
 

@@ -1,8 +1,8 @@
 """Ridge without sign constraints at many strengths: one eigendecomposition for all of them.
 
-With no more images than features it is that of ``K = XX'``, else that of ``G = X'X``. All strengths
-share it; a strength costs one product per target. What every eigenvector misses
-bounds the violation of the optimality conditions, for every target at once.
+With no more images than features it is that of ``K = XX'``, else that of ``G = X'X``; an intercept
+takes one image away. All strengths share it; a strength costs one product per target. What every
+eigenvector misses bounds the violation of the optimality conditions, for every target at once.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class RidgeSpectrum:
             The decomposition.
         """
         n_samples, n_features = design.X.shape
-        is_dual = n_samples <= n_features
+        is_dual = n_samples - int(design.centered) <= n_features  # the rank at most
         if is_dual and kernel is not None:
             matrix = kernel
         else:
@@ -193,4 +193,4 @@ def _apart_from(matrix: Doubles, constant: Doubles) -> tuple[Doubles, Doubles]:
     left = matrix @ constant
     left -= 0.5 * (constant.T @ left) * constant
     clean = matrix - left @ constant.T - constant @ left.T
-    return clean, clean + 2 * np.linalg.norm(clean) * (constant @ constant.T)
+    return clean, clean + 2 * (np.linalg.norm(clean) or 1.0) * (constant @ constant.T)

@@ -189,7 +189,8 @@ class WorkingSets:
             excess = screen.excess(
                 length * screen.gradients(correlations, others), others, l1, positive=self._positive
             )
-            certain = _worst(excess, sure, most)
+            # An interpolated target has a residual of rounding, with which half of them correlate.
+            certain = _worst(excess, max(sure, 0.5 * self._tol * size), most)
             if certain.size:
                 return others[certain]
         gradient = self._gradient_of(others, target)

@@ -125,3 +125,20 @@ def test_a_path_keeps_what_was_tried(penalty, positive):
         assert judged.kkt_violation.max() < 1e-13
         assert (path.dual_gap[k] >= 0).all()
         np.testing.assert_allclose(path.dual_gap[k], alone.dual_gap, atol=1e-10)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_interpolated_targets_try_no_features_for_rounding_errors(monkeypatch, dtype):
+    """With a residual of rounding, half of all features correlate."""
+    largest, fit = [], _working_set.WorkingSets._fit
+
+    def spy(self, target, penalty):
+        largest.append(self._tried[target].size)
+        return fit(self, target, penalty)
+
+    monkeypatch.setattr(_working_set.WorkingSets, "_fit", spy)
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((40, 3000)).astype(dtype)
+    y = rng.standard_normal((40, 1)).astype(dtype)
+    assert solve(X, y, "ols").converged.all()
+    assert max(largest) <= 4 * len(X)
