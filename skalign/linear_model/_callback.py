@@ -79,13 +79,16 @@ class TasksOfChoice:
     def of_folds(self, results: Iterable[Result], *, total: int) -> Iterator[Result]:
         """Pass on the results of folds, each a task."""
         self._n_left = max(1, total // self._n_splits)
-        self._tasks = self._begin(chain(results, repeat(None)), total=total + self._n_left)
+        self._tasks = self._begin(
+            chain(results, repeat(None, self._n_left)), total=total + self._n_left
+        )
         yield from islice(self._tasks, total)
 
     def of_final_fit(self, results: Iterable[Result], *, total: int) -> Iterator[Result]:
         """Pass on the results of the final fit, which take their share of its tasks."""
+        share = self._n_left
         for n_after, result in zip(range(total - 1, -1, -1), results, strict=True):
-            self.finish(n_left=self._n_left * n_after // (n_after + 1))
+            self.finish(n_left=-(-share * n_after // total))
             yield result
 
     def finish(self, n_left: int = 0) -> None:

@@ -1,4 +1,4 @@
-"""All candidates over all folds, in one pass through blocks of targets."""
+"""All candidates over all folds, in few passes through blocks of targets."""
 
 from __future__ import annotations
 
@@ -209,6 +209,7 @@ def cross_validate(
                             for number, scores in zip(numbers, of_folds, strict=True):
                                 averages.add(number, blocks[k], scores)
                         yield
+                del folds, score, steps  # before the next folds are made
 
         results = stack.enter_context(closing(score_all()))
         for _ in progress(results, total=len(splits) * len(blocks)):

@@ -22,6 +22,7 @@ from skalign.metrics import (
 )
 from skalign.solvers import (
     BlockSolver,
+    Design,
     FeatureMoments,
     Moments,
     PenaltyStrengths,
@@ -29,6 +30,8 @@ from skalign.solvers import (
     solve_moments_path,
 )
 from skalign.utils import Array, Doubles, Floats, Indices
+
+SCORED_BYTES = 2**24  # of predictions that are scored at once
 
 
 class BlockOfTargets(NamedTuple):
@@ -105,9 +108,10 @@ class SubtractedFold:
     ) -> None:
         self._problem, self._grid, self._whole = problem, grid, features
         self._train, self._test = split
+        self._design: Design | None = None
 
     def prepared(self) -> SubtractedFold:
-        """The same fold, with its moments."""
+        """Take the moments of this fold, and return it."""
         problem = self._problem
         # Pearson's r needs centered moments, whether an intercept is fitted or not.
         self._design = problem.design(self._test, center=True)
@@ -128,6 +132,9 @@ class SubtractedFold:
     def score(self, targets: BlockOfTargets, alphas: Doubles) -> FoldScores:
         """Score a block of targets at alphas (n_steps, n_l1_ratios, n_block)."""
         assert targets.moments is not None
+        if self._design is None:  # a cluster has shrunk to one thread, which is this one
+            self.prepared()
+        assert self._design is not None
         problem, train = self._problem, self._train
         held_out = Moments.of_block(
             self._design, self._held_out, targets.Y[self._test], numbers=targets.numbers
@@ -225,11 +232,13 @@ class FittedFold:
         Y_test = targets.Y[self._test]
         weight = self._problem.weight_of(self._test)
         prepared = self._solver.prepare(targets.Y[self._train], targets.numbers)
+        n_at_once = max(1, SCORED_BYTES // (8 * max(1, Y_test.size)))
         found = []
         for k, l1_ratio in enumerate(self._grid.l1_ratios):
             penalties = [self._strengths(of_step, l1_ratio) for of_step in alphas[:, k]]
             coefs: list[Any] = []
             predictions, errors, violations = [], [], []
+            of_steps: list[MomentScores] = []
             for solution in self._solver.path_of(prepared, penalties):
                 coef = solution.coef
                 if self._solver.through_columns:
@@ -240,7 +249,11 @@ class FittedFold:
                 violations.append(solution.kkt_violation)
                 if self._with_error:
                     errors.append(pearson_r_standard_error(Y_test, predicted, sample_weight=weight))
-            of_steps = self._score_images(Y_test, predictions, coefs)
+                if len(coefs) == n_at_once:
+                    of_steps += self._score_images(Y_test, predictions, coefs)
+                    predictions, coefs = [], []
+            if coefs:
+                of_steps += self._score_images(Y_test, predictions, coefs)
             found.append(_table(of_steps, violations, errors))
         return _merged(found)
 
@@ -255,7 +268,7 @@ class FittedFold:
     def _score_images(
         self, Y_test: Floats, predictions: Sequence[Floats], coefs: list[Any]
     ) -> list[MomentScores]:
-        """Score all steps at once, which share the directions of the features."""
+        """Score several steps at once, which share the directions of the features."""
         weight, n_steps = self._problem.weight_of(self._test), len(coefs)
         predicted, observed = np.hstack(predictions), np.tile(Y_test, n_steps)
         coef = sparse.vstack(coefs) if sparse.issparse(coefs[0]) else np.concatenate(coefs)

@@ -84,9 +84,9 @@ def fold_scorer(
     with_error: bool,
     sent: bool,
 ) -> FoldScorer:
-    """Prepare a fold, in the fastest way that serves; workers do so themselves if it is sent."""
+    """Prepare a fold in the fastest way that serves; if it is `sent`, workers take its moments."""
     if leaves_one_out:
-        return LeaveOneOutFold(problem, grid, samples.design)
+        return LeaveOneOutFold(problem, grid, samples.design, samples.kernel)
     if by_subtraction and samples.features is not None:
         subtracted = SubtractedFold(problem, grid, split, samples.features)
         return subtracted if sent else subtracted.prepared()

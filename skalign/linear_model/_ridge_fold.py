@@ -10,12 +10,15 @@ import numpy as np
 from skalign.linear_model._candidates import CandidateGrid
 from skalign.linear_model._cross_validation_problem import CrossValidationProblem, Split
 from skalign.linear_model._fold_scorers import BlockOfTargets, FoldScores
-from skalign.metrics import ImageSpace, MomentScores, pearson_r_standard_error
+from skalign.linear_model._prediction_scores import PredictionScores, ScoreTables
+from skalign.metrics import pearson_r_standard_error
 from skalign.solvers import Design, RidgeSpectrum, penalty_strengths
-from skalign.utils import Doubles, Floats
+from skalign.utils import Doubles
 
 # Of the bound on the KKT violation: beyond, folds are fitted through their images.
 LOOSEST = 0.5
+ROUNDING, LOST = float(np.finfo(np.float64).eps), 1e-12  # of a fold's products, over their size
+LEAST_LEFT = 1e-6  # of one, by a leverage
 LEAST_LEFT_OUT = 3  # samples of which each can be left out
 
 
@@ -48,12 +51,17 @@ class RidgeFold:
         self._problem, self._grid, self._with_error = problem, grid, with_error
         self._train, self._test = split
         design = problem.design(self._train)
-        if kernel is None:
+        within = None
+        if kernel is not None:
+            within, across = _centered_kernel(kernel, split, center=problem.fit_intercept)
+            lost = ROUNDING * kernel.diagonal()[self._train].max()
+            if lost > LOST * within.diagonal().max(initial=0):  # a fold far from the others
+                within = None
+        if within is None:
             self._spectrum = RidgeSpectrum.of(design)
             centered = problem.X[self._test] - design.mean.astype(design.dtype)
             self._rows = self._spectrum.rows(centered)
         else:
-            within, across = _centered_kernel(kernel, split, center=problem.fit_intercept)
             self._spectrum = RidgeSpectrum.of(design, within)
             self._rows = across @ self._spectrum.vectors
         self._n_units = int(np.count_nonzero(design.norms))
@@ -95,29 +103,41 @@ class LeaveOneOutFold:
         Candidates without an l1 penalty.
     design : Design
         Features of all samples, prepared.
+    kernel : ndarray of shape (n_samples, n_samples) or None
+        Products of their rows, where they are known.
     """
 
     def __init__(
-        self, problem: CrossValidationProblem, grid: CandidateGrid, design: Design
+        self,
+        problem: CrossValidationProblem,
+        grid: CandidateGrid,
+        design: Design,
+        kernel: Doubles | None,
     ) -> None:
         if design.is_sparse:
             design = replace(problem, X=problem.X.toarray()).design()
         self._problem, self._design = problem, design
-        self._spectrum = spectrum = RidgeSpectrum.of(design)
-        if not _is_accurate(spectrum, problem, grid):
-            raise ValueError(
-                "alphas must be large enough for cv=LeaveOneOut(), whose closed form loses its "
-                f"digits in features of {design.X.shape[0]} samples that are nearly collinear; got "
-                "some that are too small. Use larger ones, or cv=5."
-            )
-        self._n_units = int(np.count_nonzero(design.norms))
-        n_samples = design.X.shape[0]
-        root = design.root_weight
+        self._spectrum = spectrum = RidgeSpectrum.of(design, kernel)
+        n_samples, root = design.X.shape[0], design.root_weight
         self._root = np.ones(n_samples) if root is None else root.astype(np.float64)
         self._factor = spectrum.vectors
         if not spectrum.is_dual:
             self._factor = design.X.astype(np.float64, copy=False) @ spectrum.vectors
         self._squares = self._factor**2
+        self._n_units = int(np.count_nonzero(design.norms))
+        weakest = _weakest(problem, design, grid)
+        if not _is_accurate(spectrum, problem, grid) or not self._leaves_enough(weakest):
+            if problem.penalty == "ols":
+                raise ValueError(
+                    "X must be far from collinear for cv=LeaveOneOut() of OLS, whose closed form "
+                    f"loses its digits; got features of {design.X.shape[0]} samples that are not. "
+                    "Use ridge, or cv=5."
+                )
+            raise ValueError(
+                "alphas must be large enough for cv=LeaveOneOut(), whose closed form loses its "
+                f"digits in features of {design.X.shape[0]} samples that are nearly collinear; got "
+                "some that are too small. Use larger ones, or cv=5."
+            )
 
     def score(self, targets: BlockOfTargets, alphas: Doubles) -> FoldScores:
         """Score a block of targets at alphas (n_steps, n_l1_ratios, n_block)."""
@@ -151,6 +171,10 @@ class LeaveOneOutFold:
             tables.r_se.append((1 - tables.last_r**2) / np.sqrt(len(observed) - 1))
         return tables.finish(z, alphas, self._n_units)
 
+    def _leaves_enough(self, weakest: Doubles) -> bool:
+        """Whether digits are left of one minus every leverage, where that is a difference."""
+        return self._spectrum.is_dual or self._left_out(weakest).min() > LEAST_LEFT
+
     def _left_out(self, l2: Doubles) -> Doubles:
         """One minus the leverage of samples, (n_samples, n_strengths).
 
@@ -164,92 +188,6 @@ class LeaveOneOutFold:
         if self._design.centered:
             leverage += (self._root**2 / self._design.total_weight)[:, np.newaxis]
         return 1 - leverage
-
-
-class PredictionScores:
-    """r and R2 of many predictions of the same responses, which are normalized once.
-
-    Parameters
-    ----------
-    observed : ndarray of shape (n_images, n_targets)
-        Responses.
-    weight : ndarray of shape (n_images,) or None
-        Weights of the images.
-    """
-
-    def __init__(self, observed: Floats, weight: Doubles | None) -> None:
-        space = ImageSpace(len(observed), weight, center=True)
-        self._images, self._weight = space.images, space.weight
-        directions, self._is_varied = space.directions(observed, "y")
-        directions *= np.sqrt(space.weight)[:, np.newaxis]
-        self._directions = directions
-        kept = np.asarray(observed[space.images], dtype=np.float64)
-        self._mean = space.weight @ kept
-        kept = kept - self._mean
-        self._spread = np.sqrt(np.einsum("i,ij,ij->j", space.weight, kept, kept))
-
-    def of(self, predicted: Floats, offset: Doubles) -> tuple[Doubles, Doubles]:
-        """R and R2 (n_targets,) of predictions to which `offset` (n_targets,) is still added."""
-        kept = np.asarray(predicted[self._images], dtype=np.float64)
-        mean = self._weight @ kept
-        kept = kept - mean
-        covariance = np.einsum("ij,ij->j", self._directions, kept)
-        kept *= kept
-        spread = np.sqrt(self._weight @ kept)
-        is_varied = self._is_varied & (spread > 0)
-        r, r2 = np.full((2, len(mean)), np.nan)
-        np.divide(covariance, spread, out=r, where=is_varied)
-        error = spread**2 - 2 * covariance * self._spread + (self._mean - mean - offset) ** 2
-        np.divide(-error, self._spread**2, out=r2, where=self._is_varied)
-        return np.clip(r, -1, 1), r2
-
-
-class ScoreTables:
-    """Scores of a block of targets at one alpha after the other."""
-
-    def __init__(self) -> None:
-        self._r: list[Doubles] = []
-        self._r2: list[Doubles] = []
-        self._violation: list[Doubles] = []
-        self.r_se: list[Doubles] = []
-
-    @property
-    def last_r(self) -> Doubles:
-        """Correlations at the latest alpha; 0 where undefined."""
-        return np.nan_to_num(self._r[-1])
-
-    def add(
-        self,
-        scores: PredictionScores,
-        predicted: Floats,
-        offset: Doubles,
-        violation: Doubles,
-    ) -> None:
-        """Score predictions at the next alpha."""
-        r, r2 = scores.of(predicted, offset)
-        self._r.append(r)
-        self._r2.append(r2)
-        self._violation.append(violation)
-
-    def finish(self, z: Doubles, alphas: Doubles, n_units: int) -> FoldScores:
-        """The tables; a ridge uses all units that vary, unless a target is orthogonal to them."""
-        is_active = (z != 0).any(axis=0) & np.isfinite(alphas[:, 0])
-        r = np.array(self._r)
-        unknown = np.full(r.shape, np.nan)
-        return FoldScores(
-            MomentScores(
-                n_active=np.broadcast_to(np.where(is_active, n_units, 0), r.shape),
-                r=r,
-                r2=np.array(self._r2),
-                theta=unknown,
-                theta_observed=unknown,
-                n_effective=unknown,
-                theta_floor=unknown,
-            ),
-            kkt_violation=np.array(self._violation),
-            r_se=np.array(self.r_se) if self.r_se else None,
-            has_theta=False,
-        )
 
 
 def split_of_leave_one_out(
@@ -286,9 +224,14 @@ def split_of_leave_one_out(
 def _is_accurate(
     spectrum: RidgeSpectrum, problem: CrossValidationProblem, grid: CandidateGrid
 ) -> bool:
+    weakest = _weakest(problem, spectrum.design, grid)
+    return bool((spectrum.violation(weakest) <= LOOSEST * problem.tol).all())
+
+
+def _weakest(problem: CrossValidationProblem, design: Design, grid: CandidateGrid) -> Doubles:
+    """The least strength of all candidates, (1,)."""
     least = min(alphas.min() for alphas in grid.alphas if alphas is not None)
-    l2 = l2_of_alphas(problem, spectrum.design, np.array([least]))
-    return bool((spectrum.violation(l2) <= LOOSEST * problem.tol).all())
+    return l2_of_alphas(problem, design, np.array([least]))
 
 
 def shared_kernel(problem: CrossValidationProblem, design: Design) -> Doubles | None:

@@ -181,7 +181,8 @@ class SparsePositiveEncoderCV(LinearEncoder):
     fold by fold.
 
     ``set_callbacks(sklearn.callback.ProgressBar())`` shows progress, with a task for every block of
-    targets in every fold. The final fit counts as one more fold.
+    targets in every fold, or for every pattern of missing responses. The final fit counts as one
+    more fold.
 
     A ridge or OLS without signs takes one eigendecomposition for each fold, of ``XX'`` or ``X'X``,
     which all alphas and targets share. Predictions come from it without weights; those are computed

@@ -11,6 +11,7 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_info
 
 from skalign import SparsePositiveEncoder, SparsePositiveEncoderCV
+from skalign.linear_model._callback import TasksOfChoice
 
 
 class Recorder:
@@ -90,6 +91,22 @@ def test_every_block_in_every_fold_is_a_task(data, encoder, backend, n_jobs):
         ("end", "fit", n_steps),
         ("teardown", "fit", n_steps),
     ]
+
+
+@pytest.mark.parametrize(("n_folds", "n_final"), [(20, 100), (100, 20), (30, 74), (1, 3)])
+def test_final_fit_moves_a_bar_evenly(n_folds, n_final):
+    begun = []
+
+    def begin(results, *, total):
+        for result in results:
+            begun.append(result)
+            yield result
+        assert len(begun) == total
+
+    tasks = TasksOfChoice(begin, n_splits=2)
+    list(tasks.of_folds([1] * (2 * n_folds), total=2 * n_folds))
+    for k, _ in enumerate(tasks.of_final_fit(range(n_final), total=n_final), 1):
+        assert len(begun) - 2 * n_folds == n_folds * k // n_final
 
 
 def test_callbacks_see_the_fitted_encoder_and_its_data(data):

@@ -311,7 +311,43 @@ def test_leave_one_out_refuses_what_its_closed_form_loses():
     X, Y, _ = make_data(20, 45)
     X[1] = X[0]
     with pytest.raises(ValueError, match=r"alphas must be large enough for cv=LeaveOneOut\(\)"):
+        ridge_cv([1.0, 1e-14], cv=LeaveOneOut()).fit(X, Y)
+    with pytest.raises(ValueError, match=r"X must be far from collinear.* Use ridge, or cv=5"):
         SparsePositiveEncoderCV("ols", positive=False, cv=LeaveOneOut()).fit(X, Y)
+
+
+def test_leave_one_out_where_samples_and_features_are_about_as_many():
+    X, Y, _ = make_data(12, 11)
+    encoder = SparsePositiveEncoderCV("ols", positive=False, cv=LeaveOneOut()).fit(X, Y)
+    expected = pearson_r(Y, left_out_predictions(LinearRegression(), X, Y))
+    assert_allclose(encoder.cv_results_["mean_test_r"][0], expected, atol=1e-9)
+
+
+def test_leave_one_out_refuses_a_sample_that_alone_has_a_feature():
+    """Its leverage is one: nothing is left of its residual, nor of one minus the leverage."""
+    X, Y, _ = make_data(60, 5)
+    X[:, 2] = 0
+    X[7, 2] = 1
+    with pytest.raises(ValueError, match="X must be far from collinear"):
+        SparsePositiveEncoderCV("ols", positive=False, cv=LeaveOneOut()).fit(X, Y)
+    with pytest.raises(ValueError, match="alphas must be large enough"):
+        ridge_cv([1.0, 1e-8], cv=LeaveOneOut()).fit(X, Y)
+    ridge_cv([1.0, 1e-2], cv=LeaveOneOut()).fit(X, Y)
+
+
+@pytest.mark.filterwarnings("ignore:.*left empty:UserWarning")
+def test_leave_one_out_of_constant_features_predicts_the_mean():
+    _, Y, _ = make_data(20, 45)
+    r = ridge_cv(cv=LeaveOneOut()).fit(np.ones((20, 45)), Y).cv_results_["mean_test_r"]
+    assert_allclose(r, -1)
+
+
+def test_folds_that_lie_far_apart_keep_their_digits():
+    X, Y, _ = make_data(40, 90)
+    X[20:] += 1e6
+    cv = KFold(2)
+    r, _ = loop(X, Y, list(cv.split(X)), ALPHAS)
+    assert_allclose(ridge_cv(cv=cv).fit(X, Y).cv_results_["mean_test_r"], r, atol=1e-8)
 
 
 @parametrize_with_checks([ridge_cv(3, cv=LeaveOneOut())])
