@@ -26,7 +26,7 @@ ATTEMPTS = 4  # to compute a block whose data are lost with their workers; as ma
 SCATTERED_BYTES = 10**5  # larger blocks do not pass through the scheduler's graph
 STEPS = "skalign steps"  # topic of the events that tell a client of steps
 
-_steps_taken: dict[str, int] = {}  # by the blocks that this process waits for
+_steps_taken: dict[str, list[int]] = {}  # by the blocks that this process waits for
 
 
 def client_of(backend: Any) -> Any:
@@ -115,7 +115,7 @@ class ClusterBlocks(Generic[Item, Result]):
             sent = self.scatter(sent)
         key = f"{self.name}-{uuid4().hex}"
         if self.n_steps > 1:
-            _steps_taken[key] = 0
+            _steps_taken[key] = [0]
         return self.client.submit(_compute_in_task, self.shared, sent, key=key)
 
     def scatter(self, data: Any) -> Any:
@@ -154,7 +154,8 @@ class ClusterBlocks(Generic[Item, Result]):
     def steps(self) -> Generator[None, None, None]:
         """None for every step that was taken lately; a block that is repeated repeats none."""
         for sent in self.running:
-            taken = min(_steps_taken.get(sent.future.key, 0), self.n_steps - 1)
+            (taken,) = _steps_taken.get(sent.future.key, [0])
+            taken = min(taken, self.n_steps - 1)
             while sent.n_noted < taken:
                 sent.n_noted += 1
                 yield None
@@ -201,9 +202,10 @@ def _one_is_done(futures: list[Any]) -> bool:
 
 def _note_step(event: tuple[float, Any]) -> None:
     """Hear of a step from the scheduler, which tells every client."""
-    key = event[1]
-    if key in _steps_taken:
-        _steps_taken[key] += 1
+    key, number = event[1]
+    taken = _steps_taken.get(key)
+    if taken is not None:  # heard by every client, and again from a task that is repeated
+        taken[0] = max(taken[0], number)
 
 
 def _compute_in_task(function: Parcel, block: Parcel) -> Any:
@@ -227,6 +229,7 @@ class _WorkerTask:
 
         self.worker: Any = get_worker()
         self.tasks, self.key = self.worker.state.tasks, self.worker.get_current_task()
+        self.n_steps = 0
 
     @property
     def dismissed(self) -> bool:
@@ -235,5 +238,6 @@ class _WorkerTask:
         return task is None or task.state == "cancelled"
 
     def note_step(self) -> None:
-        """Tell the client that a step is done."""
-        self.worker.log_event(STEPS, self.key)
+        """Tell the client that one more step is done."""
+        self.n_steps += 1
+        self.worker.log_event(STEPS, (self.key, self.n_steps))

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
 
-from skalign.utils import _map_blocks, check_interrupt, map_blocks, map_steps
+from skalign.utils import _cluster, _map_blocks, check_interrupt, map_blocks, map_steps
 from skalign.utils._cluster import ClusterBlocks
 
 SECONDS_TO_ANSWER = 20  # the machine may be busy
@@ -194,6 +194,14 @@ def test_total_of_steps_is_kept_by_blocks_that_tell_too_few_or_too_many(kind, re
         found = steps_and_results([2, 0, 5, 1], careless)
     assert [result for result in found if result is not None] == [-2, 0, -5, -1]
     assert len(found) == 4 * 3
+
+
+def test_step_that_is_heard_twice_counts_once(monkeypatch):
+    """Every client of a process hears of it, and a task that Dask repeats tells of it again."""
+    monkeypatch.setattr(_cluster, "_steps_taken", {"known": [0]})
+    for key, number in [("known", 1), ("known", 2), ("known", 1), ("known", 2), ("other", 1)]:
+        _cluster._note_step((0.0, [key, number]))
+    assert _cluster._steps_taken == {"known": [2]}
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this system")
