@@ -1,7 +1,7 @@
 """Time of a fit against targets, units, images and cores, beside the products it needs at least.
 
 Writes the table that the site draws and computes with, and brings the numbers on its page up to
-date. On a quiet machine this takes about a quarter of an hour::
+date. On a quiet machine this takes about twenty minutes::
 
     python benchmarks/scaling.py
     python benchmarks/scaling.py --divide 20 --out /tmp/scaling.csv  # sizes divided, in a minute
