@@ -22,7 +22,7 @@ import os
 import platform
 import re
 from collections.abc import Callable, Iterator
-from contextlib import redirect_stdout
+from contextlib import nullcontext, redirect_stdout
 from dataclasses import asdict, dataclass, fields
 from importlib.metadata import version
 from io import StringIO
@@ -98,7 +98,8 @@ def measured(series: str, name: str, X: Any, Y: Any, n_cores: int) -> Row:
         if n_units <= n_images:
             X.T @ X
 
-    with threadpool_limits(n_cores):
+    # Only where needed: threadpoolctl heeds no other limit meanwhile, not even that of skalign.
+    with threadpool_limits(n_cores) if n_cores < CORES else nullcontext():
         fit, floor = least_seconds(lambda: model.fit(X, Y)), least_seconds(products)
     n_active = float(np.mean([np.count_nonzero(weights) for weights in model.coef_]))
     row = Row(
