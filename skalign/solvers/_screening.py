@@ -15,7 +15,7 @@ from skalign.utils import Array, Doubles, Flags, Indices, check_interrupt
 
 TILE = 2**19  # numbers that are converted at a time: few enough for the cache
 PLAIN_NORMS = 1e-12, 1e12  # norms between need no scaling before they are converted
-FARTHEST = 1e30  # of a norm below the largest, that single precision is to hold
+FARTHEST = 1e30  # the largest norm over a feature's, as far as single precision holds it
 EPS = float(np.finfo(np.float32).eps)
 
 
@@ -42,7 +42,7 @@ class Screen:
         self._inverse = np.divide(1, norms, out=np.zeros(len(norms)), where=used)
         self._is_plain = PLAIN_NORMS[0] <= least and most <= PLAIN_NORMS[1]
         self._constant = np.flatnonzero(~used)
-        # What a unit of gradient is for a feature, and never more than that.
+        # Largest norm over that of each feature: a gradient times this is what a correlation tells.
         heights = np.minimum(self._most * self._inverse, FARTHEST)
         self._heights = heights.astype(np.float32)
         # Roundings of both factors, of a dot product, of norms, and of what it is compared with.
