@@ -42,7 +42,7 @@ class Screen:
         self._inverse = np.divide(1, norms, out=np.zeros(len(norms)), where=used)
         self._is_plain = PLAIN_NORMS[0] <= least and most <= PLAIN_NORMS[1]
         self._constant = np.flatnonzero(~used)
-        # Largest norm over that of each feature: a gradient times this is what a correlation tells.
+        # A gradient over the largest norm and that of the residual, times this, is a correlation.
         heights = np.minimum(self._most * self._inverse, FARTHEST)
         self._heights = heights.astype(np.float32)
         # Roundings of both factors, of a dot product, of norms, and of what it is compared with.
